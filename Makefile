@@ -1,0 +1,314 @@
+# Skate: tasks, objects and wait in C, and the tools around them.
+#
+#   make                      build everything into build/ (gcc; CC=clang for the other)
+#   make demo                 run the lessons, the Gantt of three of them too (under a minute)
+#   make check                run all tests; the last line is the count
+#   make bench                run the benchmarks: ROWS="tree_dag chain" picks some, PEERS=DIR runs
+#                             other runtimes beside it, JSON=FILE keeps the figures
+#   make lessons              build the lessons only: build/lessons/NN-name
+#   make install PREFIX=DIR   install below DIR (default /usr/local; DESTDIR=DIR stages a package)
+#   make deps                 install the Debian packages that are missing
+#   make format               clang-format the files changed since the last commit (or FILES="...")
+#   make clean                remove build/
+#   make help                 this text
+#
+#   SAN=address,undefined     build and test with sanitizers, in build/$(SAN)/ (or SAN=thread)
+#   V=1                       show whole commands
+#   CFLAGS= LDFLAGS=          extra flags; everything is rebuilt when they change
+#
+# What is built:
+#   sim/ backends/            build/lib/libskate.a libskate.so, build/lib/pkgconfig/skate.pc
+#   backends/tool/            build/bin/skate, build/libexec/skate/skate-run
+#   viz/                      build/libexec/skate/skate-trace
+#   lessons/tool/             build/libexec/skate/skate-lessons
+#   lessons/NN-name/          build/lessons/NN-name
+#   tests/conform/            build/libexec/skate/skate-conform
+#   tests/unit/ property/     build/tests/unit, property (tests/*.c is linked into all of these)
+#   tests/bench/NAME.c        build/bench/NAME
+# New files in these folders are found by themselves; a new lesson is a new folder.
+
+VERSION := 0.1.0
+SONAME  := libskate.so.0
+PREFIX  ?= /usr/local
+override PREFIX := $(abspath $(PREFIX))
+
+ifeq ($(origin CC),default)
+CC := $(or $(shell command -v gcc 2>/dev/null >&2 && echo gcc),cc)
+endif
+PKG_CONFIG ?= pkg-config
+SAN ?=
+B := build$(if $(SAN),/$(SAN))
+Q := $(if $(V),,@)
+MAKEFLAGS += --no-print-directory
+ifeq ($(MAKELEVEL),0)
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(or $(shell nproc 2>/dev/null),2)
+endif
+endif
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: all lib lessons demo check bench install deps format clean help FORCE
+all:
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//; p' $(firstword $(MAKEFILE_LIST))
+
+clean:
+	$(Q)rm -rf build
+
+# ---- Packages: what is missing, and how to get it ------------------------------------------------
+
+have    = $(shell $(PKG_CONFIG) --exists $(1) >/dev/null 2>&1 && echo yes)
+program = $(shell command -v $(1) >/dev/null 2>&1 && echo yes)
+
+NEED_BUILD := $(strip $(if $(call program,$(firstword $(CC))),,gcc libc6-dev) \
+    $(if $(call program,$(PKG_CONFIG)),,pkg-config) \
+    $(if $(call have,glib-2.0 gmodule-2.0),,libglib2.0-dev))
+NEED_TESTS := $(if $(call have,check),,check)
+MISSING    := $(strip $(NEED_BUILD) $(NEED_TESTS))
+
+deps:
+ifeq ($(MISSING),)
+	@echo "deps: nothing is missing"
+else
+	@if command -v apt-get >/dev/null 2>&1; then                                                    \
+	    sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo;                                                    \
+	    echo "deps: installing with apt-get: $(MISSING)";                                           \
+	    $$sudo apt-get update -q && $$sudo env DEBIAN_FRONTEND=noninteractive                       \
+	        apt-get install -y -q $(MISSING);                                                       \
+	else                                                                                            \
+	    echo "deps: no apt-get here, and $(MISSING) (Debian's names) is missing; install with one of"; \
+	    echo "  sudo dnf install gcc make pkgconf-pkg-config glib2-devel check-devel";              \
+	    echo "  sudo pacman -S gcc make pkgconf glib2 check";                                       \
+	    echo "  brew install gcc make pkg-config glib check";                                       \
+	    exit 1;                                                                                     \
+	fi
+endif
+
+GOALS := $(or $(MAKECMDGOALS),all)
+MISSING_NOW := $(if $(filter-out help clean deps format,$(GOALS)),$(NEED_BUILD) \
+    $(if $(filter check,$(GOALS)),$(NEED_TESTS)))
+ifneq ($(strip $(MISSING_NOW)),)
+ifneq ($(if $(DEPS_DONE),,$(filter demo check,$(GOALS))),)
+
+# `make demo` and `make check` get what is missing, then start again with it.
+.NOTPARALLEL:
+$(filter-out deps,$(GOALS)):
+	@$(MAKE) deps
+	@$(MAKE) $@ DEPS_DONE=1
+
+else
+$(error $(strip $(MISSING_NOW)) is missing (Debian's name): run `make deps`, which installs it or says how)
+endif
+else
+
+# ---- Flags ---------------------------------------------------------------------------------------
+# Objects serve both libskate.a and libskate.so, hence -fPIC; the library is there when a program
+# starts, never loaded later, hence the fast kind of thread-local variables.
+
+# glib's headers are not ours to warn about
+GLIB_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags glib-2.0 gmodule-2.0 2>/dev/null))
+GLIB_LIBS   := $(shell $(PKG_CONFIG) --libs glib-2.0 gmodule-2.0 2>/dev/null)
+CHECK_CFLAGS := $(if $(NEED_TESTS),,$(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags check)))
+CHECK_LIBS   := $(if $(NEED_TESTS),,$(shell $(PKG_CONFIG) --libs check))
+
+BASE_CFLAGS := -std=gnu11 -Wall -Wextra $(if $(SAN),-O1,-O2) -g -pthread -fPIC \
+    -ftls-model=initial-exec -fno-semantic-interposition \
+    $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+BASE_LDFLAGS := -pthread $(if $(SAN),-fsanitize=$(SAN))
+COMPILE = $(CC) $(BASE_CFLAGS) -Isim $(PART_CFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+LINK    = $(CC) $(BASE_LDFLAGS) $(LDFLAGS)
+
+# Programs carry all of the library inside and show it to modules (-rdynamic): they need no path to
+# it, and a backend loaded from ./mine.so finds the core in the program.
+LIBS := -rdynamic -Wl,--whole-archive $(B)/lib/libskate.a -Wl,--no-whole-archive $(GLIB_LIBS) -lm
+
+objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
+
+# These two change only when what they hold changes; what was made with other flags, or of other
+# files, is made anew.
+FLAGS := $(CC) $(shell $(CC) -dumpfullversion 2>/dev/null || $(CC) -dumpversion) $(BASE_CFLAGS) $(CFLAGS) \
+    $(GLIB_CFLAGS) $(CHECK_CFLAGS) $(BASE_LDFLAGS) $(LDFLAGS) $(GLIB_LIBS) $(CHECK_LIBS)
+$(B)/.flags: FORCE
+	@mkdir -p $(@D); echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' >$@
+$(B)/.files: FORCE
+	@mkdir -p $(@D); echo '$(SOURCES)' | cmp -s - $@ || echo '$(SOURCES)' >$@
+
+$(B)/obj/%.o: %.c $(B)/.flags
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  CC      $<")
+	$(Q)$(COMPILE)
+
+# ---- The library ---------------------------------------------------------------------------------
+
+LIB_SRC := $(wildcard sim/*.c backends/*.c)
+LIB_OBJ := $(call objects,$(LIB_SRC))
+LIB     := $(B)/lib/libskate.a $(B)/lib/libskate.so $(B)/lib/pkgconfig/skate.pc
+
+$(LIB_OBJ): PART_CFLAGS = $(GLIB_CFLAGS)
+
+$(B)/lib/libskate.a: $(LIB_OBJ) $(B)/.files
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  AR      $@")
+	$(Q)rm -f $@ && ar rcs $@ $(LIB_OBJ)
+
+$(B)/lib/libskate.so: $(LIB_OBJ) $(B)/.files
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  LD      $@")
+	$(Q)$(LINK) -shared $(if $(SAN),,-Wl,-z,defs) -Wl,-soname,$(SONAME) -o $(B)/lib/$(SONAME) \
+	    $(LIB_OBJ) $(GLIB_LIBS) -lm
+	$(Q)ln -sf $(SONAME) $@
+
+# $(call pc,prefix,includedir,libdir). Programs find the library where it lies, unless the system
+# looks there anyway.
+define pc
+prefix=$(1)
+includedir=$(2)
+libdir=$(3)
+
+Name: skate
+Description: Tasks, objects and wait: Ray's programming model in C
+Version: $(VERSION)
+Requires.private: glib-2.0 gmodule-2.0
+Cflags: -I$${includedir} -pthread
+Libs: -L$${libdir}$(if $(filter /usr,$(1)),, -Wl$(comma)-rpath$(comma)$${libdir}) -lskate -pthread
+Libs.private: -lm
+endef
+comma := ,
+
+# For programs built against the tree without installing: PKG_CONFIG_PATH=$PWD/build/lib/pkgconfig
+TREE_PC := $(call pc,$(CURDIR),$(CURDIR)/sim,$(CURDIR)/$(B)/lib)
+INSTALLED_PC := $(call pc,$(PREFIX),$${prefix}/include,$${prefix}/lib)
+export TREE_PC INSTALLED_PC
+$(B)/lib/pkgconfig/skate.pc: Makefile
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  GEN     $@")
+	$(Q)printf '%s\n' "$$TREE_PC" >$@
+
+# ---- The programs --------------------------------------------------------------------------------
+
+# Those that need the library link all of it; the dispatcher and `skate run` are plain.
+LIBEXEC := $(B)/libexec/skate
+VIZ_SRC     := $(wildcard viz/*.c)
+TOOL_SRC    := $(wildcard backends/tool/*.c)
+LESSONS_SRC := $(wildcard lessons/tool/*.c)
+CONFORM_SRC := $(wildcard tests/conform/*.c)
+SUPPORT_SRC := $(wildcard tests/*.c)
+UNIT_SRC    := $(wildcard tests/unit/*.c)
+PROPERTY_SRC := $(wildcard tests/property/*.c)
+BENCH_SRC   := $(wildcard tests/bench/*.c)
+LESSON_DIRS := $(patsubst %/,%,$(sort $(dir $(wildcard lessons/[0-9]*/*.c))))
+LESSON_SRC  := $(foreach d,$(LESSON_DIRS),$(wildcard $(d)/*.c))
+
+SOURCES := $(LIB_SRC) $(VIZ_SRC) $(TOOL_SRC) $(LESSONS_SRC) $(CONFORM_SRC) $(SUPPORT_SRC) $(UNIT_SRC) \
+    $(PROPERTY_SRC) $(BENCH_SRC) $(LESSON_SRC)
+
+TOOLS := $(patsubst backends/tool/%.c,$(LIBEXEC)/skate-%,$(filter-out %/skate.c,$(TOOL_SRC)))
+PROGRAMS := $(B)/bin/skate $(TOOLS) $(if $(VIZ_SRC),$(LIBEXEC)/skate-trace) \
+    $(if $(LESSONS_SRC),$(LIBEXEC)/skate-lessons)
+CONFORM := $(if $(CONFORM_SRC),$(if $(NEED_TESTS),,$(LIBEXEC)/skate-conform))
+LESSONS := $(patsubst lessons/%,$(B)/lessons/%,$(LESSON_DIRS))
+
+$(call objects,$(TOOL_SRC) $(LESSONS_SRC)): PART_CFLAGS = $(GLIB_CFLAGS) -DSKATE_VERSION='"$(VERSION)"'
+$(call objects,$(VIZ_SRC)): PART_CFLAGS = -I. $(GLIB_CFLAGS)
+
+$(B)/bin/skate: $(B)/obj/backends/tool/skate.o
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  LD      $@")
+	$(Q)$(LINK) -o $@ $< $(GLIB_LIBS)
+
+$(TOOLS): $(LIBEXEC)/skate-%: $(B)/obj/backends/tool/%.o
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  LD      $@")
+	$(Q)$(LINK) -o $@ $< $(GLIB_LIBS)
+
+$(LIBEXEC)/skate-lessons: $(call objects,$(LESSONS_SRC))
+$(LIBEXEC)/skate-trace:   $(call objects,$(VIZ_SRC))
+$(LIBEXEC)/skate-conform: $(call objects,$(CONFORM_SRC) $(SUPPORT_SRC))
+$(LIBEXEC)/skate-lessons $(LIBEXEC)/skate-trace: $(B)/lib/libskate.a $(B)/.files
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  LD      $@")
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBS)
+
+define lesson
+$(B)/lessons/$(1): $(call objects,$(wildcard lessons/$(1)/*.c))
+endef
+$(foreach d,$(LESSON_DIRS),$(eval $(call lesson,$(notdir $(d)))))
+$(LESSONS): $(B)/lib/libskate.a $(B)/.files
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  LD      $@")
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBS)
+
+lib: $(LIB)
+lessons: $(LIB) $(LESSONS)
+all: $(LIB) $(PROGRAMS) $(CONFORM) $(LESSONS)
+	$(if $(NEED_TESTS),@echo "skate conform is left out: it needs Check; run \`make deps\` (Debian: apt-get install check)")
+
+# Each lesson as a student would run it; where the picture is the point, with the Gantt.
+demo: all
+	@for lesson in $(notdir $(LESSONS)); do                                             \
+	    case $$lesson in 03-*|06-*|07-*) gantt=--gantt;; *) gantt=;; esac;              \
+	    printf '\n---- %s ----\n' "skate run --backend threads $${gantt:+$$gantt }$(B)/lessons/$$lesson"; \
+	    $(B)/bin/skate run --backend threads $$gantt $(B)/lessons/$$lesson || exit 1;   \
+	done
+
+# ---- Tests ---------------------------------------------------------------------------------------
+
+TESTS := $(if $(UNIT_SRC),$(B)/tests/unit) $(if $(PROPERTY_SRC),$(B)/tests/property)
+TEST_OBJ := $(call objects,$(CONFORM_SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(PROPERTY_SRC))
+$(TEST_OBJ): PART_CFLAGS = -I. -Itests $(GLIB_CFLAGS) $(CHECK_CFLAGS)
+
+$(B)/tests/unit:     $(call objects,$(UNIT_SRC) $(SUPPORT_SRC))
+$(B)/tests/property: $(call objects,$(PROPERTY_SRC) $(SUPPORT_SRC))
+# viz/ as a library, of which the tests take what they call
+$(B)/obj/libviz.a: $(call objects,$(VIZ_SRC)) $(B)/.files
+	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
+$(TESTS) $(LIBEXEC)/skate-conform: $(B)/obj/libviz.a $(B)/lib/libskate.a $(B)/.files
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  LD      $@")
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(B)/obj/libviz.a $(LIBS) $(CHECK_LIBS)
+
+# Without SAN also what no sanitizer can change: must-not-compile, layers, install.
+check: all $(TESTS)
+	@CC='$(CC)' SAN='$(SAN)' tests/run $(B)
+
+# ---- Benchmarks ----------------------------------------------------------------------------------
+
+BENCHES := $(patsubst tests/bench/%.c,$(B)/bench/%,$(BENCH_SRC))
+BENCH_OBJ := $(call objects,$(BENCH_SRC))
+# the OpenMP peer is told by its name
+openmp = $(if $(findstring omp,$(notdir $(1))),-fopenmp)
+$(BENCH_OBJ): PART_CFLAGS = -I. $(GLIB_CFLAGS) $(call openmp,$<)
+
+$(BENCHES): $(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/lib/libskate.a
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  LD      $@")
+	$(Q)$(LINK) $(call openmp,$@) -o $@ $< $(LIBS)
+
+bench: $(LIB) $(BENCHES)
+	@BUILD='$(B)' ROWS='$(ROWS)' PEERS='$(PEERS)' JSON='$(JSON)' tests/bench/run
+
+# ---- Install -------------------------------------------------------------------------------------
+
+D := $(DESTDIR)$(PREFIX)
+install: $(LIB) $(PROGRAMS) $(CONFORM)
+	$(Q)install -d $(D)/bin $(D)/include/skate $(D)/lib/pkgconfig $(D)/libexec/skate
+	$(Q)install -m 644 sim/skate.h $(D)/include/
+	$(Q)install -m 644 $(wildcard sim/skate/*.h) $(D)/include/skate/
+	$(Q)install -m 644 $(B)/lib/libskate.a $(D)/lib/
+	$(Q)install -m 755 $(B)/lib/$(SONAME) $(D)/lib/
+	$(Q)ln -sf $(SONAME) $(D)/lib/libskate.so
+	$(Q)printf '%s\n' "$$INSTALLED_PC" >$(D)/lib/pkgconfig/skate.pc
+	$(Q)chmod 644 $(D)/lib/pkgconfig/skate.pc
+	$(Q)install -m 755 $(B)/bin/skate $(D)/bin/
+	$(Q)install -m 755 $(filter $(LIBEXEC)/%,$^) $(D)/libexec/skate/
+	@echo "installed in $(D); if pkg-config does not find it: export PKG_CONFIG_PATH=$(PREFIX)/lib/pkgconfig"
+
+-include $(patsubst %.c,$(B)/obj/%.d,$(SOURCES))
+endif
+
+FILES ?= $(filter-out sim/skate.h sim/skate/%,$(shell git diff --name-only --diff-filter=d HEAD -- '*.c' '*.h' 2>/dev/null))
+format:
+	@command -v clang-format >/dev/null || { echo "format: clang-format is missing: apt-get install clang-format"; exit 1; }
+	$(if $(FILES),$(Q)clang-format -i $(FILES),@echo "format: no .c or .h file has changed")
