@@ -1,0 +1,185 @@
+/* run.c -- `skate run`: sets what a program reads from its environment, and becomes the program.
+ *
+ * The idea: a program that calls sk_init reads SKATE_BACKEND, SKATE_WORKERS and so on, wherever it
+ * was started from; so nothing of the program's own command line is touched, and its exit status,
+ * signals and output are its own.
+ *
+ * Reading order: the options, checking them, the program, main.                                  */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <glib.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define USAGE_ERROR 2
+
+static gchar *backend, *workers, *nodes, *resources, *seed, *store_bytes, *trace;
+static gboolean gantt;
+
+static const GOptionEntry entries[] = {
+    { "backend", 0, 0, G_OPTION_ARG_FILENAME, &backend,
+      "threads (the default), serial, or a module of your own: ./mine.so", "B" },
+    { "workers", 0, 0, G_OPTION_ARG_STRING, &workers,
+      "how many tasks run at a time, per node", "N" },
+    { "nodes", 0, 0, G_OPTION_ARG_STRING, &nodes, "how many nodes (1)", "N" },
+    { "resources", 0, 0, G_OPTION_ARG_STRING, &resources,
+      "besides cpus, per node: gpu=2,licence=0.5", "R" },
+    { "seed", 0, 0, G_OPTION_ARG_STRING, &seed, "of sk_random (1)", "N" },
+    { "store-bytes", 0, 0, G_OPTION_ARG_STRING, &store_bytes,
+      "what objects may take: 500M, 2G", "N" },
+    { "trace", 0, 0, G_OPTION_ARG_FILENAME, &trace,
+      "write the log of the run, for skate trace", "FILE" },
+    { "gantt", 0, 0, G_OPTION_ARG_NONE, &gantt, "print who did what when, at the end", NULL },
+    G_OPTION_ENTRY_NULL
+};
+
+/* ---- Checking -------------------------------------------------------------------------------- */
+
+G_GNUC_PRINTF(1, 2) G_GNUC_NORETURN
+static void refuse(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "skate run: ");
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\n");
+    exit(USAGE_ERROR);
+}
+
+/* A count as sk_init reads it: digits, from 1 to what an int holds. */
+static void set_count(const char *option, const char *variable, const char *text)
+{
+    if (!text)
+        return;
+    char *end;
+    gint64 number = g_ascii_strtoll(text, &end, 10);
+    if (end == text || *end)
+        refuse("%s: \"%s\" is not a whole number; give 1 or more", option, text);
+    if (number < 1)
+        refuse("%s: %s is too few; give 1 or more", option, text);
+    if (!g_ascii_string_to_unsigned(text, 10, 1, G_MAXINT, NULL, NULL))
+        refuse("%s: %s is too many", option, text);
+    g_setenv(variable, text, TRUE);
+}
+
+static void set_seed(const char *text)
+{
+    if (!text)
+        return;
+    if (!g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64, NULL, NULL))
+        refuse("--seed: \"%s\" is not a whole number of 0 or more", text);
+    g_setenv("SKATE_SEED", text, TRUE);
+}
+
+/* Bytes, also as 64K, 500M, 2G, 1T (powers of 1024); handed on as plain digits. */
+static void set_bytes(const char *text)
+{
+    if (!text)
+        return;
+    static const char units[] = "KMGT";
+    char *end;
+    errno = 0;
+    guint64 n = g_ascii_strtoull(text, &end, 10);
+    const char *unit = *end ? strchr(units, g_ascii_toupper(*end)) : NULL;
+    int shift = unit ? 10 * (int)(unit - units + 1) : 0;
+    end += unit != NULL;
+    if (!g_ascii_isdigit(text[0]) || *end)
+        refuse("--store-bytes: \"%s\" is not a size; give bytes, or for example 500M or 2G", text);
+    if (n == 0)
+        refuse("--store-bytes: 0 is too few; give 1 or more");
+    if (errno || n > (guint64)G_MAXSSIZE >> shift)
+        refuse("--store-bytes: %s is more than there can be", text);
+    g_autofree char *plain = g_strdup_printf("%" G_GUINT64_FORMAT, n << shift);
+    g_setenv("SKATE_STORE_BYTES", plain, TRUE);
+}
+
+/* A module's path becomes absolute, so that it is found whatever directory the program goes to.
+ * "checked+./mine.so" names one too. */
+static void set_backend(const char *name)
+{
+    if (!name)
+        return;
+    const char *plus = strrchr(name, '+');
+    const char *last = plus ? plus + 1 : name;
+    if (!strchr(last, '/') && !g_str_has_suffix(last, ".so")) {
+        g_setenv("SKATE_BACKEND", name, TRUE);
+        return;
+    }
+    g_autofree char *path = g_canonicalize_filename(last, NULL);
+    if (!g_file_test(path, G_FILE_TEST_IS_REGULAR))
+        refuse("--backend: there is no module %s; build it with\n"
+               "  cc -shared -fPIC $(pkg-config --cflags skate) mine.c -o mine.so", path);
+    g_autofree char *full = g_strdup_printf("%.*s%s", (int)(last - name), name, path);
+    g_setenv("SKATE_BACKEND", full, TRUE);
+}
+
+static void set_text(const char *variable, const char *text)
+{
+    if (text)
+        g_setenv(variable, text, TRUE);
+}
+
+/* ---- The program ----------------------------------------------------------------------------- */
+
+G_GNUC_NORETURN
+static void become(char **argv)
+{
+    const char *program = argv[0];
+    execvp(program, argv);
+
+    int why = errno;
+    gboolean is_path = strchr(program, '/') != NULL;
+    if (why == ENOENT && !is_path && g_file_test(program, G_FILE_TEST_IS_REGULAR))
+        refuse("there is no program \"%s\" in PATH; did you mean ./%s ?", program, program);
+    if (why == ENOENT && !is_path)
+        refuse("there is no program \"%s\", neither in PATH nor here; give its path: ./%s", program,
+               program);
+    if (why == ENOENT && g_file_test(program, G_FILE_TEST_EXISTS))
+        refuse("%s: what it is to be run with (its #! line or its loader) is not there", program);
+    if (why == ENOENT)
+        refuse("there is no program %s; build it first, or give another path", program);
+    if (why == EACCES && g_file_test(program, G_FILE_TEST_IS_DIR))
+        refuse("%s is a directory; give the program inside it", program);
+    if (why == EACCES && g_str_has_suffix(program, ".c"))
+        refuse("%s is source code; compile it first, then give the program", program);
+    if (why == EACCES)
+        refuse("%s may not be executed; if it is a program: chmod +x %s", program, program);
+    refuse("%s cannot be run: %s", program, g_strerror(why));
+}
+
+int main(int argc, char **argv)
+{
+    setlocale(LC_ALL, "");
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GOptionContext) context = g_option_context_new("PROGRAM [ARGS]");
+    g_option_context_set_summary(context, "Runs a program that uses skate.h, with these options:");
+    g_option_context_set_description(context,
+        "Example:\n"
+        "  skate run --backend serial --seed 7 ./program input.txt\n"
+        "  skate run --workers 10 --gantt build/lessons/03-ten-sleeps\n"
+        "  skate run --trace run.sktrace ./program && skate trace run.sktrace --summary\n\n"
+        "What comes after PROGRAM is the program's. The same options are environment variables\n"
+        "(SKATE_WORKERS=4 ./program) and arguments of every program (./program --sk-workers=4).\n");
+    g_option_context_set_strict_posix(context, TRUE);       /* PROGRAM's own options are not ours */
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, &error))
+        refuse("%s; `skate run --help` lists the options", error->message);
+    if (argc > 1 && strcmp(argv[1], "--") == 0)
+        argv++, argc--;
+    if (argc < 2)
+        refuse("no program given; for example: skate run --workers 4 ./program");
+
+    set_backend(backend);
+    set_count("--workers", "SKATE_WORKERS", workers);
+    set_count("--nodes", "SKATE_NODES", nodes);
+    set_text("SKATE_RESOURCES", resources);
+    set_seed(seed);
+    set_bytes(store_bytes);
+    set_text("SKATE_TRACE", trace);
+    set_text("SKATE_GANTT", gantt ? "1" : NULL);
+    become(argv + 1);
+}
