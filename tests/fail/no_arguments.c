@@ -1,0 +1,9 @@
+// expect: add: wrong number of arguments
+#include <skate.h>
+
+SK_REMOTE(double, add, (double, a), (double, b)) { return a + b; }
+
+sk_ref f(void)
+{
+    return sk_remote(add); // here
+}

@@ -1,0 +1,5 @@
+// expect: redefinition of
+#include <skate.h>
+
+SK_REMOTE(int, one) { return 1; }
+SK_REMOTE(int, one) { return 1; } // here
