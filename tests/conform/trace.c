@@ -1,0 +1,206 @@
+/* trace.c -- the event log agrees with what happened. (That every log is a legal history the frame checks after each case.) */
+#include "conform.h"
+#include <errno.h>
+#include <signal.h>
+#include <trace_read.h>
+#include <unistd.h>
+
+typedef struct census {
+    uint64_t type[32];                /* records of each sk_trace_type */
+    uint64_t to[8];                   /* tasks that came into each sk_task_state */
+    uint64_t again;                   /* RUNNING -> READY: retries */
+    uint64_t deps;
+    uint64_t code[SK_CODES];          /* of ended tasks */
+    sk_read_info info;
+    bool says_hello, has_name, has_site;
+    int site_line;                    /* to be found in trace.c */
+} census;
+
+static void take(census *c, const sk_event *e)
+{
+    if (e->type < 32)
+        c->type[e->type]++;
+    if (e->type == SK_TRACE_TASK) {
+        c->to[sk_trace_to(e)]++;
+        c->again += sk_trace_from(e) == SK_TASK_RUNNING && sk_trace_to(e) == SK_TASK_READY;
+        if ((sk_trace_to(e) == SK_TASK_FAILED || sk_trace_to(e) == SK_TASK_CANCELLED) && e->n > 1 && e->word[1] < SK_CODES)
+            c->code[e->word[1]]++;
+    }
+    if (e->type == SK_TRACE_TASK_NEW)
+        c->deps += e->a & 15;
+    if (e->type == SK_TRACE_SAY)
+        c->says_hello |= strstr(sk_trace_read_text(e, 0), "hello from a task") != NULL;
+    if (e->type == SK_TRACE_TASK_ASKS)
+        c->has_name |= strcmp(sk_trace_read_text(e, 0), "sixth step") == 0;
+}
+
+static const char *scratch_path;       /* what a child writes */
+
+static census census_of(const char *path, int site_line)
+{
+    census c = { .site_line = site_line };
+    sk_error err = { 0 };
+    sk_reader *log = sk_trace_read_open(path, &err);
+    ck_assert_msg(log != NULL, "%s", err.message);
+    sk_cursor *cursor = sk_trace_read_cursor(log);
+    for (sk_event e; sk_trace_read_next(cursor, &e);)
+        take(&c, &e);
+    for (uint32_t i = 0; i < 100; i++) {
+        const sk_read_site *site = sk_trace_read_site(log, i);
+        c.has_site |= site && site->line == site_line && strstr(site->file, "trace.c");
+    }
+    c.info = *sk_trace_read_info(log);
+    sk_trace_read_cursor_free(cursor);
+    sk_trace_read_close(log);
+    return c;
+}
+
+static void start_traced(const char *path, int workers)
+{
+    start(&(sk_config){ .trace = path, .workers = workers });
+}
+
+static void expect_whole(const census *c)
+{
+    ck_assert_msg(c->info.whole && !c->info.truncated && c->info.dropped == 0 && c->info.missing_chunks == 0 && !c->info.damage,
+                  "the trace is not whole: %s", c->info.damage ? c->info.damage : "");
+    ck_assert_uint_eq(c->info.records, c->info.end_records);
+}
+
+SK_REMOTE(int64_t, says_hello, (int, i))
+{
+    sk_say("hello from a task");
+    return i;
+}
+
+CASE(the_log_counts_like_the_statistics, .by_hand = true)
+{
+    const char *path = scratch("counts.sktrace");
+    start_traced(path, 2);
+    sk_ref gate = sk_promise(), refs[30];
+    int line = __LINE__ + 2;
+    for (int i = 0; i < 30; i++)
+        refs[i] = sk_remote(plus, gate, i);
+    sk_ref failing = sk_remote_with(SK_OPTS(.retry_errors = true, .max_retries = 2), fails, "no");
+    sk_ref dependant = sk_remote(plus, failing, failing);
+    for (int i = 0; i < 5; i++)
+        sk_cancel(refs[i], 0);
+    sk_fulfil(gate, 1);
+    sk_wait(refs, 30, 30, SK_FOREVER);
+    (void)FAILS(dependant, SK_TASK);
+    (void)sk_get(int64_t, sk_remote_with(SK_OPTS(.name = "sixth step"), says_hello, 1));
+    sk_counts counts = sk_stats();
+    stop();
+    census c = census_of(path, line);
+    expect_whole(&c);
+    ck_assert_uint_eq(c.type[SK_TRACE_TASK_NEW], counts.tasks_submitted);
+    ck_assert_uint_eq(c.to[SK_TASK_DONE], counts.tasks_done);
+    ck_assert_uint_eq(c.to[SK_TASK_FAILED], counts.tasks_failed);
+    ck_assert_uint_eq(c.to[SK_TASK_CANCELLED], counts.tasks_cancelled);
+    ck_assert_uint_eq(c.again, counts.retries);
+    ck_assert_uint_eq(c.info.end_tasks, counts.tasks_submitted);
+    ck_assert_uint_eq(c.info.end_objects, counts.objects_made);
+    ck_assert_uint_eq(c.code[SK_CANCELLED], 5);
+    ck_assert_uint_eq(c.code[SK_TASK], 2);
+    ck_assert_uint_ge(c.deps, 31);
+    ck_assert(c.says_hello && c.has_name);
+    ck_assert_msg(c.has_site, "line %d of trace.c is no site of the log", line);
+}
+
+CASE(no_record_is_lost_of_a_hundred_thousand_tasks, .by_hand = true)
+{
+    const char *path = scratch("many.sktrace");
+    start_traced(path, 2);
+    sk_ref x = sk_put(0);
+    for (int i = 0; i < 100000; i++) {
+        sk_ref next = sk_remote(plus, x, 1);
+        sk_drop(x);
+        x = next;
+        if (i % 1000 == 0)
+            (void)sk_get(int64_t, x);
+    }
+    ck_assert_int_eq(sk_get(int64_t, x), 100000);
+    stop();
+    census c = census_of(path, 0);
+    expect_whole(&c);
+    ck_assert_uint_eq(c.to[SK_TASK_DONE], 100000);
+}
+
+CASE(waits_of_tasks_and_of_the_driver_are_in_the_log, .by_hand = true)
+{
+    const char *path = scratch("waits.sktrace");
+    start_traced(path, 1);
+    sk_ref refs[2] = { sk_remote(same, 1), sk_remote(same, 2) };
+    (void)sk_get(int64_t, sk_remote(sum_list, sk_list_of(refs, 2)));
+    stop();
+    census c = census_of(path, 0);
+    expect_whole(&c);
+    ck_assert_uint_ge(c.type[SK_TRACE_WAIT], 1);
+    ck_assert_uint_eq(c.type[SK_TRACE_WAIT], c.type[SK_TRACE_WAIT_END]);
+    ck_assert_uint_ge(c.type[SK_TRACE_INFO], 1);
+    ck_assert_uint_ge(c.type[SK_TRACE_FUNCTION], 2);
+}
+
+CASE(what_runs_at_shutdown_is_in_the_log_too, .by_hand = true)
+{
+    const char *path = scratch("shutdown.sktrace");
+    start_traced(path, 2);
+    for (int i = 0; i < 100; i++)
+        sk_remote(same, i);
+    stop();
+    census c = census_of(path, 0);
+    expect_whole(&c);
+    ck_assert_uint_eq(c.to[SK_TASK_DONE], 100);
+}
+
+static void runs_without_log(void)
+{
+    start_traced("/no/such/directory/run.sktrace", 2);
+    printf("the answer is %g\n", sk_get(double, sk_remote(add, 40, 2)));
+    stop();
+    printf("after shutdown\n");
+}
+
+CASE(a_log_that_cannot_be_written_is_reported_and_the_run_goes_on, .by_hand = true)
+{
+    ending end = run_apart(runs_without_log);
+    CONTAINS(end.output, "after shutdown");
+    const char *answer = strstr(end.output, "the answer is 42");
+    ck_assert_msg(answer != NULL, "%s", end.output);
+    CONTAINS(answer, "/no/such/directory/run.sktrace");         /* the exit says so */
+    CONTAINS(answer, strerror(ENOENT));
+}
+
+static void fails_traced(void)
+{
+    start_traced(scratch_path, 2);
+    (void)sk_get(int64_t, sk_remote(fails, "no"));
+}
+
+CASE(the_log_of_a_program_that_ends_with_an_error_can_be_read, .by_hand = true)
+{
+    scratch_path = scratch("failed.sktrace");
+    ending end = run_apart(fails_traced);
+    ck_assert_int_eq(end.status, 1);
+    census c = census_of(scratch_path, 0);
+    ck_assert_uint_eq(c.to[SK_TASK_FAILED], 1);
+}
+
+static void is_interrupted(void)
+{
+    start_traced(scratch_path, 2);
+    (void)hold_one(sk_promise(), NULL);
+    raise(SIGINT);
+    for (;;)
+        pause();
+}
+
+CASE(ctrl_c_stops_says_what_was_running_and_keeps_the_log, .by_hand = true, .needs = SK_CAN_OVERLAP)
+{
+    scratch_path = scratch("interrupted.sktrace");
+    ending end = run_apart(is_interrupted);
+    ck_assert_msg(end.status == 130 || end.status == 1000 + SIGINT, "exit status %d: %s", end.status, end.output);
+    CONTAINS(end.output, "hold");
+    census c = census_of(scratch_path, 0);
+    ck_assert_uint_ge(c.to[SK_TASK_RUNNING], 1);
+}
