@@ -2,7 +2,7 @@
 #
 #   make                      build everything into build/ (gcc; CC=clang for the other)
 #   make demo                 run the lessons, the Gantt of three of them too (under a minute)
-#   make check                run all tests; the last line is the count
+#   make check                run all tests; the last line is the count (SUITES="unit conform": some)
 #   make bench                run the benchmarks: ROWS="tree_dag chain" picks some, PEERS=DIR runs
 #                             other runtimes beside it, JSON=FILE keeps the figures
 #   make lessons              build the lessons only: build/lessons/NN-name
@@ -271,7 +271,7 @@ $(TESTS) $(LIBEXEC)/skate-conform: $(B)/obj/libviz.a $(B)/lib/libskate.a $(B)/.f
 
 # Without SAN also what no sanitizer can change: must-not-compile, layers, install.
 check: all $(TESTS)
-	@CC='$(CC)' SAN='$(SAN)' tests/run $(B)
+	@CC='$(CC)' SAN='$(SAN)' tests/run $(B) $(SUITES)
 
 # ---- Benchmarks ----------------------------------------------------------------------------------
 
