@@ -62,7 +62,8 @@ clean:
 have    = $(shell $(PKG_CONFIG) --exists $(1) >/dev/null 2>&1 && echo yes)
 program = $(shell command -v $(1) >/dev/null 2>&1 && echo yes)
 
-NEED_BUILD := $(strip $(if $(call program,$(firstword $(CC))),,gcc libc6-dev) \
+no_compiler = $(if $(filter command%,$(origin CC)),$(error CC=$(CC): there is no such compiler),gcc libc6-dev)
+NEED_BUILD := $(strip $(if $(call program,$(firstword $(CC))),,$(no_compiler)) \
     $(if $(call program,$(PKG_CONFIG)),,pkg-config) \
     $(if $(call have,glib-2.0 gmodule-2.0),,libglib2.0-dev))
 NEED_TESTS := $(if $(call have,check),,check)
