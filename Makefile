@@ -24,7 +24,7 @@
 #   lessons/NN-name/          build/lessons/NN-name
 #   tests/conform/            build/libexec/skate/skate-conform
 #   tests/unit/ property/     build/tests/unit, property (tests/*.c is linked into all of these)
-#   tests/bench/NAME.c        build/bench/NAME
+#   tests/bench/              build/bench/, by tests/bench/run
 # New files in these folders are found by themselves; a new lesson is a new folder.
 
 VERSION := 0.1.0
@@ -198,12 +198,11 @@ CONFORM_SRC := $(wildcard tests/conform/*.c)
 SUPPORT_SRC := $(wildcard tests/*.c)
 UNIT_SRC    := $(wildcard tests/unit/*.c)
 PROPERTY_SRC := $(wildcard tests/property/*.c)
-BENCH_SRC   := $(wildcard tests/bench/*.c)
 LESSON_DIRS := $(patsubst %/,%,$(sort $(dir $(wildcard lessons/[0-9]*/*.c))))
 LESSON_SRC  := $(foreach d,$(LESSON_DIRS),$(wildcard $(d)/*.c))
 
 SOURCES := $(LIB_SRC) $(VIZ_SRC) $(TOOL_SRC) $(LESSONS_SRC) $(CONFORM_SRC) $(SUPPORT_SRC) $(UNIT_SRC) \
-    $(PROPERTY_SRC) $(BENCH_SRC) $(LESSON_SRC)
+    $(PROPERTY_SRC) $(LESSON_SRC)
 
 TOOLS := $(patsubst backends/tool/%.c,$(LIBEXEC)/skate-%,$(filter-out %/skate.c,$(TOOL_SRC)))
 PROGRAMS := $(B)/bin/skate $(TOOLS) $(if $(VIZ_SRC),$(LIBEXEC)/skate-trace) \
@@ -213,6 +212,8 @@ LESSONS := $(patsubst lessons/%,$(B)/lessons/%,$(LESSON_DIRS))
 
 $(call objects,$(TOOL_SRC) $(LESSONS_SRC)): PART_CFLAGS = $(GLIB_CFLAGS) -DSKATE_VERSION='"$(VERSION)"'
 $(call objects,$(VIZ_SRC)): PART_CFLAGS = -I. $(GLIB_CFLAGS)
+# as a careful student compiles
+$(call objects,$(LESSON_SRC)): PART_CFLAGS = -Wconversion
 
 $(B)/bin/skate: $(B)/obj/backends/tool/skate.o
 	@mkdir -p $(@D)
@@ -276,19 +277,9 @@ check: all $(TESTS)
 
 # ---- Benchmarks ----------------------------------------------------------------------------------
 
-BENCHES := $(patsubst tests/bench/%.c,$(B)/bench/%,$(BENCH_SRC))
-BENCH_OBJ := $(call objects,$(BENCH_SRC))
-# the OpenMP peer is told by its name
-openmp = $(if $(findstring omp,$(notdir $(1))),-fopenmp)
-$(BENCH_OBJ): PART_CFLAGS = -I. $(GLIB_CFLAGS) $(call openmp,$<)
-
-$(BENCHES): $(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/lib/libskate.a
-	@mkdir -p $(@D)
-	@$(if $(V),,echo "  LD      $@")
-	$(Q)$(LINK) $(call openmp,$@) -o $@ $< $(LIBS)
-
-bench: $(LIB) $(BENCHES)
-	@BUILD='$(B)' ROWS='$(ROWS)' PEERS='$(PEERS)' JSON='$(JSON)' tests/bench/run
+# tests/bench/run builds its programs itself, with the flags of a program in a hurry.
+bench: $(LIB)
+	@BUILD='$(B)' CC='$(CC)' ROWS='$(ROWS)' PEERS='$(PEERS)' JSON='$(JSON)' tests/bench/run
 
 # ---- Install -------------------------------------------------------------------------------------
 
