@@ -1,0 +1,152 @@
+# table.awk -- makes a table of a run's lines (round system metric median unit min max runs) and the
+# goals: what we measured, what must be reached, how many times better than each peer we are.
+#
+# awk -v workers=N -v json=FILE -v machine=TEXT -v noisy=0|1 -f table.awk goals LINES
+
+function median(list, n,    i, k, x)            # sorts list[1..n]
+{
+    for (i = 2; i <= n; i++) {
+        x = list[i]
+        for (k = i - 1; k >= 1 && list[k] > x; k--)
+            list[k + 1] = list[k]
+        list[k + 1] = x
+    }
+    return n % 2 ? list[(n + 1) / 2] : (list[n / 2] + list[n / 2 + 1]) / 2
+}
+
+function more_is_better(row)
+{
+    return unit[row] ~ /\/s$/ || unit[row] == "events"
+}
+
+function short(x)
+{
+    if (x >= 1e9) return sprintf("%.3gG", x / 1e9)
+    if (x >= 1e6) return sprintf("%.3gM", x / 1e6)
+    if (x >= 1e4) return sprintf("%.3gk", x / 1e3)
+    return sprintf("%.3g", x)
+}
+
+function figure(who, row,    n, list, r)        # median of the rounds' medians
+{
+    for (r = 1; r <= rounds; r++)
+        if ((r, who, row) in value)
+            list[++n] = value[r, who, row]
+    return n ? median(list, n) : ""
+}
+
+function ratio(who, row,    n, list, r, a, b)   # the same of ours to theirs
+{
+    for (r = 1; r <= rounds; r++) {
+        if (!((r, us, row) in value) || !((r, who, row) in value))
+            continue
+        a = value[r, us, row]; b = value[r, who, row]
+        if (a > 0 && b > 0)
+            list[++n] = more_is_better(row) ? a / b : b / a
+    }
+    return n ? median(list, n) : ""
+}
+
+function new_row(row)
+{
+    if (row in known)
+        return
+    known[row] = 1
+    row_name[++nrows] = row
+}
+
+function growth(row, from, to,    r)            # a row made of two others
+{
+    for (r = 1; r <= rounds; r++)
+        if ((r, us, from) in value && (r, us, to) in value) {
+            value[r, us, row] = value[r, us, to] / value[r, us, from]
+            unit[row] = "times"
+            new_row(row)
+        }
+}
+
+function mark(good)
+{
+    if (good) reached++; else missed++
+    return good ? "ok   " : "SHORT"
+}
+
+function yes_no(known, good)
+{
+    return known ? good ? "true" : "false" : "null"
+}
+
+function array_of(name, list, n, last,    i)
+{
+    printf "\"%s\": [\n", name >json
+    for (i = 1; i <= n; i++)
+        printf "%s%s\n", list[i], i < n ? "," : "" >json
+    print last ? "]}" : "]," >json
+}
+
+/^#/ { next }
+
+FILENAME ~ /goals$/ { must[$1, $2] = $3; aim[$1, $2] = $4; next }
+
+{
+    value[$1, $2, $3] = $4
+    unit[$3] = $5
+    new_row($3)
+    if ($1 > rounds)
+        rounds = $1
+    if (!($2 in seen)) {
+        seen[$2] = 1
+        if ($2 ~ /^skate/) us = $2; else peer[++npeers] = $2
+    }
+    lines[++nlines] = sprintf("{\"round\":%d,\"system\":\"%s\",\"metric\":\"%s\",\"median\":%s," \
+        "\"unit\":\"%s\",\"min\":%s,\"max\":%s,\"runs\":%d}", $1, $2, $3, $4, $5, $6, $7, $8)
+}
+
+END {
+    growth("drain_growth", "drain_10k", "drain_100k")
+    growth("drain_held_growth", "drain_held_10k", "drain_held_100k")
+    hold = workers == 2 && us == "skate"
+
+    printf "\n%-31s %15s  %-21s", "row", us, "must (aim)"
+    for (p = 1; p <= npeers; p++)
+        printf " %-17s", "/ " peer[p]
+    print ""
+    for (i = 1; i <= nrows; i++) {
+        row = row_name[i]
+        x = figure(us, row)
+        goal = hold && x != "" && ((row, "-") in must)
+        good = goal && (more_is_better(row) ? x >= must[row, "-"] : x <= must[row, "-"])
+        text = goal ? mark(good) " " short(must[row, "-"]) " (" short(aim[row, "-"]) ")" : ""
+        printf "%-31s %15s  %-21s", row, x == "" ? "-" : short(x) " " unit[row], text
+        medians[++nmedians] = sprintf("{\"metric\":\"%s\",\"system\":\"%s\",\"median\":%s," \
+            "\"unit\":\"%s\",\"must\":%s,\"aim\":%s,\"ok\":%s}", row, us, x == "" ? "null" : x,
+            unit[row], goal ? must[row, "-"] : "null", goal ? aim[row, "-"] : "null",
+            yes_no(goal, good))
+        for (p = 1; p <= npeers; p++) {
+            q = ratio(peer[p], row)
+            goal = hold && q != "" && ((row, peer[p]) in must)
+            good = goal && q >= must[row, peer[p]]
+            text = q == "" ? "" : sprintf("%.2f", q)
+            text = goal ? text " " mark(good) " " must[row, peer[p]] : text
+            printf p < npeers ? " %-17s" : " %s", text
+            if (q != "")
+                ratios[++nratios] = sprintf("{\"metric\":\"%s\",\"system\":\"%s\"," \
+                    "\"peer\":\"%s\",\"ratio\":%.4g,\"must\":%s,\"ok\":%s}", row, us, peer[p], q,
+                    goal ? must[row, peer[p]] : "null", yes_no(goal, good))
+        }
+        print ""
+    }
+    if (hold)
+        printf "\n%d goals reached, %d short", reached, missed
+    else
+        printf "\nthe goals are for skate on threads with 2 workers"
+    print noisy ? "; the machine was not quiet" : ""
+
+    if (json != "") {
+        printf "{\"machine\": \"%s\", \"workers\": %d, \"quiet\": %s,\n", machine, workers,
+            noisy ? "false" : "true" >json
+        array_of("figures", lines, nlines)
+        array_of("medians", medians, nmedians)
+        array_of("ratios", ratios, nratios, 1)
+    }
+}
