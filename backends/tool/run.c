@@ -70,31 +70,30 @@ static void set_seed(const char *text)
 {
     if (!text)
         return;
-    if (!g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64, NULL, NULL))
+    char *end;
+    errno = 0;
+    (void)g_ascii_strtoull(text, &end, 0);
+    if (end == text || *end || errno || *text == '-')
         refuse("--seed: \"%s\" is not a whole number of 0 or more", text);
     g_setenv("SKATE_SEED", text, TRUE);
 }
 
-/* Bytes, also as 64K, 500M, 2G, 1T (powers of 1024); handed on as plain digits. */
-static void set_bytes(const char *text)
+/* Bytes, also as 500M, 1.5G, 64KiB: what sk_init reads. */
+static void set_size(const char *text)
 {
     if (!text)
         return;
-    static const char units[] = "KMGT";
     char *end;
-    errno = 0;
-    guint64 n = g_ascii_strtoull(text, &end, 10);
-    const char *unit = *end ? strchr(units, g_ascii_toupper(*end)) : NULL;
-    int shift = unit ? 10 * (int)(unit - units + 1) : 0;
-    end += unit != NULL;
-    if (!g_ascii_isdigit(text[0]) || *end)
+    double n = g_ascii_strtod(text, &end);
+    if (end == text)
         refuse("--store-bytes: \"%s\" is not a size; give bytes, or for example 500M or 2G", text);
-    if (n == 0)
-        refuse("--store-bytes: 0 is too few; give 1 or more");
-    if (errno || n > (guint64)G_MAXSSIZE >> shift)
-        refuse("--store-bytes: %s is more than there can be", text);
-    g_autofree char *plain = g_strdup_printf("%" G_GUINT64_FORMAT, n << shift);
-    g_setenv("SKATE_STORE_BYTES", plain, TRUE);
+    if (*end && strchr("KMGT", g_ascii_toupper(*end)))
+        end += g_str_equal(end + 1, "B") ? 2 : g_str_equal(end + 1, "iB") ? 3 : 1;
+    if (*end)
+        refuse("--store-bytes: \"%s\" is not a size; give bytes, or for example 500M or 2G", text);
+    if (!(n > 0))
+        refuse("--store-bytes: %s is too few; give 1 or more", text);
+    g_setenv("SKATE_STORE_BYTES", text, TRUE);
 }
 
 /* A module's path becomes absolute, so that it is found whatever directory the program goes to.
@@ -178,7 +177,7 @@ int main(int argc, char **argv)
     set_count("--nodes", "SKATE_NODES", nodes);
     set_text("SKATE_RESOURCES", resources);
     set_seed(seed);
-    set_bytes(store_bytes);
+    set_size(store_bytes);
     set_text("SKATE_TRACE", trace);
     set_text("SKATE_GANTT", gantt ? "1" : NULL);
     become(argv + 1);
