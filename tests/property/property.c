@@ -1,0 +1,188 @@
+/* property.c -- random programs give the same answers on every backend.
+ *
+ *     build/tests/property                 60 seeds: half of them always the same, half by the clock
+ *     build/tests/property 1234 77         these seeds again
+ *     build/tests/property --cases 1000    more of them; --show 1234 prints the program
+ *
+ * Every seed runs in a child process on serial and on each other backend; a child that does not end is a failure of its seed.
+ * The first bits of `mix` show every exchanged argument and every wrong order. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "run.h"
+#include <glib.h>
+#include <signal.h>
+#include <skate/backend.h>
+#include <session.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#if __has_include("../trace_check.h")
+#include "../trace_check.h"
+#else
+bool trace_check(const char *path, char *why, size_t n);
+#endif
+#pragma weak trace_check
+
+typedef struct config { const char *backend; int workers; bool proxy, trace; } config;
+
+static const config builtin[] = {
+    { "serial", 2, false, false }, { "threads", 1, false, false }, { "threads", 2, false, true }, { "threads", 4, false, false },
+    { "threads", 8, false, false }, { "threads", 2, true, false }, { "serial", 2, true, true }, { 0 },
+};
+static answers *serial_answers, *these_answers;     /* shared with the children */
+static char trace_path[64];
+
+static int patience(void)
+{
+    const char *more = getenv("CK_TIMEOUT_MULTIPLIER");
+    return 30 * (more && atoi(more) > 0 ? atoi(more) : 1);
+}
+
+static void be_the_child(uint64_t seed, const config *c, bool overlaps, answers *out)
+{
+    alarm((unsigned)patience());
+    if (c->proxy)
+        setenv("SKATE_PORT", "proxy", 1);
+    plan *p = plan_new(seed);
+    run_plan(p, &(sk_config){ .backend = c->backend, .workers = c->workers, .resources = "gpu=1", .seed = seed | 1,
+                              .trace = c->trace && trace_check ? trace_path : NULL }, overlaps, patience() / 2.0, out);
+    plan_free(p);
+    fflush(NULL);
+    exit(0);
+}
+
+static bool overlaps(const char *backend)
+{
+    sk_error err = { 0 };
+    const sk_backend_ops *ops = sk_backend_find(backend, &err);
+    if (!ops) {
+        fprintf(stderr, "property: %s\n", err.message);
+        exit(2);
+    }
+    return ops->can & SK_CAN_OVERLAP;
+}
+
+static bool same_answers(const answers *a, const answers *b)
+{
+    return a->n == b->n && memcmp(a->answer, b->answer, sizeof(answer) * (size_t)a->n) == 0;
+}
+
+/* NULL, or what went wrong. */
+static const char *run_one(uint64_t seed, const config *c, answers *out)
+{
+    static char what[1200];
+    fflush(NULL);
+    bool over = overlaps(c->backend);
+    pid_t pid = fork();
+    if (pid == 0)
+        be_the_child(seed, c, over, out);
+    int status;
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return "cannot fork";
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+        snprintf(what, sizeof what, "hangs: no end after %d s", patience());
+    else if (WIFSIGNALED(status))
+        snprintf(what, sizeof what, "killed by signal %d", WTERMSIG(status));
+    else if (WEXITSTATUS(status) != 0)
+        snprintf(what, sizeof what, "exit status %d", WEXITSTATUS(status));
+    else if (out != serial_answers && !same_answers(out, serial_answers))
+        snprintf(what, sizeof what, "other answers than serial");
+    else if (c->trace && trace_check) {
+        char why[1024] = "";
+        bool legal = trace_check(trace_path, why, sizeof why);
+        unlink(trace_path);
+        snprintf(what, sizeof what, "the trace is not legal: %s", why);
+        return legal ? NULL : what;
+    } else
+        return NULL;
+    return what;
+}
+
+static bool run_seed(uint64_t seed, const config *configs)
+{
+    bool good = true;
+    for (const config *c = configs; c->backend; c++) {
+        const char *what = run_one(seed, c, c == configs ? serial_answers : these_answers);
+        if (!what)
+            continue;
+        printf("property: seed %lu on %s with %d workers%s: %s\n", (unsigned long)seed, c->backend, c->workers,
+               c->proxy ? " by proxy" : "", what);
+        good = false;
+        if (c == configs)           /* nothing to compare with */
+            break;
+    }
+    return good;
+}
+
+/* serial first, then the given backends with 1, 2, 4 and 8 workers. */
+static const config *configs_for(char **backends)
+{
+    if (!backends)
+        return builtin;
+    config *list = g_new0(config, 4 * g_strv_length(backends) + 2);
+    int n = 0;
+    list[n++] = builtin[0];
+    for (int i = 0; backends[i]; i++)
+        for (int workers = 1; workers <= 8; workers *= 2)
+            list[n++] = (config){ backends[i], workers, false, workers == 2 };
+    return list;
+}
+
+static void *shared(size_t size)
+{
+    return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+
+static void show(uint64_t seed)
+{
+    plan *p = plan_new(seed);
+    plan_print(p, stdout);
+    printf("%d steps, %d slots, about %d tasks\n", p->nsteps, p->nslots, p->tasks);
+    plan_free(p);
+}
+
+int main(int argc, char **argv)
+{
+    int cases = 60;
+    gboolean shows = FALSE;
+    g_auto(GStrv) backends = NULL, seeds = NULL;
+    GOptionEntry entries[] = {
+        { "cases", 'n', 0, G_OPTION_ARG_INT, &cases, "How many random programs (60)", "N" },
+        { "show", 0, 0, G_OPTION_ARG_NONE, &shows, "Print the programs of these seeds", NULL },
+        { "backend", 0, 0, G_OPTION_ARG_STRING_ARRAY, &backends, "Only these backends, by 1, 2, 4 and 8 workers", "B" },
+        { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &seeds, NULL, "[SEED ...]" },
+        { 0 },
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    g_option_context_add_main_entries(context, entries, NULL);
+    g_autoptr(GError) error = NULL;
+    if (!g_option_context_parse(context, &argc, &argv, &error)) {
+        fprintf(stderr, "property: %s\n", error->message);
+        return 2;
+    }
+    const char *given = getenv("PROPERTY_SEED");
+    if (!seeds && given && *given)
+        seeds = g_strsplit(given, " ", -1);
+    if (shows) {
+        for (int i = 0; seeds && seeds[i]; i++)
+            show(strtoull(seeds[i], NULL, 0));
+        return 0;
+    }
+    serial_answers = shared(sizeof *serial_answers);
+    these_answers = shared(sizeof *these_answers);
+    snprintf(trace_path, sizeof trace_path, "/tmp/property-%d.sktrace", (int)getpid());
+    const config *configs = configs_for(backends);
+    int passed = 0, failed = 0;
+    uint64_t clock = (uint64_t)time(NULL) * 1000;
+    if (!seeds)
+        printf("property: seeds 1 to %d and %lu to %lu\n", cases - cases / 2, (unsigned long)clock + 1, (unsigned long)clock + (unsigned long)cases / 2);
+    for (int i = 0; seeds ? seeds[i] != NULL : i < cases; i++) {
+        uint64_t seed = seeds ? strtoull(seeds[i], NULL, 0) : i < cases - cases / 2 ? (uint64_t)i + 1 : clock + (uint64_t)(i - (cases - cases / 2)) + 1;
+        *(run_seed(seed, configs) ? &passed : &failed) += 1;
+    }
+    printf("property: %d passed, %d failed\n", passed, failed);
+    return failed || passed == 0 ? 1 : 0;
+}
