@@ -227,6 +227,12 @@ static void put_axis(const chart *c)
 
 /* ---- 5. The whole --------------------------------------------------------------------------------- */
 
+static void put_line(const chart *c, char *line)          /* takes it; cut to the columns */
+{
+    fprintf(c->out, "%.*s\n", c->columns, line);
+    g_free(line);
+}
+
 static void put_legend(const chart *c)
 {
     const sk_timeline *t = c->t;
@@ -235,7 +241,7 @@ static void put_legend(const chart *c)
     for (uint32_t i = 0; i < t->nfns; i++)
         if (t->fns[i].attempts)
             name = MAX(name, (int)strlen(t->fns[i].name));
-    name = MIN(name, 40);
+    name = MAX(4, MIN(name, c->columns - c->label - 46));
     for (uint32_t i = 0; i < t->nfns; i++) {
         const sk_line_fn *fn = &t->fns[c->order[i]];
         char mean[16], total[16];
@@ -245,9 +251,10 @@ static void put_legend(const chart *c)
             more++;
             continue;
         }
-        fprintf(c->out, "%*s  %c %-*.*s %7u %-5s mean %8s  in all %8s\n", c->label, "", c->letters[c->letter[c->order[i]]],
-                name, name, fn->name, fn->tasks, fn->tasks == 1 ? "task" : "tasks",
-                sk_timeline_time(fn->run_ns / MAX(1, fn->tasks), mean), sk_timeline_time(fn->run_ns, total));
+        put_line(c, g_strdup_printf("%*s  %c %-*.*s  %u %s, mean %s, in all %s", c->label, "",
+                                    c->letters[c->letter[c->order[i]]], name, name, fn->name, fn->tasks,
+                                    fn->tasks == 1 ? "task" : "tasks", sk_timeline_time(fn->run_ns / MAX(1, fn->tasks), mean),
+                                    sk_timeline_time(fn->run_ns, total)));
     }
     if (more)
         fprintf(c->out, "%*s  and %u more functions\n", c->label, "", more);
@@ -269,17 +276,19 @@ static void put_legend(const chart *c)
         at += fprintf(c->out, "   %s", marks[i].text);
     }
     fputc('\n', c->out);
+    char work[16], span[16];
+    put_line(c, g_strdup_printf("%*s  work T1 %s, span Tinf %s, T1/Tinf %.2f", c->label, "", sk_timeline_time(t->work, work),
+                                sk_timeline_time(t->span, span), t->span > 0 ? (double)t->work / (double)t->span : 0.0));
 }
 
 static void put_title(const chart *c)
 {
     const sk_timeline *t = c->t;
-    char a[16], b[16], d[16];
+    char time[16];
     g_autofree char *program = g_path_get_basename(t->program);
-    fprintf(c->out, "%.30s on %.20s, %u worker%s: %u task%s in %s; work T1 %s, span Tinf %s", program, t->backend, t->nworkers,
-            t->nworkers == 1 ? "" : "s", t->ntasks, t->ntasks == 1 ? "" : "s", sk_timeline_time(t->makespan, a),
-            sk_timeline_time(t->work, b), sk_timeline_time(t->span, d));
-    fputc('\n', c->out);
+    put_line(c, g_strdup_printf("%s on %s, %u worker%s: %u task%s in %s", program, t->backend, t->nworkers,
+                                t->nworkers == 1 ? "" : "s", t->ntasks, t->ntasks == 1 ? "" : "s",
+                                sk_timeline_time(t->makespan, time)));
     if (t->info.damage)
         fprintf(c->out, "DAMAGED at byte %" G_GUINT64_FORMAT ": only what comes before is shown\n", t->info.damaged_at);
     else if (t->info.truncated)

@@ -188,7 +188,8 @@ static void task_new(build *b, const sk_event *e)
         uint64_t number = e->word[3 + k];
         sk_line_object *o;
         if (sk_trace_ids_find(&b->objects, number) == SK_NO_INDEX) {
-            o = &t->objects[object_index(b, number)];
+            uint32_t index = object_index(b, number);
+            o = &t->objects[index];
         } else {                                 /* known already: damaged; keep neighbours neighbours, and indices in step */
             o = new_object(b, number);
             sk_trace_ids_add(&b->objects, (1ull << 63) + t->nobjects);
@@ -303,6 +304,7 @@ static void task_moves(build *b, const sk_event *e)
         uint32_t row = t->last_slice == SK_NO_INDEX ? row_index(b, 0, 0) : b->t->slices[t->last_slice].row;
         close_slice(b, i, e->ns, SK_SLICE_GOES_ON);
         open_slice(b, i, row, e->ns, true);
+        w->child_depth = -1;
         break;
     }
     case SK_TASK_DONE:
@@ -368,10 +370,9 @@ static void node_moves(build *b, const sk_event *e)
 
 static void wait_begins(build *b, const sk_event *e)
 {
-    uint64_t number = sk_trace_hi(e->word[0]) ? sk_trace_hi(e->word[0]) : e->word[0];
     uint32_t object = e->word[3] ? sk_trace_ids_find(&b->objects, e->word[3]) : SK_NO_INDEX;
-    if (number) {
-        uint32_t task = task_index(b, number);
+    if (e->word[0]) {
+        uint32_t task = task_index(b, e->word[0]);
         b->walks[task].awaited = object;
         b->walks[task].child_depth = -1;
         return;
@@ -389,11 +390,13 @@ static void wait_ends(build *b, const sk_event *e)
     if (e->word[0]) {
         uint32_t task = task_index(b, e->word[0]);
         walk *w = &b->walks[task];
-        if (b->t->tasks[task].state == SK_TASK_RUNNING && b->t->tasks[task].start != SK_NO_TIME) {
+        unsigned state = b->t->tasks[task].state;
+        if (state == SK_TASK_RUNNING) {          /* it did not have to wait */
             w->depth += MAX(0, e->ns - w->since);
             w->since = MAX(e->ns, w->since);
-            join_path(b, task);
         }
+        if (state == SK_TASK_RUNNING || state == SK_TASK_BLOCKED)
+            join_path(b, task);
         w->awaited = SK_NO_INDEX;
         return;
     }

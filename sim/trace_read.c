@@ -366,6 +366,7 @@ typedef struct lane {
     sk_event head;                     /* the lane's next event */
     uint64_t waits_for;                /* while held back: this task or object must change first */
     bool waits_for_task;
+    uint64_t awaited;                  /* between WAIT and WAIT_END for one object: that one, else 0 */
 } lane;
 
 struct sk_cursor {
@@ -513,14 +514,16 @@ static bool waits_for(lane *l, bool task, uint64_t number)
     return false;
 }
 
-/* Does a task in its TASK_NEW's words have an argument that is not READY? */
+/* Does a task with these words in its TASK_NEW have an argument that is neither there nor failed? */
 static bool missing_argument(const sk_cursor *c, const uint64_t *w, uint64_t *which)
 {
     const sk_trace_record *r = (const sk_trace_record *)w - 1;
     unsigned returns = r->a >> 4, deps = r->a & 15;
-    for (unsigned i = 0; i < deps; i++)
-        if (object_state(c, *which = w[3 + returns + i]) != SK_OBJECT_READY)
+    for (unsigned i = 0; i < deps; i++) {
+        unsigned state = object_state(c, *which = w[3 + returns + i]);
+        if (state != SK_OBJECT_READY && state != SK_OBJECT_FAILED)
             return true;
+    }
     return false;
 }
 
@@ -548,19 +551,30 @@ static bool fits(sk_cursor *c, lane *l)
         return true;
     case SK_TRACE_OBJECT:
         return object_state(c, e->word[0]) == from || waits_for(l, false, e->word[0]);
+    case SK_TRACE_WAIT_END:
+        if (l->awaited && e->word[2] == SK_OK && object_state(c, l->awaited) == SK_OBJECT_PENDING)
+            return waits_for(l, false, l->awaited);
+        return true;
     }
     return true;
 }
 
-static void apply(sk_cursor *c, const sk_event *e)
+static void apply(sk_cursor *c, lane *l)
 {
+    const sk_event *e = &l->head;
+    if (e->type == SK_TRACE_WAIT)
+        l->awaited = sk_trace_lo(e->word[1]) == 1 ? e->word[3] : 0;
+    else if (e->type == SK_TRACE_WAIT_END)
+        l->awaited = 0;
     if (e->type == SK_TRACE_TASK_NEW) {
-        c->task_new->pdata[task_index(c, e->word[0])] = (void *)e->word;
+        uint32_t task = task_index(c, e->word[0]);
+        c->task_new->pdata[task] = (void *)e->word;
         for (unsigned i = 0; i < sk_trace_from(e); i++)
             if (object_state(c, e->word[3 + i]) == SK_OBJECT_NONE)
                 set_object(c, e->word[3 + i], SK_OBJECT_PENDING);
     } else if (e->type == SK_TRACE_TASK) {
-        c->task_state->data[task_index(c, e->word[0])] = (uint8_t)sk_trace_to(e);
+        uint32_t task = task_index(c, e->word[0]);
+        c->task_state->data[task] = (uint8_t)sk_trace_to(e);
     } else if (e->type == SK_TRACE_OBJECT) {
         set_object(c, e->word[0], sk_trace_to(e));
     }
@@ -626,7 +640,7 @@ bool sk_trace_read_next(sk_cursor *c, sk_event *e)
             }
         }
         *e = c->lanes[l].head;
-        apply(c, e);
+        apply(c, &c->lanes[l]);
         bool more = advance(c->log, &c->lanes[l]);
         if (forced && more)
             push(c, l);

@@ -4,8 +4,8 @@
  * tables (functions, sites, facts about the run). A cursor then merges the lanes by time. Lanes are written by different
  * threads without locks, so a thread that is interrupted between changing a state and writing it down stamps the cause later
  * than its effect. The cursor puts that right: a record that does not fit yet (its from-state is not the current state, its
- * task or objects are not made yet, the arguments of a task that becomes READY are not) holds its lane back until another lane
- * has brought what it waits for.
+ * task or objects are not made yet, the arguments of a task that becomes READY are not there yet, nor what a wait that ends well
+ * has waited for) holds its lane back until another lane has brought what it waits for.
  *
  *     sk_reader *log = sk_trace_read_open("run.sktrace", &err);
  *     sk_cursor *c = sk_trace_read_cursor(log);

@@ -1,0 +1,31 @@
+/* main.c -- the unit tests. A new suite: one line in the list below.
+ *
+ * CK_RUN_CASE and CK_RUN_SUITE pick some; set but empty, Check would run none and call that a success. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+Suite *trace_read_suite(void), *timeline_suite(void);
+
+static Suite *(*const suites[])(void) = {
+    trace_read_suite,
+    timeline_suite,
+};
+
+int main(void)
+{
+    const char *picks[] = { "CK_RUN_CASE", "CK_RUN_SUITE" };
+    for (unsigned i = 0; i < sizeof picks / sizeof *picks; i++)
+        if (getenv(picks[i]) && !*getenv(picks[i]))
+            unsetenv(picks[i]);
+    SRunner *runner = srunner_create(NULL);
+    for (unsigned i = 0; i < sizeof suites / sizeof *suites; i++)
+        srunner_add_suite(runner, suites[i]());
+    srunner_run_all(runner, CK_ENV);
+    int ran = srunner_ntests_run(runner), failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    if (ran == 0)
+        fprintf(stderr, "unit: no test ran; is CK_RUN_CASE or CK_RUN_SUITE wrong?\n");
+    printf("unit: %d passed, %d failed, 0 skipped\n", ran - failed, failed);
+    return ran > 0 && failed == 0 ? 0 : 1;
+}
