@@ -1,7 +1,7 @@
 /* timeline.h -- a run as a model: tasks with what they did when and where, objects, workers, waits of the driver, and totals.
  *
  * The idea: one pass over a cursor (trace_read.h) fills plain arrays; everything refers to everything else by index. Charts,
- * exports and summaries read these arrays and nothing else. About 250 bytes a task.
+ * exports and summaries read these arrays and nothing else. About 250 bytes a task, twice that while building.
  *
  * Words, as used in every output:
  *   run time      of a task: the time its attempts were RUNNING, without the time they were BLOCKED

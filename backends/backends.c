@@ -1,0 +1,65 @@
+/* backends.c -- which backends there are: the built-in ones, the checking decorator, modules. */
+#include "backends.h"
+#include "session.h"
+
+#include <gmodule.h>
+#include <unistd.h>
+
+const sk_backend_ops *const sk_backends[] = { &sk_backend_threads, &sk_backend_serial, NULL };
+
+/* Modules stay loaded until the program ends: a table that a finished run still points to must not vanish. */
+static const sk_backend_ops *load(const char *path, sk_error *err)
+{
+    if (access(path, R_OK) != 0) {
+        sk_error_set(err, SK_MISUSE, "backend module %s: no such file that can be read", path);
+        return NULL;
+    }
+    GModule *module = g_module_open(path, G_MODULE_BIND_LOCAL);
+    gpointer symbol = NULL;
+    if (!module) {
+        sk_error_set(err, SK_MISUSE, "backend module %s cannot be loaded: %s", path, g_module_error());
+        return NULL;
+    }
+    if (!g_module_symbol(module, "sk_backend_module", &symbol) || !symbol) {
+        sk_error_set(err, SK_MISUSE, "backend module %s has no sk_backend_module; it must export "
+                     "`const sk_backend_ops sk_backend_module` (see skate/backend.h)", path);
+        g_module_close(module);
+        return NULL;
+    }
+    const sk_backend_ops *ops = symbol;
+    if (ops->version != SK_BACKEND_VERSION) {
+        sk_error_set(err, SK_MISUSE, "backend module %s is for version %u of skate/backend.h, this is version %d; rebuild it",
+                     path, ops->version, SK_BACKEND_VERSION);
+        g_module_close(module);
+        return NULL;
+    }
+    if (!ops->ready || !ops->wait || !ops->drain || !ops->name) {
+        sk_error_set(err, SK_MISUSE, "backend module %s lacks one of the slots name, ready, wait, drain", path);
+        g_module_close(module);
+        return NULL;
+    }
+    g_module_make_resident(module);
+    return ops;
+}
+
+const sk_backend_ops *sk_backend_find(const char *name, sk_error *err)
+{
+    static const char checked[] = "checked+";
+    if (!strncmp(name, checked, sizeof checked - 1)) {
+        const sk_backend_ops *inner = sk_backend_find(name + sizeof checked - 1, err);
+        return inner ? sk_backend_checked(inner) : NULL;
+    }
+    for (int i = 0; sk_backends[i]; i++)
+        if (!strcmp(sk_backends[i]->name, name))
+            return sk_backends[i];
+    if (strchr(name, '/') || g_str_has_suffix(name, ".so"))
+        return load(name, err);
+    char list[300] = "";
+    for (int i = 0; sk_backends[i]; i++) {
+        strcat(list, i ? ", " : "");
+        strcat(list, sk_backends[i]->name);
+    }
+    sk_error_set(err, SK_MISUSE, "no backend is called \"%s\"; there are %s, checked+NAME (with contract checks), and modules by "
+                 "their path (./mine.so)", name, list);
+    return NULL;
+}

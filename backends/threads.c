@@ -1,0 +1,771 @@
+/* threads.c -- tasks on all cores of one process: work-stealing deques, and one-cpu leases.
+ *
+ * The idea. There are as many leases as workers; a thread runs ordinary tasks only while it holds one, so never more than
+ * `workers` run at once. What a task makes ready goes on its own thread's deque and is taken from there last first (children
+ * before siblings, data still in cache); threads without work steal the oldest from others.
+ *
+ * A waiting thread first tries to run the awaited task itself, if nobody has started it. Otherwise it puts its lease back, so that another
+ * thread (a sleeping one, or a new one) can go on with other tasks; when its wait is over it needs a lease again,
+ * and comes before new tasks. The driver has no lease of its own: it borrows a free one to run what it waits for.
+ *
+ * Sleeping and waking. A thread out of work searches for some tens of microseconds, then sleeps; at most one thread searches at a
+ * time. Who pushes a task wakes a sleeper only if a lease is free and nobody searches; a searcher that finds work wakes the next. Both
+ * sides first write, then look (seq_cst), so that one of them sees the other: no task is left lying.
+ *
+ * Standstill. `awake` counts threads that do not sleep; who brings it to zero asks the core whether that is a deadlock.
+ *
+ * Reading order: leases; threads; ready; finding work; a worker's life; wait; standstill and drain; alarms; the table. */
+#include "backends.h"
+#include "deque.h"
+#include "park.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+enum { SEARCH_NS = 40000, DRIVER_SPIN_NS = 20000, WORKER_SPIN_NS = 3000, EXTRA_THREADS = 1024, NO_LEASE = -1,
+       GIFT_NONE = 0, GIFT_SPECIAL = -1 };      /* a gift above 0 is a lease + 1 */
+
+typedef struct thread {
+    sk_deque deque;                        /* see deque.h */
+    _Alignas(64) sk_permit permit;         /* anyone gives, the owner takes */
+    _Atomic int gift;                      /* what it was woken for; set before the permit is given */
+    struct thread *next;                   /* of the idle stack, or of the queue of those that want to go on: under `lock` */
+    int lease;                             /* owner only, from here on */
+    unsigned number, victim;
+    bool is_driver;                        /* a thread of the program, not of ours */
+    pthread_t handle;
+    uint64_t steals, parks;
+} thread;
+
+typedef struct alarm { int64_t at; sk_task_name task; struct alarm *next; } alarm_entry;
+
+typedef struct threads {
+    struct sk_backend_base base;
+    int workers, limit;
+
+    /* Free leases: a Treiber stack; the upper half of the head is a tag against ABA. */
+    _Alignas(64) _Atomic uint64_t free_leases;      /* tag << 32 | lease + 1 */
+    _Atomic uint32_t *next_lease;
+
+    _Alignas(64) _Atomic int searching;    /* threads that look for work, or have been woken to */
+    _Atomic int resuming;                  /* threads in the queue that want a lease back */
+    _Atomic int special;                   /* tasks in `special_queue` */
+    _Alignas(64) _Atomic int awake;        /* threads that do not sleep, armed alarms, timed sleepers; 1 for the driver */
+    _Atomic int busy;                      /* the same, without threads of the program */
+    _Atomic unsigned nthreads;
+    _Atomic(thread *) *all;                /* room for limit + drivers; entries are set once */
+    _Atomic bool closing, draining;
+    _Atomic int blocked, blocked_peak;
+
+    pthread_mutex_t lock;                  /* guards what follows */
+    thread *idle, *resume_first, *resume_last, *drainer;
+    sk_task_name *special_queue;
+    size_t special_first, special_last, special_room;
+    int *borrowed, nborrowed;              /* leases that the core has for tasks that bring their own cpus */
+    alarm_entry *alarms;                   /* soonest first */
+    pthread_cond_t alarm_set;
+    bool alarm_runs;
+    pthread_t alarm_thread;
+    int ours;                              /* threads started by us */
+} threads;
+
+static void *worker_main(void *data);
+static threads *the(sk_backend *self) { return (threads *)self; }
+
+/* ---- leases ---- */
+
+static int take_lease(threads *b)
+{
+    uint64_t head = atomic_load_explicit(&b->free_leases, seq_cst);
+    while ((uint32_t)head) {
+        uint32_t below = atomic_load_explicit(&b->next_lease[(uint32_t)head - 1], relaxed);
+        uint64_t next = ((head & ~(uint64_t)UINT32_MAX) + ((uint64_t)1 << 32)) | below;
+        if (atomic_compare_exchange_weak_explicit(&b->free_leases, &head, next, seq_cst, seq_cst))
+            return (int)(uint32_t)head - 1;
+    }
+    return NO_LEASE;
+}
+
+static bool has_free_lease(threads *b)
+{
+    return (uint32_t)atomic_load_explicit(&b->free_leases, seq_cst) != 0;
+}
+
+static void push_lease(threads *b, int lease)
+{
+    uint64_t head = atomic_load_explicit(&b->free_leases, relaxed), next;
+    do {
+        atomic_store_explicit(&b->next_lease[lease], (uint32_t)head, relaxed);
+        next = ((head & ~(uint64_t)UINT32_MAX) + ((uint64_t)1 << 32)) | (uint32_t)(lease + 1);
+    } while (!atomic_compare_exchange_weak_explicit(&b->free_leases, &head, next, seq_cst, relaxed));
+}
+
+/* ---- threads ---- */
+
+static void give(threads *b, thread *t, int gift)
+{
+    if (gift != GIFT_NONE)
+        atomic_store_explicit(&t->gift, gift, seq_cst);
+    if (sk_permit_give(&t->permit)) {
+        atomic_fetch_add_explicit(&b->awake, 1, seq_cst);
+        if (!t->is_driver)
+            atomic_fetch_add_explicit(&b->busy, 1, seq_cst);
+    }
+}
+
+static thread *new_thread(threads *b, bool is_driver)
+{
+    thread *t = aligned_alloc(64, sizeof *t);
+    if (!t)
+        abort();
+    memset(t, 0, sizeof *t);
+    sk_deque_init(&t->deque);
+    t->is_driver = is_driver;
+    t->lease = NO_LEASE;
+    pthread_mutex_lock(&b->lock);
+    t->number = atomic_load_explicit(&b->nthreads, relaxed);
+    if (t->number == (unsigned)b->limit + EXTRA_THREADS) {
+        static sk_site here = { __FILE__, 0, "", 0 };
+        pthread_mutex_unlock(&b->lock);
+        sk_fail_at(&here, "more than %d threads of the program use the backend", EXTRA_THREADS);
+    }
+    atomic_store_explicit(&b->all[t->number], t, release);
+    atomic_store_explicit(&b->nthreads, t->number + 1, release);    /* pairs with find_work */
+    pthread_mutex_unlock(&b->lock);
+    return t;
+}
+
+/* A new thread of ours, with its first gift. false if there are enough, or the system has no more. */
+static bool spawn(threads *b, int gift)
+{
+    pthread_mutex_lock(&b->lock);
+    bool room = b->ours < b->limit;
+    b->ours += room;
+    pthread_mutex_unlock(&b->lock);
+    if (!room)
+        return false;
+    thread *t = new_thread(b, false);
+    atomic_store_explicit(&t->gift, gift, relaxed);
+    atomic_store_explicit(&t->permit, gift != GIFT_NONE, relaxed);
+    atomic_fetch_add_explicit(&b->awake, 1, seq_cst);
+    atomic_fetch_add_explicit(&b->busy, 1, seq_cst);
+    void *pair[2] = { b, t };
+    void **arg = malloc(sizeof pair);
+    if (!arg)
+        abort();
+    memcpy(arg, pair, sizeof pair);
+    if (pthread_create(&t->handle, NULL, worker_main, arg) != 0) {
+        free(arg);
+        t->is_driver = true;               /* never to be joined; its deque stays empty */
+        atomic_fetch_sub_explicit(&b->awake, 1, seq_cst);
+        atomic_fetch_sub_explicit(&b->busy, 1, seq_cst);
+        pthread_mutex_lock(&b->lock);
+        b->ours--;
+        pthread_mutex_unlock(&b->lock);
+        return false;
+    }
+    return true;
+}
+
+/* Gives the lease (or the news of a special task) to a sleeping thread, or to a new one. */
+static bool wake_idle(threads *b, int gift)
+{
+    pthread_mutex_lock(&b->lock);
+    thread *t = b->idle;
+    if (t)
+        b->idle = t->next;
+    pthread_mutex_unlock(&b->lock);
+    if (!t)
+        return spawn(b, gift);
+    give(b, t, gift);
+    return true;
+}
+
+/* There is work: somebody should look for it, unless somebody does, or no lease is free. */
+static void wake_worker(threads *b)
+{
+    int none = 0;
+    if (!has_free_lease(b) || atomic_load_explicit(&b->searching, seq_cst)
+        || !atomic_compare_exchange_strong_explicit(&b->searching, &none, 1, seq_cst, relaxed))
+        return;
+    int lease = take_lease(b);
+    if (lease == NO_LEASE) {
+        atomic_fetch_sub_explicit(&b->searching, 1, seq_cst);
+    } else if (!wake_idle(b, lease + 1)) {
+        push_lease(b, lease);
+        atomic_fetch_sub_explicit(&b->searching, 1, seq_cst);
+    }
+}
+
+static thread *me(threads *b)
+{
+    thread *t = sk_thread_get();
+    if (unlikely(!t)) {                    /* a thread of the program */
+        t = new_thread(b, true);
+        atomic_fetch_add_explicit(&b->awake, 1, seq_cst);
+        sk_thread_set(t);
+    }
+    return t;
+}
+
+/* ---- ready ---- */
+
+static void push_special(threads *b, sk_task_name task)
+{
+    pthread_mutex_lock(&b->lock);
+    if (b->special_last == b->special_room) {
+        size_t n = b->special_last - b->special_first;
+        if (b->special_first)
+            memmove(b->special_queue, b->special_queue + b->special_first, n * sizeof task);
+        b->special_first = 0;
+        b->special_last = n;
+        if (n >= b->special_room / 2) {
+            b->special_room = b->special_room ? 2 * b->special_room : 64;
+            b->special_queue = realloc(b->special_queue, b->special_room * sizeof task);
+            if (!b->special_queue)
+                abort();
+        }
+    }
+    b->special_queue[b->special_last++] = task;
+    atomic_fetch_add_explicit(&b->special, 1, seq_cst);
+    pthread_mutex_unlock(&b->lock);
+    wake_idle(b, GIFT_SPECIAL);            /* at the limit: the next thread that has nothing to do takes it */
+}
+
+static sk_task_name pop_special(threads *b)
+{
+    sk_task_name task = { 0 };
+    if (atomic_load_explicit(&b->special, seq_cst) == 0)
+        return task;
+    pthread_mutex_lock(&b->lock);
+    if (b->special_first < b->special_last) {
+        task = b->special_queue[b->special_first++];
+        atomic_fetch_sub_explicit(&b->special, 1, seq_cst);
+    }
+    pthread_mutex_unlock(&b->lock);
+    return task;
+}
+
+static void threads_ready(sk_backend *self, sk_task_name task)
+{
+    threads *b = the(self);
+    if (unlikely(sk_task_brings_cpus(task))) {
+        push_special(b, task);
+        return;
+    }
+    sk_deque_push(&me(b)->deque, task.id);
+    wake_worker(b);
+}
+
+/* ---- finding work ---- */
+
+static uint64_t find_work(threads *b, thread *t)
+{
+    uint64_t name;
+    while ((name = sk_deque_pop(&t->deque)))
+        if (sk_task_is_ready((sk_task_name){ name }))
+            return name;
+    unsigned n = atomic_load_explicit(&b->nthreads, acquire);
+    for (unsigned i = 0; i < n; i++) {
+        unsigned at = t->victim + i < n ? t->victim + i : t->victim + i - n;
+        thread *victim = atomic_load_explicit(&b->all[at], acquire);
+        if (victim == t)
+            continue;
+        while (!sk_deque_is_empty(&victim->deque))
+            if ((name = sk_deque_steal(&victim->deque)) && sk_task_is_ready((sk_task_name){ name })) {
+                t->victim = at;
+                t->steals++;
+                return name;
+            }
+    }
+    return 0;
+}
+
+static bool work_is_visible(threads *b)
+{
+    unsigned n = atomic_load_explicit(&b->nthreads, acquire);
+    for (unsigned i = 0; i < n; i++)
+        if (!sk_deque_is_empty(&atomic_load_explicit(&b->all[i], acquire)->deque))
+            return true;
+    return false;
+}
+
+/* ---- sleeping ---- */
+
+static void standstill(threads *b);
+
+/* The permit has been announced. Sleeps; a timed sleep does not count as standing still. */
+static bool sleep_announced(threads *b, thread *t, int64_t deadline)
+{
+    t->parks++;
+    if (deadline != SK_NEVER) {
+        if (sk_permit_sleep(&t->permit, deadline)) {
+            atomic_fetch_sub_explicit(&b->awake, 1, seq_cst);       /* who woke us has counted us once more */
+            if (!t->is_driver)
+                atomic_fetch_sub_explicit(&b->busy, 1, seq_cst);
+            return true;
+        }
+        return false;
+    }
+    int busy = t->is_driver ? 1 : atomic_fetch_sub_explicit(&b->busy, 1, seq_cst) - 1;
+    if (busy == 0 && atomic_load_explicit(&b->draining, seq_cst)) {
+        pthread_mutex_lock(&b->lock);
+        thread *drainer = b->drainer;
+        pthread_mutex_unlock(&b->lock);
+        if (drainer && drainer != t)
+            give(b, drainer, GIFT_NONE);
+    }
+    if (atomic_fetch_sub_explicit(&b->awake, 1, seq_cst) == 1)
+        standstill(b);
+    return sk_permit_sleep(&t->permit, SK_NEVER);
+}
+
+/* Whoever waits to go on comes first. */
+static void release_lease(threads *b, int lease)
+{
+    push_lease(b, lease);
+    if (atomic_load_explicit(&b->resuming, seq_cst) == 0)
+        return;
+    pthread_mutex_lock(&b->lock);
+    while (b->resume_first && (lease = take_lease(b)) != NO_LEASE) {
+        thread *t = b->resume_first;
+        b->resume_first = t->next;
+        atomic_fetch_sub_explicit(&b->resuming, 1, seq_cst);
+        give(b, t, lease + 1);
+    }
+    pthread_mutex_unlock(&b->lock);
+}
+
+static void lend_to_core(threads *b, int lease)
+{
+    pthread_mutex_lock(&b->lock);
+    b->borrowed[b->nborrowed++] = lease;
+    pthread_mutex_unlock(&b->lock);
+}
+
+/* This thread does not need its lease any more: to the core, if tasks that bring their own cpus lack one, else to whoever wants it. */
+static void hand_in(threads *b, int lease, bool idle)
+{
+    if (sk_cpus_wanted() > 0 || (idle && sk_cpus_wanted_idle() > 0)) {
+        lend_to_core(b, lease);
+        sk_cpus_give(1);
+    } else {
+        release_lease(b, lease);
+    }
+    if (work_is_visible(b))
+        wake_worker(b);
+}
+
+static int wait_for_gift(threads *b, thread *t)
+{
+    int gift;
+    while ((gift = atomic_exchange_explicit(&t->gift, GIFT_NONE, seq_cst)) == GIFT_NONE
+           && !atomic_load_explicit(&b->closing, seq_cst))
+        if (sk_permit_announce(&t->permit))
+            sleep_announced(b, t, SK_NEVER);
+    return gift;
+}
+
+static void resume(threads *b, thread *t)
+{
+    t->lease = take_lease(b);
+    if (t->lease != NO_LEASE)
+        return;
+    pthread_mutex_lock(&b->lock);
+    atomic_fetch_add_explicit(&b->resuming, 1, seq_cst);
+    t->lease = take_lease(b);              /* again, after saying that we want one */
+    if (t->lease != NO_LEASE) {
+        atomic_fetch_sub_explicit(&b->resuming, 1, seq_cst);
+    } else {
+        t->next = NULL;
+        if (b->resume_first)
+            b->resume_last->next = t;
+        else
+            b->resume_first = t;
+        b->resume_last = t;
+    }
+    pthread_mutex_unlock(&b->lock);
+    while (t->lease == NO_LEASE)
+        t->lease = wait_for_gift(b, t) - 1;
+}
+
+/* ---- a worker's life ---- */
+
+/* Holds a lease and counts as searching. Returns without the lease, when others need it more or there is nothing to do. */
+static void work(threads *b, thread *t)
+{
+    bool searching = true;
+    int64_t until = 0;
+    for (unsigned idle = 0; ; ) {
+        uint64_t name = 0;
+        bool wanted = atomic_load_explicit(&b->resuming, relaxed) || sk_cpus_wanted() > 0;
+        if (likely(!wanted))
+            name = find_work(b, t);
+        if (name) {
+            if (searching) {
+                searching = false;
+                if (atomic_fetch_sub_explicit(&b->searching, 1, seq_cst) == 1 && has_free_lease(b) && work_is_visible(b))
+                    wake_worker(b);        /* one finds work, the next one looks for more */
+            }
+            idle = 0;
+            sk_task_run((sk_task_name){ name }, t->lease);
+            continue;
+        }
+        bool others_search = !searching && atomic_load_explicit(&b->searching, relaxed) > 0;
+        if (!wanted && !others_search && !atomic_load_explicit(&b->closing, relaxed)) {
+            if (!searching) {
+                searching = true;
+                atomic_fetch_add_explicit(&b->searching, 1, seq_cst);
+            }
+            if (idle++ == 0)
+                until = sk_monotonic_ns() + SEARCH_NS;
+            for (int i = 0; i < 8; i++)
+                sk_pause();
+            if (idle % 4 || sk_monotonic_ns() < until)
+                continue;
+        }
+        int lease = t->lease;
+        t->lease = NO_LEASE;
+        if (searching)
+            atomic_fetch_sub_explicit(&b->searching, 1, seq_cst);
+        hand_in(b, lease, !wanted);        /* and looks once more: a task may have been pushed while we counted as searching */
+        return;
+    }
+}
+
+static void *worker_main(void *data)
+{
+    threads *b = ((void **)data)[0];
+    thread *t = ((void **)data)[1];
+    free(data);
+    sk_thread_attach(t);
+    for (;;) {
+        int gift = wait_for_gift(b, t);
+        if (gift == GIFT_NONE)
+            break;
+        if (gift > 0) {
+            t->lease = gift - 1;
+            work(b, t);
+        }
+        sk_task_name task;
+        while ((task = pop_special(b)).id)
+            sk_task_run(task, 0);
+        pthread_mutex_lock(&b->lock);
+        t->next = b->idle;
+        b->idle = t;
+        pthread_mutex_unlock(&b->lock);
+        if (atomic_load_explicit(&b->special, seq_cst))        /* came after the last look; somebody must be up */
+            wake_idle(b, GIFT_SPECIAL);
+    }
+    sk_thread_detach();
+    return NULL;
+}
+
+/* ---- wait ---- */
+
+/* Runs the awaited task on top of this one. `t` holds a lease. */
+static void run_here(thread *t, sk_task_name task)
+{
+    for (uint64_t top; (top = sk_deque_peek(&t->deque)) && (top == task.id || !sk_task_is_ready((sk_task_name){ top })); )
+        if (sk_deque_pop(&t->deque) == task.id)
+            break;
+    sk_task_run(task, t->lease);
+}
+
+static void threads_wait(sk_backend *self, sk_wait *wait)
+{
+    threads *b = the(self);
+    thread *t = me(b);
+    int64_t deadline = sk_wait_deadline(wait), spin = 0;
+    bool had_lease = t->lease != NO_LEASE, in_task = sk_wait_is_in_task(wait);
+    for (unsigned turns = 0; !sk_wait_over(wait); turns++) {
+        sk_task_name task = deadline == SK_NEVER ? sk_wait_next(wait, false) : (sk_task_name){ 0 };
+        if (task.id && !sk_task_brings_cpus(task) && !sk_stack_is_low()) {
+            bool borrowed = t->lease == NO_LEASE;
+            if (borrowed)
+                t->lease = take_lease(b);
+            if (t->lease != NO_LEASE) {
+                run_here(t, task);
+                if (borrowed) {
+                    int lease = t->lease;
+                    t->lease = NO_LEASE;
+                    hand_in(b, lease, false);
+                }
+                continue;
+            }
+        }
+        if (turns == 0)
+            spin = sk_monotonic_ns() + (in_task ? WORKER_SPIN_NS : DRIVER_SPIN_NS);
+        else if (turns % 8 == 0 && sk_monotonic_ns() >= spin)
+            break;
+        sk_pause();
+    }
+    if (sk_wait_over(wait))
+        return;
+    if (t->lease != NO_LEASE) {            /* lend it */
+        int lease = t->lease;
+        t->lease = NO_LEASE;
+        hand_in(b, lease, false);
+    }
+    if (in_task) {
+        int now = atomic_fetch_add_explicit(&b->blocked, 1, relaxed) + 1, peak = atomic_load_explicit(&b->blocked_peak, relaxed);
+        while (now > peak && !atomic_compare_exchange_weak_explicit(&b->blocked_peak, &peak, now, relaxed, relaxed))
+            ;
+        if (now >= b->limit)               /* nobody would be left to run what we wait for */
+            sk_wait_give_up(wait);
+    }
+    int64_t real = deadline == SK_NEVER ? SK_NEVER : sk_monotonic_ns() + (deadline - (int64_t)(sk_now() * 1e9));
+    while (!sk_wait_over(wait))
+        if (sk_permit_announce(&t->permit)) {
+            if (sk_wait_over(wait)) {      /* the waker may have been before the announcement */
+                if (!atomic_compare_exchange_strong_explicit(&t->permit, &(int){ -1 }, 0, seq_cst, seq_cst)) {
+                    atomic_store_explicit(&t->permit, 0, seq_cst);      /* woken meanwhile: we have been counted */
+                    atomic_fetch_sub_explicit(&b->awake, 1, seq_cst);
+                    if (!t->is_driver)
+                        atomic_fetch_sub_explicit(&b->busy, 1, seq_cst);
+                }
+                break;
+            }
+            if (!sleep_announced(b, t, real))
+                break;
+        }
+    if (in_task)
+        atomic_fetch_sub_explicit(&b->blocked, 1, relaxed);
+    if (had_lease) {
+        resume(b, t);
+        sk_wait_goes_on(wait, t->lease);
+    }
+}
+
+static void threads_wake(sk_backend *self, void *data)
+{
+    threads *b = the(self);
+    if (data) {
+        give(b, data, GIFT_NONE);
+        return;
+    }
+    unsigned n = atomic_load_explicit(&b->nthreads, acquire);     /* a thread of the program that had no entry yet when it waited */
+    for (unsigned i = 0; i < n; i++) {
+        thread *t = atomic_load_explicit(&b->all[i], acquire);
+        if (t->is_driver)
+            give(b, t, GIFT_NONE);
+    }
+}
+
+/* ---- standstill and drain ---- */
+
+/* Nobody is awake; the caller is about to sleep itself. */
+static void standstill(threads *b)
+{
+    if (atomic_load_explicit(&b->draining, seq_cst) || atomic_load_explicit(&b->closing, seq_cst))
+        return;
+    atomic_fetch_add_explicit(&b->awake, 1, seq_cst);          /* while we look, and so that one looks at a time */
+    if (!work_is_visible(b) || !has_free_lease(b))
+        sk_deadlock();
+    atomic_fetch_sub_explicit(&b->awake, 1, seq_cst);
+}
+
+static void threads_drain(sk_backend *self)
+{
+    threads *b = the(self);
+    thread *t = me(b);
+    pthread_mutex_lock(&b->lock);
+    b->drainer = t;
+    pthread_mutex_unlock(&b->lock);
+    atomic_store_explicit(&b->draining, true, seq_cst);
+    for (;;) {
+        if (work_is_visible(b))
+            wake_worker(b);
+        while (atomic_load_explicit(&b->busy, seq_cst) > 0)
+            if (sk_permit_announce(&t->permit)) {
+                if (atomic_load_explicit(&b->busy, seq_cst) == 0) {
+                    if (!atomic_compare_exchange_strong_explicit(&t->permit, &(int){ -1 }, 0, seq_cst, seq_cst)) {
+                        atomic_store_explicit(&t->permit, 0, seq_cst);
+                        atomic_fetch_sub_explicit(&b->awake, 1, seq_cst);
+                    }
+                    break;
+                }
+                sleep_announced(b, t, SK_NEVER);
+            }
+        if (!work_is_visible(b) && atomic_load_explicit(&b->special, seq_cst) == 0 && sk_deadlock() == 0)
+            break;
+        /* Stale names count as visible: without a free worker to throw them out, do it here. */
+        unsigned n = atomic_load_explicit(&b->nthreads, acquire);
+        for (unsigned i = 0; i < n; i++) {
+            thread *victim = atomic_load_explicit(&b->all[i], acquire);
+            while (!sk_deque_is_empty(&victim->deque)) {
+                uint64_t name = sk_deque_steal(&victim->deque);
+                if (name && sk_task_is_ready((sk_task_name){ name })) {
+                    sk_deque_push(&t->deque, name);
+                    break;
+                }
+            }
+        }
+    }
+    atomic_store_explicit(&b->draining, false, seq_cst);
+}
+
+/* ---- alarms ---- */
+
+static void *alarm_main(void *data)
+{
+    threads *b = data;
+    sk_thread_attach(NULL);
+    pthread_mutex_lock(&b->lock);
+    while (!atomic_load_explicit(&b->closing, relaxed)) {
+        alarm_entry *a = b->alarms;
+        int64_t now = sk_monotonic_ns();
+        if (!a) {
+            pthread_cond_wait(&b->alarm_set, &b->lock);
+        } else if (a->at > now) {
+            struct timespec ts = { a->at / 1000000000, a->at % 1000000000 };
+            pthread_cond_timedwait(&b->alarm_set, &b->lock, &ts);
+        } else {
+            b->alarms = a->next;
+            pthread_mutex_unlock(&b->lock);
+            sk_task_alarm(a->task);
+            free(a);
+            pthread_mutex_lock(&b->lock);
+        }
+    }
+    pthread_mutex_unlock(&b->lock);
+    sk_thread_detach();
+    return NULL;
+}
+
+static void threads_alarm(sk_backend *self, int64_t at, sk_task_name task)
+{
+    threads *b = the(self);
+    alarm_entry *a = malloc(sizeof *a);
+    if (!a)
+        abort();
+    *a = (alarm_entry){ sk_monotonic_ns() + (at - (int64_t)(sk_now() * 1e9)), task, NULL };
+    pthread_mutex_lock(&b->lock);
+    alarm_entry **place = &b->alarms;
+    while (*place && (*place)->at <= a->at)
+        place = &(*place)->next;
+    a->next = *place;
+    *place = a;
+    if (!b->alarm_runs)
+        b->alarm_runs = pthread_create(&b->alarm_thread, NULL, alarm_main, b) == 0;
+    pthread_cond_signal(&b->alarm_set);
+    pthread_mutex_unlock(&b->lock);
+}
+
+/* ---- the table ---- */
+
+static bool threads_open(sk_backend *self, const sk_settings *settings, sk_error *err)
+{
+    (void)err;
+    threads *b = the(self);
+    b->workers = settings->workers;
+    b->limit = settings->workers + EXTRA_THREADS;
+    b->next_lease = calloc((size_t)b->workers, sizeof *b->next_lease);
+    b->all = calloc((size_t)b->limit + EXTRA_THREADS, sizeof *b->all);
+    b->borrowed = calloc((size_t)b->workers, sizeof *b->borrowed);
+    if (!b->next_lease || !b->all || !b->borrowed)
+        abort();
+    pthread_mutex_init(&b->lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&b->alarm_set, &attr);
+    pthread_condattr_destroy(&attr);
+    me(b);                                 /* the driver */
+    for (int i = b->workers - 1; i >= 0; i--)
+        push_lease(b, i);
+    return true;                           /* threads start when there is work for them */
+}
+
+static void threads_close(sk_backend *self)
+{
+    threads *b = the(self);
+    atomic_store_explicit(&b->closing, true, seq_cst);
+    unsigned n = atomic_load_explicit(&b->nthreads, acquire);
+    for (unsigned i = 0; i < n; i++) {
+        thread *t = b->all[i];
+        if (!t->is_driver) {
+            give(b, t, GIFT_NONE);
+            pthread_join(t->handle, NULL);
+        }
+    }
+    if (b->alarm_runs) {
+        pthread_mutex_lock(&b->lock);
+        pthread_cond_signal(&b->alarm_set);
+        pthread_mutex_unlock(&b->lock);
+        pthread_join(b->alarm_thread, NULL);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        thread *t = b->all[i];
+        sk_deque_clear(&t->deque);
+        free(t);
+    }
+    while (b->alarms) {
+        alarm_entry *a = b->alarms;
+        b->alarms = a->next;
+        free(a);
+    }
+    sk_thread_set(NULL);
+    free(b->special_queue);
+    free(b->borrowed);
+    free((void *)b->next_lease);
+    free((void *)b->all);
+    pthread_cond_destroy(&b->alarm_set);
+    pthread_mutex_destroy(&b->lock);
+}
+
+static int threads_take_workers(sk_backend *self, int n)
+{
+    threads *b = the(self);
+    int got = 0;
+    for (int lease; got < n && (lease = take_lease(b)) != NO_LEASE; got++)
+        lend_to_core(b, lease);
+    return got;
+}
+
+static void threads_put_back(sk_backend *self, int n)
+{
+    threads *b = the(self);
+    while (n-- > 0) {
+        pthread_mutex_lock(&b->lock);
+        int lease = b->borrowed[--b->nborrowed];
+        pthread_mutex_unlock(&b->lock);
+        release_lease(b, lease);
+    }
+    if (work_is_visible(b))
+        wake_worker(b);
+}
+
+static void threads_counts(sk_backend *self, sk_counts *counts)
+{
+    threads *b = the(self);
+    unsigned n = atomic_load_explicit(&b->nthreads, acquire);
+    counts->steals = counts->parks = 0;
+    for (unsigned i = 0; i < n; i++) {
+        thread *t = atomic_load_explicit(&b->all[i], acquire);
+        counts->steals += __atomic_load_n(&t->steals, __ATOMIC_RELAXED);
+        counts->parks += __atomic_load_n(&t->parks, __ATOMIC_RELAXED);
+    }
+    pthread_mutex_lock(&b->lock);
+    counts->threads = counts->threads_peak = b->ours;
+    pthread_mutex_unlock(&b->lock);
+    counts->blocked_peak = atomic_load_explicit(&b->blocked_peak, relaxed);
+}
+
+const sk_backend_ops sk_backend_threads = {
+    .version = SK_BACKEND_VERSION,
+    .can = SK_CAN_OVERLAP | SK_CAN_TIME_OUT,
+    .name = "threads",
+    .summary = "all cores of this process: work-stealing threads (the default)",
+    .size = sizeof(threads),
+    .open = threads_open,
+    .close = threads_close,
+    .ready = threads_ready,
+    .wait = threads_wait,
+    .wake = threads_wake,
+    .drain = threads_drain,
+    .alarm = threads_alarm,
+    .take_workers = threads_take_workers,
+    .put_back = threads_put_back,
+    .counts = threads_counts,
+};

@@ -1,0 +1,44 @@
+/* base.h -- what every file of the core may use: memory orders by short names, branch hints, a pause. */
+#ifndef SK_BASE_H
+#define SK_BASE_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <skate.h>
+#include <skate/backend.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The orders of C11. Every use names what it pairs with. There are no fences: ThreadSanitizer does not
+ * understand them, and a seq_cst exchange costs the same. */
+#define relaxed memory_order_relaxed
+#define acquire memory_order_acquire
+#define release memory_order_release
+#define acq_rel memory_order_acq_rel
+#define seq_cst memory_order_seq_cst
+
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+static inline void sk_pause(void)          /* tells the core that we spin */
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* splitmix64 (Steele, Lea, Flood, OOPSLA'14): one step of a well-mixed sequence. */
+static inline uint64_t sk_mix(uint64_t x)
+{
+    x += 0x9e3779b97f4a7c15u;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+}
+
+#endif

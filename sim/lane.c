@@ -1,0 +1,186 @@
+/* lane.c -- see lane.h. */
+#include "lane.h"
+
+#include "object.h"
+#include "session.h"
+#include "task.h"
+
+#include <pthread.h>
+
+__thread sk_lane *sk_lane_self;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static sk_lane *lanes;                     /* under the lock */
+static pthread_key_t at_thread_exit;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void thread_exits(void *lane) { sk_lane_free(lane); }
+static void make_key(void)           { pthread_key_create(&at_thread_exit, thread_exits); }
+
+/* Where this thread's stack must not go below when it is about to run one task on top of another. */
+static char *find_stack_floor(void)
+{
+    pthread_attr_t attr;
+    void *low = NULL;
+    size_t size = 0;
+    if (pthread_getattr_np(pthread_self(), &attr) == 0) {
+        pthread_attr_getstack(&attr, &low, &size);
+        pthread_attr_destroy(&attr);
+    }
+    return (char *)low + (size / 4 > (256 << 10) ? 256 << 10 : size / 4);
+}
+
+bool sk_stack_is_low(void)
+{
+    char here;
+    return __builtin_frame_address(0) ? (char *)__builtin_frame_address(0) < sk_lane_self->stack_floor : &here < sk_lane_self->stack_floor;
+}
+
+sk_lane *sk_lane_make(const char *what, const sk_site *site)
+{
+    if (!sk_session.started)
+        sk_misuse(site, sk_session.ended_before ? "%s: called after sk_shutdown" : "%s: called before sk_init", what);
+    pthread_once(&once, make_key);
+    sk_lane *lane = aligned_alloc(64, (sizeof *lane + 63) & ~(size_t)63);
+    if (!lane)
+        abort();
+    memset(lane, 0, sizeof *lane);
+    lane->frame = &lane->driver;
+    lane->port = &sk_graph_port;
+    lane->driver = (sk_frame){ .seed = sk_mix(sk_session.settings.seed), .random = sk_mix(sk_session.settings.seed), .worker = -1 };
+    lane->stack_floor = find_stack_floor();
+    sk_lane_self = lane;
+    pthread_setspecific(at_thread_exit, lane);
+    pthread_mutex_lock(&lock);
+    lane->next = lanes;
+    lanes = lane;
+    pthread_mutex_unlock(&lock);
+    return lane;
+}
+
+void sk_lanes_visit(void (*visit)(sk_lane *, void *), void *data)
+{
+    pthread_mutex_lock(&lock);
+    for (sk_lane *lane = lanes; lane; lane = lane->next)
+        visit(lane, data);
+    pthread_mutex_unlock(&lock);
+}
+
+/* What ended lanes counted, and the refs that ended threads of the program made. Under the lock. */
+static sk_lane gone = { .frame = &gone.driver };
+
+void sk_lane_add_counts(sk_lane *to, sk_lane *from)
+{
+#define ADD(c) atomic_store_explicit(&to->c, atomic_load_explicit(&to->c, relaxed) + atomic_load_explicit(&from->c, relaxed), relaxed)
+    ADD(submitted); ADD(done); ADD(failed); ADD(cancelled); ADD(attempts); ADD(retries); ADD(made); ADD(freed);
+#undef ADD
+    atomic_store_explicit(&to->running, atomic_load_explicit(&to->running, relaxed) + atomic_load_explicit(&from->running, relaxed), relaxed);
+}
+
+void sk_lanes_sum(sk_lane *sum)
+{
+    memset(sum, 0, sizeof *sum);
+    pthread_mutex_lock(&lock);
+    sk_lane_add_counts(sum, &gone);
+    for (sk_lane *lane = lanes; lane; lane = lane->next)
+        sk_lane_add_counts(sum, lane);
+    pthread_mutex_unlock(&lock);
+}
+
+void sk_lane_free(sk_lane *lane)
+{
+    lane->driver.handles = lane->driver.scratch = 0;
+    if (sk_session.ending) {
+        sk_frame_end(lane, &lane->driver);
+    } else if (lane->nhandles) {                  /* a thread of the program: what it made is the driver's, until shutdown */
+        pthread_mutex_lock(&lock);
+        for (size_t i = 0; i < lane->nhandles; i++)
+            sk_lane_add_handle(&gone, lane->handles[i]);
+        pthread_mutex_unlock(&lock);
+    }
+    sk_pool_flush(&sk_object_pool, &lane->objects);
+    sk_pool_flush(&sk_task_pool, &lane->tasks);
+    sk_pool_flush(&sk_big_task_pool, &lane->big_tasks);
+    sk_store_flush(lane);
+    if (sk_trace_on)
+        sk_trace_free(&lane->trace);
+    else
+        free(lane->trace.buffer);
+    pthread_mutex_lock(&lock);
+    for (sk_lane **at = &lanes; *at; at = &(*at)->next)
+        if (*at == lane) {
+            *at = lane->next;
+            break;
+        }
+    sk_lane_add_counts(&gone, lane);
+    pthread_mutex_unlock(&lock);
+    free(lane->handles);
+    free(lane->scratch);
+    if (sk_lane_self == lane) {
+        sk_lane_self = NULL;
+        pthread_setspecific(at_thread_exit, NULL);
+    }
+    free(lane);
+}
+
+/* At the end of the session: those of threads that live on. */
+void sk_lanes_free_all(void)
+{
+    for (size_t i = 0; i < gone.nhandles; i++)
+        sk_lane_add_handle(sk_lane_self, gone.handles[i]);
+    while (lanes->next)                            /* the driver's own is the last: it frees what the others held */
+        sk_lane_free(lanes == sk_lane_self ? lanes->next : lanes);
+    sk_lane_free(lanes);
+    free(gone.handles);
+    gone = (sk_lane){ .frame = &gone.driver };
+}
+
+/* The stack of handles is full, or it is time to throw out the dropped ones. */
+void sk_lane_grow_handles(sk_lane *lane)
+{
+    size_t base = lane->frame->handles, kept = base;
+    if (lane->frame->scopes)                      /* marks point into the part above the innermost one only */
+        base = kept = lane->frame->scopes - 1;
+    for (size_t i = base; i < lane->nhandles; i++) {
+        uint64_t id = lane->handles[i];
+        sk_object *o = sk_pool_at(&sk_object_pool, (uint32_t)id);
+        if (atomic_load_explicit(&o->generation, relaxed) == (uint32_t)(id >> 32) && atomic_load_explicit(&o->owned, relaxed))
+            lane->handles[kept++] = id;
+    }
+    lane->nhandles = kept;
+    if (kept >= lane->handles_capacity / 2) {
+        lane->handles_capacity = lane->handles_capacity ? 2 * lane->handles_capacity : 1024;
+        lane->handles = realloc(lane->handles, lane->handles_capacity * sizeof *lane->handles);
+        if (!lane->handles)
+            abort();
+    }
+    lane->handles_check = lane->handles_capacity;
+}
+
+void sk_lane_add_scratch(sk_lane *lane, sk_blob *blob)
+{
+    if (lane->nscratch == lane->scratch_capacity) {
+        lane->scratch_capacity = lane->scratch_capacity ? 2 * lane->scratch_capacity : 16;
+        lane->scratch = realloc(lane->scratch, lane->scratch_capacity * sizeof *lane->scratch);
+        if (!lane->scratch)
+            abort();
+    }
+    lane->scratch[lane->nscratch++] = blob;
+}
+
+void sk_lane_drop_scratch(sk_lane *lane, size_t base)
+{
+    while (lane->nscratch > base)
+        sk_blob_unref(lane->scratch[--lane->nscratch]);
+}
+
+void sk_thread_attach(void *thread)
+{
+    sk_lane *lane = sk_lane_make("sk_thread_attach", NULL);
+    lane->thread = thread;
+    lane->is_worker = true;
+}
+
+void sk_thread_detach(void)     { sk_lane_free(sk_lane_self); }
+void sk_thread_set(void *thread) { sk_lane_get("sk_thread_set", NULL)->thread = thread; }
+void *sk_thread_get(void)        { return sk_lane_self ? sk_lane_self->thread : NULL; }

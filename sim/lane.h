@@ -1,0 +1,91 @@
+/* lane.h -- what belongs to one thread (later: fiber) that calls Skate: a lane; and to one running task on it: a frame.
+ *
+ * The idea: everything the fast path touches besides the records themselves is here, owned by one thread, found by one
+ * thread-local pointer: caches of free records, the trace buffer, counters, and the stack of handles, the refs that the running
+ * tasks have made and not yet dropped. Frames nest when a waiting task runs the task it waits for; the handles
+ * of a frame are those above its base.                                                                       */
+#ifndef SK_LANE_H
+#define SK_LANE_H
+
+#include "base.h"
+#include "error.h"
+#include "pool.h"
+#include "trace.h"
+
+#include <setjmp.h>
+
+enum { SK_STORE_CLASSES = 4 * 34, SK_STORE_SMALL = 33, SK_STORE_OWN = 32 };    /* small: up to 16 KB */
+
+typedef struct sk_task sk_task;
+typedef struct sk_frame {
+    struct sk_frame *below;
+    sk_task *task;                 /* NULL: the driver */
+    uint64_t id;                   /* the task's name; 0 is the driver */
+    uint64_t seed, submitted;      /* the k-th task submitted here has the seed mix(seed, k) */
+    uint64_t random;               /* state of sk_random */
+    size_t handles, scratch;       /* where this frame's begin on the lane's stacks */
+    size_t scopes;                 /* 1 + where the innermost sk_scope's handles begin; 0: none open */
+    sk_failure *failure;           /* set by sk_fail before it jumps */
+    int worker, node;
+    void *dups;                    /* GHashTable: refs duplicated here that others made; NULL: none */
+    jmp_buf jump;
+} sk_frame;
+
+typedef struct sk_lane {
+    sk_frame *frame;
+    const struct sk_port *port;    /* where public calls go */
+    void *port_data;
+    void *thread;                  /* the backend's */
+    bool is_worker;                /* a thread of the backend, not of the program */
+    sk_frame driver;               /* the frame below all tasks */
+
+    sk_cache objects, tasks, big_tasks;             /* owner thread */
+    sk_magazine blocks[SK_STORE_SMALL];
+    uint64_t *handles;                              /* object names */
+    size_t nhandles, handles_capacity, handles_check;
+    struct sk_blob **scratch;                       /* blobs that live until the frame ends */
+    size_t nscratch, scratch_capacity;
+    void *dying;                                    /* objects to free, see sk_object_free */
+    bool freeing;
+    char *stack_floor;                              /* below this, no task is run on top of another */
+    sk_trace_lane trace;
+    sk_error boxing_error;
+
+    _Atomic(struct sk_wait *) waiting;             /* the innermost wait this lane is blocked in */
+    _Atomic int32_t running;                       /* ordinary tasks that run on it and are not blocked: 0 or 1 */
+    _Atomic uint64_t submitted, done, failed, cancelled, attempts, retries, made, freed;     /* owner writes, all read */
+    struct sk_lane *next;                           /* the list of lanes; under its lock */
+} sk_lane;
+
+extern __thread sk_lane *sk_lane_self;
+
+/* This thread's lane; makes one on the first call of a thread. Ends the program, naming `what`, before sk_init. */
+sk_lane *sk_lane_make(const char *what, const sk_site *site);
+static inline sk_lane *sk_lane_get(const char *what, const sk_site *site)
+{
+    sk_lane *lane = sk_lane_self;
+    return likely(lane != NULL) ? lane : sk_lane_make(what, site);
+}
+void sk_lane_free(sk_lane *lane);              /* of the calling thread, or of one that has ended */
+void sk_lanes_free_all(void);
+void sk_lanes_visit(void (*visit)(sk_lane *, void *), void *data);      /* under the lock of the list */
+void sk_lanes_sum(sk_lane *sum);               /* counters of all lanes, ended ones too */
+void sk_store_flush(sk_lane *lane);
+void sk_lane_grow_handles(sk_lane *lane);
+void sk_lane_add_scratch(sk_lane *lane, struct sk_blob *blob);          /* takes over one reference */
+void sk_lane_drop_scratch(sk_lane *lane, size_t base);
+
+static inline void sk_lane_add_handle(sk_lane *lane, uint64_t id)
+{
+    if (unlikely(lane->nhandles == lane->handles_check))
+        sk_lane_grow_handles(lane);
+    lane->handles[lane->nhandles++] = id;
+}
+
+static inline uint64_t sk_frame_place(const sk_frame *f) { return (uint64_t)(uint32_t)f->worker << 32 | (uint32_t)f->node; }
+
+/* Counters have one writer: no read-modify-write needed. */
+#define SK_COUNT_UP(counter) \
+    atomic_store_explicit(&(counter), atomic_load_explicit(&(counter), relaxed) + 1, relaxed)
+
+#endif

@@ -1,0 +1,245 @@
+/* object.c -- see object.h. */
+#include "object.h"
+
+#include "session.h"
+#include "task.h"
+#include "wait.h"
+
+sk_pool sk_object_pool;
+
+/* The one function that changes an object's state. `tick` was taken before the change when it lets others go on (READY, FAILED). */
+static void sk_object_move(sk_lane *lane, sk_object *o, sk_object_state from, sk_object_state to)
+{
+    sk_object_state was = (sk_object_state)atomic_load_explicit(&o->state, relaxed);
+    if (unlikely(was != from))
+        sk_die(o->site, NULL, 1, "skate is wrong: object %llx moves from %d to %d, but is %d", (unsigned long long)sk_object_id(o),
+               from, to, was);
+    if (unlikely(sk_trace_on)) {
+        if (to == SK_OBJECT_READY) {
+            const sk_value *v = &o->value;
+            uint64_t site = from == SK_OBJECT_NONE ? (uint64_t)sk_trace_site(&lane->trace, o->site) << 32 : 0;
+            uint64_t *w = sk_trace_record_at(&lane->trace, sk_trace_tick(), SK_TRACE_OBJECT, from << 4 | to,
+                                             from == SK_OBJECT_NONE ? 5 : 3);
+            w[0] = sk_object_id(o);
+            w[1] = v->type << 56 | sk_value_bytes(v);
+            w[2] = sk_type_has_blob(v->type) ? 0 : v->u64;
+            if (from == SK_OBJECT_NONE)
+                w[3] = site, w[4] = o->maker;
+        } else {
+            uint64_t site = from == SK_OBJECT_NONE ? (uint64_t)sk_trace_site(&lane->trace, o->site) << 32 : 0;
+            uint64_t *w = sk_trace_record_at(&lane->trace, sk_trace_tick(), SK_TRACE_OBJECT, from << 4 | to,
+                                             from == SK_OBJECT_NONE ? 3 : 1);
+            w[0] = sk_object_id(o);
+            if (from == SK_OBJECT_NONE)
+                w[1] = site, w[2] = o->maker;
+        }
+    }
+    atomic_store_explicit(&o->state, to, release);        /* pairs with sk_object_state_of */
+}
+
+sk_object *sk_object_new(sk_lane *lane, uint64_t producer, uint64_t maker, sk_site *site)
+{
+    sk_object *o = sk_pool_take(&sk_object_pool, &lane->objects);
+    if (unlikely(atomic_load_explicit(&o->generation, relaxed) == 0))
+        atomic_store_explicit(&o->generation, 1, relaxed);
+    atomic_store_explicit(&o->waiters, 0, relaxed);
+    atomic_store_explicit(&o->counts, SK_HANDLE + (producer ? SK_HOLD : 0), relaxed);
+    atomic_store_explicit(&o->state, SK_OBJECT_PENDING, relaxed);     /* for outputs TASK_NEW says so in the trace */
+    atomic_store_explicit(&o->owned, SK_MADE, relaxed);
+    o->promised = false;
+    o->producer = producer;
+    o->maker = maker;
+    o->site = site;
+    SK_COUNT_UP(lane->made);
+    return o;
+}
+
+/* A put object: born READY. Value taken over. */
+sk_object *sk_object_new_ready(sk_lane *lane, sk_value value, uint64_t maker, sk_site *site)
+{
+    sk_object *o = sk_object_new(lane, 0, maker, site);
+    atomic_store_explicit(&o->state, SK_OBJECT_NONE, relaxed);
+    o->value = value;
+    atomic_store_explicit(&o->waiters, SK_CLOSED, relaxed);
+    sk_object_move(lane, o, SK_OBJECT_NONE, SK_OBJECT_READY);
+    return o;
+}
+
+sk_object *sk_object_new_promise(sk_lane *lane, uint64_t maker, sk_site *site)
+{
+    sk_object *o = sk_object_new(lane, 0, maker, site);
+    o->promised = true;
+    atomic_store_explicit(&o->state, SK_OBJECT_NONE, relaxed);
+    sk_object_move(lane, o, SK_OBJECT_NONE, SK_OBJECT_PENDING);
+    return o;
+}
+
+sk_object *sk_object_find(sk_ref ref, const char **why)
+{
+    uint32_t number = (uint32_t)ref.id, generation = (uint32_t)(ref.id >> 32);
+    sk_object *o = ref.id ? sk_pool_at(&sk_object_pool, number) : NULL;
+    if (likely(o && (number & (SK_CHUNK_RECORDS - 1)))) {
+        uint32_t now = atomic_load_explicit(&o->generation, relaxed);
+        if (likely(now == generation && atomic_load_explicit(&o->counts, relaxed) >> 32))
+            return o;
+        if (generation && generation <= now) {
+            *why = "the ref was used after sk_drop (or after the task or sk_scope that made it ended); keep one with sk_dup";
+            return NULL;
+        }
+    }
+    *why = ref.id ? "the ref was never made by sk_put or sk_remote" : "the ref is empty: it was never made by sk_put or sk_remote";
+    return NULL;
+}
+
+sk_object *sk_object_need(sk_ref ref, const char *call, const sk_site *site)
+{
+    const char *why;
+    sk_object *o = sk_object_find(ref, &why);
+    if (unlikely(!o))
+        sk_misuse(site, "%s: %s", call, why);
+    return o;
+}
+
+/* ---- who waits ---- */
+
+bool sk_object_add_waiter(sk_object *o, uint64_t tagged_link, uint64_t *next_of_link)
+{
+    bool is_arg = (tagged_link & SK_LINK_TAG) != SK_LINK_WAIT;
+    uint64_t head = atomic_load_explicit(&o->waiters, acquire);
+    for (;;) {
+        if (head & SK_CLOSED)
+            return false;
+        if (unlikely(head & SK_LOCKED)) {
+            sk_pause();
+            head = atomic_load_explicit(&o->waiters, acquire);
+            continue;
+        }
+        if (is_arg)
+            atomic_store_explicit((_Atomic uint64_t *)next_of_link, head << 8 | SK_T_PENDING, relaxed);
+        else
+            *next_of_link = head;
+        if (atomic_compare_exchange_weak_explicit(&o->waiters, &head, tagged_link, release, acquire))
+            return true;                          /* release: pairs with the exchange in sk_object_seal */
+    }
+}
+
+static uint64_t next_of(uint64_t tagged)
+{
+    if ((tagged & SK_LINK_TAG) == SK_LINK_WAIT)
+        return ((sk_link *)(tagged & ~(uint64_t)SK_LINK_TAG))->next;
+    return atomic_load_explicit(&((sk_slot *)(tagged & ~(uint64_t)SK_LINK_TAG))->pending.next, relaxed) >> 8;
+}
+
+static void set_next(uint64_t tagged, uint64_t next)
+{
+    if ((tagged & SK_LINK_TAG) == SK_LINK_WAIT)
+        ((sk_link *)(tagged & ~(uint64_t)SK_LINK_TAG))->next = next;
+    else
+        atomic_store_explicit(&((sk_slot *)(tagged & ~(uint64_t)SK_LINK_TAG))->pending.next, next << 8 | SK_T_PENDING, relaxed);
+}
+
+bool sk_object_remove_waiter(sk_object *o, sk_link *link)
+{
+    uint64_t mine = (uint64_t)(uintptr_t)link | SK_LINK_WAIT, head = atomic_load_explicit(&o->waiters, relaxed);
+    for (;;) {                                    /* lock the list */
+        if (head & SK_CLOSED)
+            return false;
+        if (head & SK_LOCKED) {
+            sk_pause();
+            head = atomic_load_explicit(&o->waiters, relaxed);
+        } else if (atomic_compare_exchange_weak_explicit(&o->waiters, &head, head | SK_LOCKED, acquire, relaxed)) {
+            break;
+        }
+    }
+    if (head == mine) {
+        head = link->next;
+    } else {
+        uint64_t at = head;
+        while (next_of(at) != mine)
+            at = next_of(at);
+        set_next(at, link->next);
+    }
+    atomic_store_explicit(&o->waiters, head, release);     /* and unlock */
+    return true;
+}
+
+void sk_object_seal(sk_lane *lane, sk_object *o, sk_value value, sk_failure *failure)
+{
+    if (unlikely(failure != NULL))
+        o->value = (sk_value){ SK_T_BAD, { .blob = (struct sk_blob *)failure } };
+    else
+        o->value = value;
+    sk_object_move(lane, o, SK_OBJECT_PENDING, failure ? SK_OBJECT_FAILED : SK_OBJECT_READY);
+    uint64_t head = atomic_load_explicit(&o->waiters, relaxed);
+    for (;;) {
+        if (unlikely(head & SK_LOCKED)) {
+            sk_pause();
+            head = atomic_load_explicit(&o->waiters, relaxed);
+        } else if (atomic_compare_exchange_weak_explicit(&o->waiters, &head, SK_CLOSED, acq_rel, relaxed)) {
+            break;                                /* acquire: the links; release: pairs with sk_object_is_sealed */
+        }
+    }
+    while (head) {
+        uint64_t next = next_of(head);            /* before telling: the link may be gone after */
+        if ((head & SK_LINK_TAG) == SK_LINK_WAIT) {
+            sk_wait_fire((sk_link *)(head & ~(uint64_t)SK_LINK_TAG), failure != NULL);
+        } else {
+            sk_task *t = sk_slot_task(head);
+            if (atomic_fetch_sub_explicit(&t->missing, 1, acq_rel) == 1)
+                sk_task_all_there(lane, t);
+        }
+        head = next;
+    }
+    if (o->producer)
+        sk_object_unref(lane, o, SK_HOLD);
+}
+
+/* ---- the end ---- */
+
+/* The last handle of a promise is gone: nobody can fulfil it any more. */
+void sk_object_last_handle(sk_lane *lane, sk_object *o)
+{
+    if (sk_object_state_of(o) != SK_OBJECT_PENDING)
+        return;
+    sk_object_ref(o, SK_HOLD);
+    sk_object_seal(lane, o, (sk_value){ 0 }, sk_failure_new(SK_OBJECT_LOST, o->site, NULL, "a promise was dropped before it was fulfilled"));
+    sk_object_unref(lane, o, SK_HOLD);
+}
+
+static void free_one(sk_lane *lane, sk_object *o)
+{
+    sk_object_state state = (sk_object_state)atomic_load_explicit(&o->state, relaxed);
+    if (state == SK_OBJECT_FAILED)
+        sk_failure_unref(sk_object_failure(o));
+    else if (state == SK_OBJECT_READY && o->value.type == SK_T_REF)
+        sk_session_release_contained(o->value.ref);
+    else if (state == SK_OBJECT_READY)
+        sk_value_clear(&o->value);
+    else                                          /* a promise nobody can fulfil or wait for */
+        sk_object_move(lane, o, SK_OBJECT_PENDING, SK_OBJECT_FAILED), state = SK_OBJECT_FAILED;
+    sk_object_move(lane, o, state, SK_OBJECT_FREED);
+    atomic_store_explicit(&o->generation, atomic_load_explicit(&o->generation, relaxed) + 1, relaxed);
+    SK_COUNT_UP(lane->freed);
+    sk_pool_give(&sk_object_pool, &lane->objects, o);
+}
+
+/* No counts left. What it contains may be freed with it; a loop, so that lists of lists of ... do not eat the stack. */
+void sk_object_free(sk_lane *lane, sk_object *o)
+{
+    bool contains = sk_type_has_blob(o->value.type) || o->value.type == SK_T_REF;
+    if (likely(!contains)) {
+        free_one(lane, o);
+    } else if (lane->freeing) {                   /* later, by the loop below: counts are 0, so waiters is ours */
+        atomic_store_explicit(&o->waiters, (uint64_t)(uintptr_t)lane->dying, relaxed);
+        lane->dying = o;
+    } else {
+        lane->freeing = true;
+        free_one(lane, o);
+        while (lane->dying) {
+            sk_object *next = lane->dying;
+            lane->dying = (void *)(uintptr_t)atomic_load_explicit(&next->waiters, relaxed);
+            free_one(lane, next);
+        }
+        lane->freeing = false;
+    }
+}

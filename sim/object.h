@@ -1,0 +1,98 @@
+/* object.h -- an object: something immutable, or about to be, that refs name.
+ *
+ * States (sk_object_move is the one function that changes them):
+ *
+ *     PENDING -> READY | FAILED -> FREED        (READY -> MISSING -> PENDING by lineage, on backends with nodes)
+ *
+ * Who waits: a list of links, pushed without a lock; sealing closes the list and tells everybody on it. A link is either a
+ * task's argument slot (its task counts one less missing) or a wait's. Only a wait that gives up takes its link out again, and
+ * locks the list (a bit in its head) meanwhile.
+ *
+ * Who keeps it: two counts in one word. Handles are references that a program can see: the maker's and its duplicates, those in
+ * lists, sk_ref arguments. Holds are the core's: the task that will make it, tasks that wait for it as an argument. Without
+ * handles, any use is misuse, whatever holds there are: so "used after sk_drop" is found on every backend alike.    */
+#ifndef SK_OBJECT_H
+#define SK_OBJECT_H
+
+#include "lane.h"
+#include "value.h"
+
+typedef struct sk_object {
+    _Atomic uint64_t waiters;      /* a tagged link (below), SK_CLOSED, with the lock bit */
+    _Atomic uint64_t counts;       /* handles << 32 | holds */
+    _Atomic uint32_t generation;   /* of the name; grows when freed */
+    _Atomic uint8_t state;         /* sk_object_state */
+    uint8_t promised;              /* no task makes it; set before anyone else sees it */
+    _Atomic uint16_t owned;        /* SK_MADE: the maker's own handle is there; plus its duplicates */
+    sk_value value;                /* set before READY / FAILED (then .failure), constant after */
+    uint64_t producer;             /* the name of the task that makes it; 0: none. Constant */
+    uint64_t maker;                /* the frame whose handles die with it. Constant */
+    sk_site *site;                 /* where it was made */
+} sk_object;
+_Static_assert(sizeof(sk_object) == 64, "one cache line");
+_Static_assert(offsetof(sk_object, value) + 8 == SK_FREE_LINK, "the free link must not cover generation or counts");
+
+#define SK_HANDLE ((uint64_t)1 << 32)
+#define SK_HOLD   ((uint64_t)1)
+enum { SK_MADE = 1 << 15 };
+
+/* Links. The low bits of a pointer to one say what it is. */
+enum { SK_LINK_ARG = 0, SK_LINK_BIG_ARG = 1, SK_LINK_WAIT = 2, SK_LINK_TAG = 3, SK_CLOSED = 4, SK_LOCKED = 8 };
+#define SK_T_PENDING 0xff          /* type of an argument slot that waits: next << 8 | SK_T_PENDING, object */
+
+typedef struct sk_link { uint64_t next; struct sk_wait *wait; sk_object *object; uint64_t index; } sk_link;
+
+extern sk_pool sk_object_pool;
+
+static inline uint64_t sk_object_id(const sk_object *o)
+{
+    return (uint64_t)atomic_load_explicit(&o->generation, relaxed) << 32 | sk_pool_number(&sk_object_pool, o);
+}
+static inline sk_failure *sk_object_failure(const sk_object *o) { return (sk_failure *)o->value.blob; }
+static inline sk_object_state sk_object_state_of(sk_object *o)
+{
+    return (sk_object_state)atomic_load_explicit(&o->state, acquire);     /* pairs with sk_object_move */
+}
+static inline bool sk_object_is_sealed(sk_object *o)
+{
+    return atomic_load_explicit(&o->waiters, acquire) & SK_CLOSED;        /* pairs with sk_object_seal */
+}
+
+/* A pending object with one handle of `maker` and, if there is a producer, one hold. */
+sk_object *sk_object_new(sk_lane *lane, uint64_t producer, uint64_t maker, sk_site *site);
+sk_object *sk_object_new_ready(sk_lane *lane, sk_value value, uint64_t maker, sk_site *site);    /* value taken over */
+sk_object *sk_object_new_promise(sk_lane *lane, uint64_t maker, sk_site *site);
+/* The object a ref names; NULL and *why if it was never made or has no handles any more. */
+sk_object *sk_object_find(sk_ref ref, const char **why);
+/* The same, but misuse ends the program: "FILE:LINE: call: ..." */
+sk_object *sk_object_need(sk_ref ref, const char *call, const sk_site *site);
+
+/* Gives it its value (taken over) or failure (taken over), tells everybody who waits, and gives up the producer's hold. */
+void sk_object_seal(sk_lane *lane, sk_object *o, sk_value value, sk_failure *failure);
+
+/* false: it is sealed already. */
+bool sk_object_add_waiter(sk_object *o, uint64_t tagged_link, uint64_t *next);
+/* false: it is not on the list any more (the object has been sealed: the link fires, or has fired). */
+bool sk_object_remove_waiter(sk_object *o, sk_link *link);
+
+static inline void sk_object_ref(sk_object *o, uint64_t unit)
+{
+    atomic_fetch_add_explicit(&o->counts, unit, relaxed);
+}
+void sk_object_free(sk_lane *lane, sk_object *o);
+void sk_object_last_handle(sk_lane *lane, sk_object *o);
+/* Gives up one handle or hold. */
+static inline void sk_object_unref(sk_lane *lane, sk_object *o, uint64_t unit)
+{
+    uint64_t left;
+    if (atomic_load_explicit(&o->counts, acquire) == unit)    /* only ours: nobody else can come by one */
+        atomic_store_explicit(&o->counts, left = 0, relaxed);
+    else
+        left = atomic_fetch_sub_explicit(&o->counts, unit, acq_rel) - unit;
+    if (left == 0)
+        sk_object_free(lane, o);
+    else if (unlikely(o->promised) && left >> 32 == 0 && unit == SK_HANDLE)
+        sk_object_last_handle(lane, o);
+}
+
+#endif

@@ -1,0 +1,78 @@
+/* pool.h -- records of one size, found by number, never given back to the system while the program runs.
+ *
+ * The idea: names of objects and tasks outlive them (a dropped ref, a stale entry in a deque). A name is a
+ * number and a generation: the number leads to the record, whose memory is always a record of the same kind, and the
+ * generation tells whether it is still the same one. So a stale name is found out by one comparison, never by a crash.
+ *
+ * Allocation: each thread has a cache of two magazines; full and empty magazines are exchanged with a depot under a lock, once
+ * in 256 operations (Bonwick & Adams, "Magazines and Vmem", USENIX'01). A record freed by another thread than
+ * the one that took it comes back through the depot.
+ *
+ *   void *sk_pool_take(pool, cache)          a record, its fields as they were left
+ *   void  sk_pool_give(pool, cache, record)
+ *   void *sk_pool_at(pool, number)           NULL if there was never such a number
+ *   uint32_t sk_pool_number(record)
+ */
+#ifndef SK_POOL_H
+#define SK_POOL_H
+
+#include "base.h"
+#include <pthread.h>
+
+enum { SK_CHUNK_SHIFT = 12, SK_CHUNK_RECORDS = 1 << SK_CHUNK_SHIFT, SK_POOL_CHUNKS = 1 << 20,
+       SK_MAGAZINE = 256, SK_FREE_LINK = 32 };  /* a free record's link stands 32 bytes in; the rest is left alone */
+
+typedef struct sk_magazine { void *head; uint32_t n; } sk_magazine;
+typedef struct sk_cache { sk_magazine hot, spare; char *fresh, *fresh_end; } sk_cache;    /* owner thread only */
+
+typedef struct sk_pool {
+    uint32_t record_size;              /* a power of two, at least 64; set once */
+    _Atomic(char *) *chunks;           /* SK_POOL_CHUNKS entries; an entry is set once */
+    _Atomic uint32_t nchunks;
+    pthread_mutex_t lock;              /* guards the depot and the making of chunks */
+    sk_magazine *depot;
+    size_t ndepot, depot_capacity;
+} sk_pool;
+
+void sk_pool_init(sk_pool *pool, uint32_t record_size);
+void sk_pool_clear(sk_pool *pool);                       /* all records are gone after this */
+void sk_pool_flush(sk_pool *pool, sk_cache *cache);      /* before a thread ends */
+void *sk_pool_refill(sk_pool *pool, sk_cache *cache);
+void sk_pool_spill(sk_pool *pool, sk_cache *cache);
+
+#define SK_NEXT_FREE(record) (*(void **)((char *)(record) + SK_FREE_LINK))
+
+static inline void *sk_pool_take(sk_pool *pool, sk_cache *cache)
+{
+    void *record = cache->hot.head;
+    if (unlikely(!record))
+        return sk_pool_refill(pool, cache);
+    cache->hot.head = SK_NEXT_FREE(record);
+    cache->hot.n--;
+    return record;
+}
+
+static inline void sk_pool_give(sk_pool *pool, sk_cache *cache, void *record)
+{
+    if (unlikely(cache->hot.n >= SK_MAGAZINE))
+        sk_pool_spill(pool, cache);
+    SK_NEXT_FREE(record) = cache->hot.head;
+    cache->hot.head = record;
+    cache->hot.n++;
+}
+
+static inline void *sk_pool_at(sk_pool *pool, uint32_t number)
+{
+    char *chunk = atomic_load_explicit(&pool->chunks[number >> SK_CHUNK_SHIFT], acquire);
+    return chunk ? chunk + (size_t)(number & (SK_CHUNK_RECORDS - 1)) * pool->record_size : NULL;
+}
+
+/* Record 0 of a chunk is not used as a record: it holds the chunk's place. Chunks are aligned to their size. */
+static inline uint32_t sk_pool_number(const sk_pool *pool, const void *record)
+{
+    uintptr_t at = (uintptr_t)record, size = (uintptr_t)pool->record_size << SK_CHUNK_SHIFT;
+    const uint32_t *place = (const uint32_t *)(at & ~(size - 1));
+    return (*place << SK_CHUNK_SHIFT) + (uint32_t)((at & (size - 1)) / pool->record_size);
+}
+
+#endif

@@ -1,0 +1,320 @@
+/* session.c -- sk_init, sk_shutdown, and what happens when a program ends in other ways: Ctrl-C, a crash. */
+#include "session.h"
+
+#include "admit.h"
+#include "fn.h"
+#include "gantt.h"
+#include "object.h"
+#include "proxy.h"
+#include "task.h"
+#include "wait.h"
+
+#include <errno.h>
+#include <execinfo.h>
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+sk_session_state sk_session;
+
+/* ---- time ---- */
+
+static int64_t monotonic(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+int64_t sk_session_now(void)
+{
+    const sk_backend_ops *ops = sk_session.backend->ops;
+    return ops->now ? ops->now((sk_backend *)sk_session.backend) : monotonic() - sk_session.start;
+}
+
+int64_t sk_session_monotonic(void) { return monotonic() - sk_session.start; }
+
+uint64_t sk_trace_now(void)
+{
+    return sk_session.backend ? (uint64_t)sk_session_now() : 0;
+}
+
+/* ---- across lanes ---- */
+
+static void wake_one(sk_lane *lane, void *data)
+{
+    (void)data;
+    if (sk_session.backend->ops->wake)
+        sk_session.backend->ops->wake((sk_backend *)sk_session.backend, lane->thread);
+}
+
+void sk_session_wake_all(void) { sk_lanes_visit(wake_one, NULL); }
+
+bool sk_session_hold_contained(sk_ref ref) { return sk_lane_self->port->hold(ref); }
+void sk_session_release_contained(sk_ref ref) { sk_lane_self->port->release(ref); }
+
+sk_counts sk_session_counts(void)
+{
+    sk_lane sum;
+    sk_lanes_sum(&sum);
+#define GET(c) atomic_load_explicit(&sum.c, relaxed)
+    sk_counts counts = {
+        .tasks_submitted = GET(submitted), .tasks_done = GET(done), .tasks_failed = GET(failed),
+        .tasks_cancelled = GET(cancelled), .attempts = GET(attempts), .retries = GET(retries),
+        .objects_made = GET(made), .objects_live = GET(made) - GET(freed),
+        .bytes_live = sk_store_live(), .bytes_peak = sk_store_peak(), .workers = sk_session.settings.workers, .threads = 1,
+        .threads_peak = 1,
+    };
+#undef GET
+    if (sk_session.backend->ops->counts)
+        sk_session.backend->ops->counts((sk_backend *)sk_session.backend, &counts);
+    return counts;
+}
+
+void *sk_session_frame(void) { return sk_lane_self->frame; }
+
+int64_t sk_session_running(void)
+{
+    sk_lane sum;
+    sk_lanes_sum(&sum);
+    return atomic_load_explicit(&sum.running, relaxed);
+}
+
+/* ---- the node's state ---- */
+
+static sk_node_state node_state;
+
+static void sk_node_move(sk_node_state from, sk_node_state to)
+{
+    if (node_state != from)
+        sk_die(NULL, NULL, 1, "skate is wrong: node 0 moves from %d to %d, but is %d", from, to, node_state);
+    node_state = to;
+    if (sk_trace_on)
+        *sk_trace_record_at(&sk_lane_self->trace, sk_trace_tick(), SK_TRACE_NODE, from << 4 | to, 1) = (uint32_t)sk_session.settings.workers;
+}
+
+/* ---- ending by force ---- */
+
+static void print_running(sk_lane *lane, void *data)
+{
+    (void)data;
+    for (sk_frame *f = lane->frame; f && f->task; f = f->below)
+        fprintf(stderr, "  %s, submitted at %s:%d\n", sk_task_name_of(f->task), f->task->site->file, f->task->site->line);
+}
+
+/* Other threads may be writing their buffers: what they have finished so far is kept, the record in the making is not. */
+static void flush_lane(sk_lane *lane, void *data)
+{
+    (void)data;
+    sk_trace_flush(&lane->trace);
+}
+
+static void write_out(void)
+{
+    if (sk_trace_on) {
+        sk_trace_on = false;
+        for (sk_lane *lane = sk_lane_self; lane; lane = NULL)
+            sk_trace_flush(&lane->trace);
+        sk_lanes_visit(flush_lane, NULL);
+    }
+}
+
+static void on_interrupt(int sig)
+{
+    static volatile sig_atomic_t again;
+    if (again++)
+        _exit(128 + sig);
+    fprintf(stderr, "\nskate: interrupted; running were:\n");
+    sk_lanes_visit(print_running, NULL);
+    fflush(stdout);
+    write_out();
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
+static void on_crash(int sig)
+{
+    static volatile sig_atomic_t again;
+    if (again++)
+        _exit(128 + sig);
+    sk_frame *f = sk_lane_self ? sk_lane_self->frame : NULL;
+    fprintf(stderr, "\nskate: %s in %s%s\n", strsignal(sig), f && f->task ? "task " : "the driver", f && f->task ? sk_task_name_of(f->task) : "");
+    for (; f && f->task; f = f->below)
+        fprintf(stderr, "  %s, submitted at %s:%d\n", sk_task_name_of(f->task), f->task->site->file, f->task->site->line);
+    void *frames[40];
+    backtrace_symbols_fd(frames, backtrace(frames, 40), STDERR_FILENO);
+    write_out();
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
+static const int interrupts[] = { SIGINT, SIGTERM }, crashes[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+static bool handles_interrupts;
+
+/* Ours only where the program has none, and none of a sanitizer's. */
+static void handle(const int *signals, size_t n, void (*handler)(int), bool on)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct sigaction old, new = { .sa_handler = on ? handler : SIG_DFL, .sa_flags = SA_ONSTACK };
+        sigaction(signals[i], NULL, &old);
+        if (old.sa_handler == (on ? SIG_DFL : handler))
+            sigaction(signals[i], &new, NULL);
+    }
+}
+
+/* ---- start and stop ---- */
+
+static void trace_begin(int argc, char **argv)
+{
+    const sk_settings *s = &sk_session.settings;
+    sk_trace_lane *t = &sk_lane_self->trace;
+    char number[32];
+    const char *program = argc > 0 ? argv[0] : program_invocation_name;
+#define INFO(key, value) sk_trace_text(t, SK_TRACE_INFO, 0, NULL, 0, (const char *[]){ key, value }, 2)
+    INFO("version", SK_VERSION);
+    INFO("program", program);
+    INFO("backend", s->backend);
+    snprintf(number, sizeof number, "%d", s->workers);
+    INFO("workers", number);
+    snprintf(number, sizeof number, "%d", s->nodes);
+    INFO("nodes", number);
+    snprintf(number, sizeof number, "%llu", (unsigned long long)s->seed);
+    INFO("seed", number);
+    snprintf(number, sizeof number, "%d", (int)getpid());
+    INFO("pid", number);
+    INFO("resources", s->resources ? s->resources : "");
+#undef INFO
+    for (const sk_fn *fn = sk_fn_first(); fn; fn = fn->next) {
+        uint64_t word = (uint64_t)fn->index << 32 | (uint32_t)fn->line;
+        sk_trace_text(t, SK_TRACE_FUNCTION, 0, &word, 1, (const char *[]){ fn->name, fn->signature, fn->file }, 3);
+    }
+}
+
+void sk_init(int *argc, char ***argv, const sk_config *config)
+{
+    if (sk_session.started)
+        sk_misuse(NULL, "sk_init: called twice; call sk_shutdown before a second sk_init");
+    sk_error err;
+    sk_demand others;
+    sk_session = (sk_session_state){ .ended_before = sk_session.ended_before };
+    sk_settings *s = &sk_session.settings;
+    int full_argc = argc ? *argc : 0;
+    char **full_argv = argv ? *argv : NULL;
+    sk_settings_read(s, argc, argv, config);
+    if (!sk_demand_parse(&others, s->resources, &err))
+        sk_misuse(NULL, "--sk-resources: %s", err.message);
+    const sk_backend_ops *ops = sk_backend_find(s->backend, &err);
+    if (!ops)
+        sk_misuse(NULL, "%s", err.message);
+    if (s->nodes > 1 && !(ops->can & SK_CAN_NODES))
+        sk_misuse(NULL, "--sk-nodes=%d: the backend %s has one node; leave --sk-nodes out", s->nodes, ops->name);
+
+    sk_fn_sort();
+    sk_pool_init(&sk_object_pool, sizeof(sk_object));
+    sk_pool_init(&sk_task_pool, 128);
+    sk_pool_init(&sk_big_task_pool, 256);
+    sk_store_limit(s->store_bytes);
+    sk_resource_pool pool;
+    sk_resource_pool_init(&pool, (int64_t)s->workers * SK_UNITS, &others);
+    sk_session.backend = calloc(1, ops->size > sizeof *sk_session.backend ? ops->size : sizeof *sk_session.backend);
+    if (!sk_session.backend)
+        abort();
+    *sk_session.backend = (struct sk_backend_base){ ops, s };
+    sk_session.start = monotonic();
+    sk_admit_open(&pool);
+    node_state = SK_NODE_NONE;
+    atomic_store(&sk_cancellations, 0);
+
+    char gantt_file[] = "/tmp/skate-gantt-XXXXXX";
+    if (s->gantt && !s->trace) {
+        int fd = mkstemp(gantt_file);
+        if (fd >= 0) {
+            close(fd);
+            s->trace = strdup(gantt_file);
+            sk_session.trace_is_temporary = true;
+        }
+    }
+    bool trace = s->trace && sk_trace_open(s->trace, &sk_session.trace_error);
+    if (s->trace && !trace) {                     /* the run goes on; the exit says so again */
+        sk_session.trace_failed = true;
+        fprintf(stderr, "skate: %s; the run goes on without\n", sk_session.trace_error.message);
+    }
+    sk_session.started = true;
+    sk_lane_make("sk_init", NULL);
+    if (trace)
+        trace_begin(full_argc, full_argv);
+    if (ops->open && !ops->open((sk_backend *)sk_session.backend, s, &err))
+        sk_misuse(NULL, "backend %s cannot start: %s", ops->name, err.message);
+    sk_node_move(SK_NODE_NONE, SK_NODE_ALIVE);
+    sk_die_hook = write_out;
+    handle(interrupts, 2, on_interrupt, true);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    handle(crashes, 5, on_crash, true);
+#endif
+    const char *port = getenv("SKATE_PORT");
+    if (port && !strcmp(port, "proxy"))
+        sk_session.proxied = sk_proxy_start();
+}
+
+/* Objects that nobody will make any more: their dependants will not run. */
+static void cancel_left(void)
+{
+    uint32_t chunks[2] = { atomic_load_explicit(&sk_task_pool.nchunks, acquire), atomic_load_explicit(&sk_big_task_pool.nchunks, acquire) };
+    for (int big = 0; big < 2; big++)
+        for (uint32_t number = 0; number < chunks[big] << SK_CHUNK_SHIFT; number++) {
+            sk_task *t = sk_pool_at(big ? &sk_big_task_pool : &sk_task_pool, number);
+            uint64_t word = atomic_load_explicit(&t->state, acquire);
+            if ((number & (SK_CHUNK_RECORDS - 1)) && (sk_state_of(word) == SK_TASK_WAITING || sk_state_of(word) == SK_TASK_READY))
+                sk_task_never(sk_lane_self, t, sk_generation_of(word), SK_TASK_CANCELLED, SK_CANCELLED, "never ran: the program ended");
+        }
+}
+
+/* The driver's promises that were never fulfilled fail, so that what waits for them ends. */
+static void drop_all(sk_lane *lane)
+{
+    sk_frame_end(lane, lane->frame);
+}
+
+void sk_shutdown(void)
+{
+    if (!sk_session.started)
+        sk_misuse(NULL, sk_session.ended_before ? "sk_shutdown: called twice" : "sk_shutdown: called before sk_init");
+    if (sk_lane_self && sk_lane_self->frame->task)
+        sk_misuse(sk_lane_self->frame->task->site, "sk_shutdown: called inside a task; only the driver ends the run");
+    sk_lane *lane = sk_lane_get("sk_shutdown", NULL);
+    if (sk_session.proxied)
+        sk_proxy_stop();
+    const sk_backend_ops *ops = sk_session.backend->ops;
+    sk_backend *backend = (sk_backend *)sk_session.backend;
+    sk_session.draining = true;
+    ops->drain(backend);
+    cancel_left();
+    ops->drain(backend);                          /* nothing should be left, but a retry may have been */
+    sk_session.ending = true;
+    drop_all(lane);
+    if (ops->close)
+        ops->close(backend);
+    handle(interrupts, 2, on_interrupt, false);
+    handle(crashes, 5, on_crash, false);
+    sk_node_move(SK_NODE_ALIVE, SK_NODE_DEAD);
+    sk_counts counts = sk_session_counts();
+    bool trace = sk_trace_on;
+    sk_lanes_free_all();
+    sk_error err;
+    if (trace && !sk_trace_close(counts.tasks_submitted, counts.objects_made, &err))
+        sk_session.trace_failed = true, sk_session.trace_error = err;
+    if (sk_session.trace_failed)
+        fprintf(stderr, "skate: %s\n", sk_session.trace_error.message);
+    else if (trace && sk_session.settings.gantt && !sk_gantt_print_file(stdout, sk_session.settings.trace, &err))
+        fprintf(stderr, "skate: no Gantt chart: %s\n", err.message);
+    if (sk_session.trace_is_temporary)
+        unlink(sk_session.settings.trace);
+    free(sk_session.backend);
+    sk_store_clear();
+    sk_pool_clear(&sk_object_pool);
+    sk_pool_clear(&sk_task_pool);
+    sk_pool_clear(&sk_big_task_pool);
+    sk_settings_clear(&sk_session.settings);
+    sk_session = (sk_session_state){ .ended_before = true };
+    sk_die_hook = NULL;
+}

@@ -1,0 +1,44 @@
+/* session.h -- the one run of a program between sk_init and sk_shutdown: settings, backend, and what the parts of the core
+ * need from each other across floors. */
+#ifndef SK_SESSION_H
+#define SK_SESSION_H
+
+#include "lane.h"
+#include "port.h"
+#include "resources.h"
+
+typedef struct sk_session_state {
+    bool started, draining, ending;              /* draining: sk_shutdown waits for what runs */
+    bool ended_before;                           /* sk_shutdown has been called */
+    struct sk_backend_base *backend;
+    sk_settings settings;
+    sk_site *init_site;
+    int64_t start;                               /* CLOCK_MONOTONIC at sk_init, ns */
+    bool trace_failed;                           /* could not be opened: said again at the end */
+    sk_error trace_error;
+    bool trace_is_temporary;                     /* only there for the Gantt chart */
+    bool proxied;                                /* SKATE_PORT=proxy: the driver's calls go through a socketpair */
+} sk_session_state;
+
+extern sk_session_state sk_session;
+
+int64_t sk_session_now(void);                    /* ns since sk_init, backend's time */
+void sk_session_wake_all(void);                  /* every lane looks whether its wait is over */
+bool sk_session_hold_contained(sk_ref ref);      /* through this lane's port */
+void sk_session_release_contained(sk_ref ref);
+sk_counts sk_session_counts(void);
+int64_t sk_session_monotonic(void);              /* ns since sk_init, whatever the backend's time */
+void *sk_session_frame(void);                    /* identifies the task this thread is in */
+int64_t sk_session_running(void);                /* ordinary tasks that run now */
+
+/* A backend by its name, a decorator and a name ("checked+threads"), or a module's path; NULL and *err with the list. */
+const sk_backend_ops *sk_backend_find(const char *name, sk_error *err);
+/* The list is the program's (backends/backends.c): NULL-terminated. */
+extern const sk_backend_ops *const sk_backends[];
+const sk_backend_ops *sk_backend_checked(const sk_backend_ops *inner);     /* backends/checked.c */
+
+/* settings.c: reads command line, environment, config and defaults, in this order. Ends the program on what it does not know. */
+void sk_settings_read(sk_settings *settings, int *argc, char ***argv, const sk_config *config);
+void sk_settings_clear(sk_settings *settings);
+
+#endif

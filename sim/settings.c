@@ -1,0 +1,205 @@
+/* settings.c -- sk_init's options, from the command line, the environment, sk_config and defaults, in this order.
+ *
+ * One table says what there is; --sk-help, the messages and the parsing all come from it.                    */
+#include "session.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <unistd.h>
+
+enum kind { TEXT, COUNT, SIZE, SEED, FLAG };
+static const struct option {
+    const char *name, *form, *help;
+    enum kind kind;
+    size_t at;                               /* in sk_settings */
+} options[] = {
+    { "backend", "NAME", "what runs the tasks (list below), or the path of a module: ./mine.so", TEXT, offsetof(sk_settings, backend) },
+    { "nodes", "N", "nodes of the cluster; default 1", COUNT, offsetof(sk_settings, nodes) },
+    { "workers", "N", "workers per node; default one per core", COUNT, offsetof(sk_settings, workers) },
+    { "resources", "LIST", "named resources per node: gpu=2,licence=0.5", TEXT, offsetof(sk_settings, resources) },
+    { "seed", "N", "of sk_random; default 1", SEED, offsetof(sk_settings, seed) },
+    { "store-bytes", "SIZE", "what objects may take: 500M, 2G; default 30 % of memory", SIZE, offsetof(sk_settings, store_bytes) },
+    { "trace", "FILE", "write the event log to FILE (skate trace FILE reads it)", TEXT, offsetof(sk_settings, trace) },
+    { "gantt", NULL, "print a Gantt chart at the end", FLAG, offsetof(sk_settings, gantt) },
+};
+enum { OPTIONS = sizeof options / sizeof options[0], MAX_NODES = 100000, MAX_WORKERS = 4096 };
+
+static void print_help(FILE *out)
+{
+    fprintf(out, "Options of every Skate program (or in the environment: SKATE_BACKEND=serial):\n");
+    for (int i = 0; i < OPTIONS; i++) {
+        char form[48];
+        snprintf(form, sizeof form, "--sk-%s%s%s", options[i].name, options[i].form ? "=" : "", options[i].form ? options[i].form : "");
+        fprintf(out, "  %-24s %s\n", form, options[i].help);
+    }
+    fprintf(out, "  %-24s %s\n", "--sk-help", "this list");
+    fprintf(out, "Backends:\n");
+    for (int i = 0; sk_backends[i]; i++)
+        fprintf(out, "  %-24s %s\n", sk_backends[i]->name, sk_backends[i]->summary);
+    fprintf(out, "Example: ./program --sk-backend=serial --sk-gantt\n");
+}
+
+static bool parse_size(const char *text, size_t *out)
+{
+    char *end;
+    errno = 0;
+    double x = strtod(text, &end);
+    static const char units[] = "KMGT";
+    if (end == text || errno || !(x > 0))
+        return false;
+    if (*end) {
+        const char *u = strchr(units, toupper((unsigned char)*end));
+        if (!u || (end[1] && strcmp(end + 1, "B") && strcmp(end + 1, "iB")))
+            return false;
+        for (long i = 0; i <= u - units; i++)
+            x *= 1024;
+    }
+    if (x > 1e18)
+        return false;
+    *out = (size_t)x;
+    return true;
+}
+
+/* `from` is how the user gave it: "--sk-workers=0", "SKATE_WORKERS=0". */
+static void set(sk_settings *settings, const struct option *o, const char *value, const char *from, const sk_site *site)
+{
+    char *at = (char *)settings + o->at, *end;
+    switch (o->kind) {
+    case TEXT:
+        if (!*value)
+            sk_misuse(site, "%s: %s is empty; %s", from, o->name, o->help);
+        free(*(char **)at);
+        *(char **)at = strdup(value);
+        return;
+    case COUNT: {
+        long most = o->at == offsetof(sk_settings, nodes) ? MAX_NODES : MAX_WORKERS;
+        errno = 0;
+        long n = strtol(value, &end, 10);
+        if (end == value || *end || errno || n < 1 || n > most)
+            sk_misuse(site, "%s: %s must be a number from 1 to %ld, not \"%s\"", from, o->name, most, value);
+        *(int *)at = (int)n;
+        return;
+    }
+    case SEED:
+        errno = 0;
+        *(uint64_t *)at = strtoull(value, &end, 0);
+        if (end == value || *end || errno || *value == '-')
+            sk_misuse(site, "%s: %s must be a number from 0, not \"%s\"", from, o->name, value);
+        return;
+    case SIZE:
+        if (!parse_size(value, (size_t *)at))
+            sk_misuse(site, "%s: %s must be a size like 500M or 2G, not \"%s\"", from, o->name, value);
+        return;
+    case FLAG:
+        if (!strcmp(value, "1") || !strcmp(value, "yes") || !strcmp(value, "true"))
+            *(bool *)at = true;
+        else if (!strcmp(value, "0") || !strcmp(value, "no") || !strcmp(value, "false"))
+            *(bool *)at = false;
+        else
+            sk_misuse(site, "%s: %s is yes or no, not \"%s\"", from, o->name, value);
+        return;
+    }
+}
+
+static void from_config(sk_settings *s, const sk_config *c, const sk_site *site)
+{
+    char number[32];
+    if (c->backend)
+        set(s, &options[0], c->backend, "sk_config.backend", site);
+    if (c->nodes) {
+        snprintf(number, sizeof number, "%d", c->nodes);
+        set(s, &options[1], number, "sk_config.nodes", site);
+    }
+    if (c->workers) {
+        snprintf(number, sizeof number, "%d", c->workers);
+        set(s, &options[2], number, "sk_config.workers", site);
+    }
+    if (c->resources && *c->resources)
+        set(s, &options[3], c->resources, "sk_config.resources", site);
+    if (c->seed)
+        s->seed = c->seed;
+    if (c->store_bytes)
+        s->store_bytes = c->store_bytes;
+    if (c->trace && *c->trace)
+        set(s, &options[6], c->trace, "sk_config.trace", site);
+    if (c->gantt)
+        s->gantt = true;
+}
+
+static void from_environment(sk_settings *s)
+{
+    for (int i = 0; i < OPTIONS; i++) {
+        char name[40] = "SKATE_", from[400];
+        size_t n = strlen(name);
+        for (const char *p = options[i].name; *p; p++)
+            name[n++] = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+        name[n] = '\0';
+        const char *value = getenv(name);
+        if (value && *value) {
+            snprintf(from, sizeof from, "%s=%.300s in the environment", name, value);
+            set(s, &options[i], value, from, NULL);
+        }
+    }
+}
+
+static void from_command_line(sk_settings *s, int *argc, char ***argv)
+{
+    int kept = *argc > 0;
+    for (int i = 1; i < *argc; i++) {
+        char *arg = (*argv)[i];
+        if (!strcmp(arg, "--")) {                /* the rest is the program's */
+            while (i < *argc)
+                (*argv)[kept++] = (*argv)[i++];
+            break;
+        }
+        if (strncmp(arg, "--sk-", 5) != 0) {
+            (*argv)[kept++] = arg;
+            continue;
+        }
+        const char *name = arg + 5, *value = strchr(name, '=');
+        size_t length = value ? (size_t)(value - name) : strlen(name);
+        if (!strcmp(name, "help")) {
+            print_help(stdout);
+            exit(0);
+        }
+        const struct option *o = NULL;
+        for (int j = 0; j < OPTIONS && !o; j++)
+            if (strlen(options[j].name) == length && !strncmp(options[j].name, name, length))
+                o = &options[j];
+        if (!o) {
+            fprintf(stderr, "skate: %s: no such option\n", arg);
+            print_help(stderr);
+            exit(2);
+        }
+        if (!value && o->kind != FLAG) {
+            if (i + 1 == *argc)
+                sk_misuse(NULL, "%s: give a value, --sk-%s=%s (%s)", arg, o->name, o->form, o->help);
+            set(s, o, (*argv)[++i], arg, NULL);
+        } else {
+            set(s, o, value ? value + 1 : "1", arg, NULL);
+        }
+    }
+    *argc = kept;
+    (*argv)[kept] = NULL;
+}
+
+void sk_settings_read(sk_settings *s, int *argc, char ***argv, const sk_config *config)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), cores = sysconf(_SC_NPROCESSORS_ONLN), page = sysconf(_SC_PAGESIZE);
+    *s = (sk_settings){ .backend = strdup("threads"), .nodes = 1, .workers = cores > 0 ? (int)cores : 1, .seed = 1,
+                        .store_bytes = (size_t)((double)pages * (double)page * 0.3) };
+    if (config)
+        from_config(s, config, sk_session.init_site);
+    from_environment(s);
+    if (argc && argv)
+        from_command_line(s, argc, argv);
+}
+
+void sk_settings_clear(sk_settings *s)
+{
+    free((char *)s->backend);
+    free((char *)s->resources);
+    free((char *)s->trace);
+    *s = (sk_settings){ 0 };
+}

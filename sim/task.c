@@ -1,0 +1,526 @@
+/* task.c -- see task.h. Reading order: records; moving; making ready; running; ending; cancelling. */
+#include "task.h"
+
+#include "admit.h"
+#include "fn.h"
+#include "session.h"
+#include "wait.h"
+
+#include <glib.h>
+#include <pthread.h>
+
+sk_pool sk_task_pool, sk_big_task_pool;
+_Atomic uint32_t sk_cancellations;
+
+/* Guards the extras of a task against being freed while sk_task_alarm, which has only a name, looks at them. */
+static pthread_mutex_t alarm_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* ---- records ---- */
+
+const char *sk_task_name_of(const sk_task *t)
+{
+    return t->extras && t->extras->name ? t->extras->name : t->fn->name;
+}
+
+sk_task *sk_task_new(sk_lane *lane, unsigned nargs, unsigned nreturns)
+{
+    unsigned slots = nargs + (nreturns + 1) / 2;
+    bool big = slots > SK_SMALL_ARGS;
+    sk_task *t = big ? sk_pool_take(&sk_big_task_pool, &lane->big_tasks) : sk_pool_take(&sk_task_pool, &lane->tasks);
+    uint64_t word = atomic_load_explicit(&t->state, relaxed);
+    if (unlikely(word >> 32 == 0))                /* a fresh record */
+        atomic_store_explicit(&t->state, (uint64_t)1 << 32, relaxed);
+    t->big = big;
+    t->nargs = (uint8_t)nargs;
+    t->nreturns = (uint8_t)nreturns;
+    t->attempts = 0;
+    t->extras = NULL;
+    return t;
+}
+
+static void free_extras(sk_extras *e)
+{
+    free(e->name);
+    free(e->resources);
+    free(e);
+}
+
+/* It will not run (again): gives back arguments and record. Its outputs are sealed. */
+static void bury(sk_lane *lane, sk_task *t)
+{
+    for (unsigned i = 0; i < t->nargs; i++) {
+        sk_slot *s = &t->args[i];
+        if (sk_slot_is_pending(s))
+            sk_object_unref(lane, s->pending.object, SK_HOLD);
+        else if (s->value.type == SK_T_REF)
+            sk_session_release_contained(s->value.ref);
+        else
+            sk_value_clear(&s->value);
+    }
+    uint64_t next = (atomic_load_explicit(&t->state, relaxed) >> 32) + 1;
+    if (unlikely((uint32_t)next == 0))
+        next = 1;
+    sk_extras *extras = t->extras;
+    if (unlikely(extras != NULL)) {
+        pthread_mutex_lock(&alarm_lock);
+        atomic_store_explicit(&t->state, next << 32, release);
+        pthread_mutex_unlock(&alarm_lock);
+        free_extras(extras);
+    } else {
+        atomic_store_explicit(&t->state, next << 32, release);    /* the name is stale from here on */
+    }
+    if (t->big)
+        sk_pool_give(&sk_big_task_pool, &lane->big_tasks, t);
+    else
+        sk_pool_give(&sk_task_pool, &lane->tasks, t);
+}
+
+/* ---- moving ---- */
+
+static bool move(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state from, sk_task_state to, unsigned set, unsigned clear,
+                 uint64_t trace_word)
+{
+    uint64_t word = atomic_load_explicit(&t->state, relaxed), next, tick = 0;
+    if (unlikely(sk_trace_on) && to == SK_TASK_READY)
+        tick = sk_trace_tick();                   /* before: from then on others may run it */
+    do {
+        if (sk_generation_of(word) != generation || sk_state_of(word) != from)
+            return false;
+        if (from == SK_TASK_READY && to == SK_TASK_RUNNING && (sk_flags_of(word) & SK_FLAG_QUEUED))
+            return false;
+        next = (word & ~(uint64_t)0xff & ~((uint64_t)clear << 8)) | (uint64_t)set << 8 | to;
+    } while (unlikely(!atomic_compare_exchange_weak_explicit(&t->state, &word, next, acq_rel, relaxed)));
+    if (unlikely(sk_trace_on)) {
+        bool has_word = to == SK_TASK_RUNNING || to == SK_TASK_FAILED || to == SK_TASK_CANCELLED;
+        uint32_t number = t->big ? sk_pool_number(&sk_big_task_pool, t) | SK_BIG_TASK : sk_pool_number(&sk_task_pool, t);
+        uint64_t *w = sk_trace_record_at(&lane->trace, tick ? tick : sk_trace_tick(), SK_TRACE_TASK, from << 4 | to, 1 + has_word);
+        w[0] = (uint64_t)generation << 32 | number;
+        if (has_word)
+            w[1] = trace_word;
+    }
+    return true;
+}
+
+bool sk_task_move(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state from, sk_task_state to, uint64_t trace_word)
+{
+    return move(lane, t, generation, from, to, 0, 0, trace_word);
+}
+
+/* ---- making ready ---- */
+
+/* From WAITING, NONE or (a retry) RUNNING to READY, and on to who runs it. false: it was cancelled. */
+static bool make_ready(sk_lane *lane, sk_task *t, sk_task_state from)
+{
+    uint64_t name = sk_task_id(t);
+    bool unusual = t->extras && t->extras->unusual;            /* after the move t may be somebody else's */
+    if (!move(lane, t, (uint32_t)(name >> 32), from, SK_TASK_READY, unusual ? SK_FLAG_QUEUED : 0, SK_FLAG_ADMITTED | SK_FLAG_ROWS, 0))
+        return false;
+    if (unlikely(unusual))
+        sk_admit(lane, t, name);
+    else
+        sk_session.backend->ops->ready((sk_backend *)sk_session.backend, (sk_task_name){ name });
+    return true;
+}
+
+void sk_task_all_there(sk_lane *lane, sk_task *t)
+{
+    if (!make_ready(lane, t, SK_TASK_WAITING))
+        sk_task_bury_cancelled(lane, t);          /* while it waited; this was the last link to it */
+}
+
+void sk_task_submitted(sk_lane *lane, sk_task *t)
+{
+    make_ready(lane, t, SK_TASK_NONE);
+}
+
+bool sk_task_is_ready(sk_task_name task)
+{
+    sk_task *t = sk_task_at(task.id);
+    uint64_t word = atomic_load_explicit(&t->state, relaxed);
+    return sk_generation_of(word) == (uint32_t)(task.id >> 32) && sk_state_of(word) == SK_TASK_READY
+           && !(sk_flags_of(word) & SK_FLAG_QUEUED);
+}
+
+bool sk_task_brings_cpus(sk_task_name task)
+{
+    uint64_t word = atomic_load_explicit(&sk_task_at(task.id)->state, relaxed);
+    return sk_generation_of(word) == (uint32_t)(task.id >> 32) && (sk_flags_of(word) & SK_FLAG_ADMITTED);
+}
+
+/* ---- running ---- */
+
+static int call_body(sk_frame *frame, const sk_fn *fn, const sk_value *in, sk_value *out)
+{
+    if (_setjmp(frame->jump))                     /* sk_fail, or a wait that ends the task, comes back here */
+        return 1;
+    fn->run(in, out);
+    return 0;
+}
+
+void sk_frame_fail(sk_frame *frame, sk_failure *failure)
+{
+    frame->failure = failure;
+    _longjmp(frame->jump, 1);
+}
+
+/* Arguments as values, borrowed. NULL, or why the task cannot run (owned). */
+static sk_failure *gather(sk_task *t, sk_value *in)
+{
+    char why[160];
+    for (unsigned i = 0; i < t->nargs; i++) {
+        sk_slot *s = &t->args[i];
+        if (sk_slot_is_pending(s)) {
+            sk_object *o = s->pending.object;
+            if (unlikely(sk_object_state_of(o) == SK_OBJECT_FAILED))
+                return sk_failure_new(SK_TASK, t->site, sk_failure_ref(sk_object_failure(o)), "%s: argument %u failed",
+                                      sk_task_name_of(t), i + 1);
+            in[i] = o->value;
+        } else {
+            in[i] = s->value;
+        }
+        unsigned want = t->fn->arg_type[i];
+        if (likely(in[i].type == want))
+            continue;
+        if (unlikely(!sk_value_fits(&in[i], (sk_type)want, why, sizeof why)))
+            return sk_failure_new(SK_TASK, t->site, NULL, "%s: argument %u %s", sk_task_name_of(t), i + 1, why);
+    }
+    return NULL;
+}
+
+/* What came out: refs get a handle each, so that they outlive the frame; what could not be boxed is the task's failure. */
+static sk_failure *collect(sk_task *t, sk_value *out)
+{
+    for (unsigned i = 0; i < t->nreturns; i++) {
+        if (likely(out[i].type < SK_T_STR) || sk_type_has_blob(out[i].type))
+            continue;
+        const char *why = out[i].type == SK_T_BAD ? out[i].why : "is a ref that was never made, or used after sk_drop";
+        if (out[i].type == SK_T_REF && sk_session_hold_contained(out[i].ref))
+            continue;
+        sk_failure *f = sk_failure_new(out[i].type == SK_T_BAD && strstr(why, "store") ? SK_STORE_FULL : SK_TASK, t->site, NULL,
+                                       "%s: answer %u: %s", sk_task_name_of(t), i + 1, why);
+        for (unsigned j = 0; j < t->nreturns; j++)
+            if (j < i && out[j].type == SK_T_REF)
+                sk_session_release_contained(out[j].ref);
+            else
+                sk_value_clear(&out[j]);
+        return f;
+    }
+    return NULL;
+}
+
+static void start_alarm(sk_task *t, uint64_t name)
+{
+    sk_extras *e = t->extras;
+    e->deadline = e->timeout == SK_NEVER ? SK_NEVER : sk_session_now() + e->timeout;
+    if (e->deadline != SK_NEVER && sk_session.backend->ops->alarm)
+        sk_session.backend->ops->alarm((sk_backend *)sk_session.backend, e->deadline, (sk_task_name){ name });
+}
+
+bool sk_task_run(sk_task_name name, int worker)
+{
+    sk_lane *lane = sk_lane_self;
+    sk_task *t = sk_task_at(name.id);
+    uint32_t generation = (uint32_t)(name.id >> 32);
+    uint64_t word = atomic_load_explicit(&t->state, relaxed);
+    if (sk_generation_of(word) != generation || sk_state_of(word) != SK_TASK_READY)
+        return false;
+    bool admitted = sk_flags_of(word) & SK_FLAG_ADMITTED;
+    sk_frame frame;
+    frame.worker = unlikely(admitted) ? (int)(sk_flags_of(word) >> SK_FLAG_ROW_SHIFT) : worker;
+    frame.node = 0;
+    if (!move(lane, t, generation, SK_TASK_READY, SK_TASK_RUNNING, 0, 0, sk_frame_place(&frame)))
+        return false;
+    if (likely(!admitted))
+        atomic_store_explicit(&lane->running, atomic_load_explicit(&lane->running, relaxed) + 1, relaxed);
+
+    sk_value in[SK_MAX_ARGS], out[SK_MAX_RETURNS];
+    frame.below = lane->frame;
+    frame.task = t;
+    frame.id = name.id;
+    frame.seed = t->seed;
+    frame.random = t->seed;
+    frame.submitted = 0;
+    frame.handles = lane->nhandles;
+    frame.scratch = lane->nscratch;
+    frame.scopes = 0;
+    frame.failure = NULL;
+    frame.dups = NULL;
+    lane->frame = &frame;
+    t->attempts++;
+    SK_COUNT_UP(lane->attempts);
+    if (unlikely(t->extras != NULL))
+        start_alarm(t, name.id);
+
+    sk_outcome how = SK_ENDED_RESULT;
+    sk_failure *why = NULL;
+    if (unlikely(atomic_load_explicit(&sk_cancellations, relaxed)) && sk_task_is_cancelled(name.id)) {
+        how = SK_ENDED_CANCELLED;
+    } else if (unlikely((why = gather(t, in)))) {
+        how = SK_ENDED_ERROR;
+    } else if (unlikely(call_body(&frame, t->fn, in, out))) {
+        how = frame.failure ? SK_ENDED_ERROR : SK_ENDED_CANCELLED;
+        why = frame.failure;
+    } else if (unlikely((why = collect(t, out)))) {
+        how = SK_ENDED_ERROR;
+    }
+    if (unlikely(t->extras && t->extras->deadline != SK_NEVER && how != SK_ENDED_CANCELLED && sk_session_now() > t->extras->deadline)) {
+        if (how == SK_ENDED_RESULT)
+            sk_values_discard(out, t->nreturns);
+        sk_failure_unref(why);
+        why = NULL;
+        how = SK_ENDED_TIME;
+    }
+    sk_task_end(lane, t, how, out, why);
+    return true;
+}
+
+/* Drops what the frame made and what it duplicated. */
+void sk_frame_end(sk_lane *lane, sk_frame *frame)
+{
+    while (lane->nhandles > frame->handles) {
+        uint64_t id = lane->handles[--lane->nhandles];
+        sk_object *o = sk_pool_at(&sk_object_pool, (uint32_t)id);
+        if (atomic_load_explicit(&o->generation, relaxed) != (uint32_t)(id >> 32))
+            continue;
+        unsigned owned = atomic_load_explicit(&o->owned, relaxed);
+        if (!owned)
+            continue;
+        atomic_store_explicit(&o->owned, 0, relaxed);
+        for (unsigned n = (owned >> 15) + (owned & (SK_MADE - 1)); n > 0; n--)
+            sk_object_unref(lane, o, SK_HANDLE);
+    }
+    if (unlikely(lane->nscratch > frame->scratch))
+        sk_lane_drop_scratch(lane, frame->scratch);
+    if (unlikely(frame->dups != NULL)) {
+        GHashTableIter it;
+        gpointer key, value;
+        g_hash_table_iter_init(&it, frame->dups);
+        while (g_hash_table_iter_next(&it, &key, &value))
+            for (size_t n = GPOINTER_TO_SIZE(value); n > 0; n--)
+                sk_session_release_contained((sk_ref){ (uint64_t)(uintptr_t)key });
+        g_hash_table_destroy(frame->dups);
+        frame->dups = NULL;
+    }
+}
+
+/* ---- ending ---- */
+
+void sk_values_discard(sk_value *values, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (values[i].type == SK_T_REF)
+            sk_session_release_contained(values[i].ref);
+        else
+            sk_value_clear(&values[i]);
+}
+
+static void seal_all_failed(sk_lane *lane, sk_object **outputs, unsigned n, sk_failure *why)
+{
+    for (unsigned i = 0; i < n; i++)
+        sk_object_seal(lane, outputs[i], (sk_value){ 0 }, sk_failure_ref(why));
+    sk_failure_unref(why);
+}
+
+static sk_failure *timed_out(sk_task *t)
+{
+    return sk_failure_new(SK_TASK_TIMEOUT, t->site, NULL, "%s: ran longer than its timeout_s of %g s", sk_task_name_of(t),
+                          (double)t->extras->timeout / 1e9);
+}
+
+/* The attempt that runs in lane->frame is over: result, retry, failure or cancellation is decided here and nowhere else. */
+void sk_task_end(sk_lane *lane, sk_task *t, sk_outcome how, sk_value *out, sk_failure *why)
+{
+    sk_frame *frame = lane->frame;
+    uint64_t word = atomic_load_explicit(&t->state, relaxed);
+    uint32_t generation = sk_generation_of(word);
+    unsigned flags = sk_flags_of(word);
+    sk_extras *extras = t->extras;
+    if (unlikely(flags & SK_FLAG_CANCEL)) {
+        if (how == SK_ENDED_RESULT)
+            sk_values_discard(out, t->nreturns);
+        sk_failure_unref(why);
+        why = NULL;
+        how = SK_ENDED_CANCELLED;
+    }
+    if (unlikely(how == SK_ENDED_CANCELLED || flags & SK_FLAG_TIMED_OUT) && !(flags & SK_FLAG_ONLY_THIS))
+        sk_task_cancel_children(lane, frame);
+    bool retry = (how == SK_ENDED_DIED || (how == SK_ENDED_ERROR && extras && extras->retry_errors))
+                 && t->attempts <= (extras ? extras->max_retries : SK_DEFAULT_RETRIES);
+    if (unlikely(how == SK_ENDED_CANCELLED))
+        why = sk_failure_new(SK_CANCELLED, t->site, NULL, "%s: cancelled", sk_task_name_of(t));
+    else if (unlikely(how == SK_ENDED_TIME))
+        why = timed_out(t);
+
+    /* Resources first: who sees the result sees them free. */
+    if (unlikely(extras && extras->admitted))
+        sk_admit_end(lane, extras);
+    else
+        atomic_store_explicit(&lane->running, atomic_load_explicit(&lane->running, relaxed) - 1, relaxed);
+
+    if (likely(how == SK_ENDED_RESULT)) {
+        if (likely(move(lane, t, generation, SK_TASK_RUNNING, SK_TASK_DONE, 0, 0, 0))) {
+            SK_COUNT_UP(lane->done);
+            for (unsigned i = 0; i < t->nreturns; i++)
+                sk_object_seal(lane, sk_task_outputs(t)[i], out[i], NULL);
+        } else {
+            sk_values_discard(out, t->nreturns);  /* its time was up; the refs have failed */
+        }
+    } else if (retry) {
+        sk_failure_unref(why);
+        SK_COUNT_UP(lane->retries);
+        sk_frame_end(lane, frame);
+        lane->frame = frame->below;
+        if (!make_ready(lane, t, SK_TASK_RUNNING))
+            bury(lane, t);
+        return;
+    } else {
+        sk_task_state to = how == SK_ENDED_CANCELLED ? SK_TASK_CANCELLED : SK_TASK_FAILED;
+        if (move(lane, t, generation, SK_TASK_RUNNING, to, 0, 0, why->code)) {
+            if (to == SK_TASK_CANCELLED)
+                SK_COUNT_UP(lane->cancelled);
+            else
+                SK_COUNT_UP(lane->failed);
+            seal_all_failed(lane, sk_task_outputs(t), t->nreturns, why);
+        } else {
+            sk_failure_unref(why);
+        }
+    }
+    sk_frame_end(lane, frame);
+    lane->frame = frame->below;
+    bury(lane, t);
+}
+
+/* From NONE, WAITING or READY straight to the end. Between the move and the last line nobody else buries the record. */
+bool sk_task_never(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state to, sk_code code, const char *text)
+{
+    uint64_t word;
+    sk_task_state from;
+    do {
+        word = atomic_load_explicit(&t->state, relaxed);
+        from = sk_state_of(word);
+        if (sk_generation_of(word) != generation || from > SK_TASK_READY)
+            return false;
+    } while (!move(lane, t, generation, from, to, 0, 0, code));
+    word = atomic_load_explicit(&t->state, relaxed);          /* the flags may have changed before the move */
+    bool queued = sk_flags_of(word) & SK_FLAG_QUEUED, admitted = sk_flags_of(word) & SK_FLAG_ADMITTED;
+    bool ours = from != SK_TASK_WAITING;          /* WAITING: links lead to it; the last to fire buries it */
+    if (queued && !sk_admit_remove(t->extras))
+        ours = false;
+    if (admitted)
+        sk_admit_end(lane, t->extras);
+    if (to == SK_TASK_CANCELLED)
+        SK_COUNT_UP(lane->cancelled);
+    else
+        SK_COUNT_UP(lane->failed);
+    seal_all_failed(lane, sk_task_outputs(t), t->nreturns, sk_failure_new(code, t->site, NULL, "%s: %s", sk_task_name_of(t), text));
+    if (ours)
+        bury(lane, t);
+    else
+        atomic_fetch_or_explicit(&t->state, SK_FLAG_SEALED << 8, release);     /* pairs with sk_task_bury_cancelled */
+    return true;
+}
+
+void sk_task_bury_cancelled(sk_lane *lane, sk_task *t)
+{
+    while (!(sk_flags_of(atomic_load_explicit(&t->state, acquire)) & SK_FLAG_SEALED))
+        sk_pause();
+    bury(lane, t);
+}
+
+/* The task's time may be up. Its body may be running still: it is fenced off, its result will be refused. */
+void sk_task_alarm(sk_task_name name)
+{
+    sk_lane *lane = sk_lane_get("sk_task_alarm", NULL);
+    sk_task *t = sk_task_at(name.id);
+    uint32_t generation = (uint32_t)(name.id >> 32);
+    sk_object *outputs[SK_MAX_RETURNS];
+    sk_failure *why = NULL;
+    int64_t again = 0;
+    unsigned n = 0;
+    pthread_mutex_lock(&alarm_lock);
+    uint64_t word = atomic_load_explicit(&t->state, acquire);
+    sk_task_state state = sk_state_of(word);
+    if (sk_generation_of(word) == generation && (state == SK_TASK_RUNNING || state == SK_TASK_BLOCKED)) {
+        if (t->extras->deadline > sk_session_now()) {
+            again = t->extras->deadline;
+        } else {
+            why = timed_out(t);
+            n = t->nreturns;
+            memcpy(outputs, sk_task_outputs(t), n * sizeof *outputs);
+            while (!move(lane, t, generation, state, SK_TASK_FAILED, SK_FLAG_TIMED_OUT, 0, SK_TASK_TIMEOUT)) {
+                word = atomic_load_explicit(&t->state, acquire);
+                state = sk_state_of(word);
+                if (sk_generation_of(word) != generation || (state != SK_TASK_RUNNING && state != SK_TASK_BLOCKED)) {
+                    n = 0;
+                    break;
+                }
+            }
+        }
+    }
+    pthread_mutex_unlock(&alarm_lock);
+    if (n) {
+        atomic_fetch_add_explicit(&sk_cancellations, 1, relaxed);
+        SK_COUNT_UP(lane->failed);
+        seal_all_failed(lane, outputs, n, why);
+        sk_session_wake_all();                    /* its own wait, and those of its children, end */
+    } else {
+        sk_failure_unref(why);
+        if (again && again != SK_NEVER && sk_session.backend->ops->alarm)
+            sk_session.backend->ops->alarm((sk_backend *)sk_session.backend, again, name);
+    }
+}
+
+/* ---- cancelling ---- */
+
+bool sk_task_is_cancelled(uint64_t name)
+{
+    bool self = true;
+    while (name) {
+        sk_task *t = sk_task_at(name);
+        uint64_t word = atomic_load_explicit(&t->state, acquire);
+        if (sk_generation_of(word) != (uint32_t)(name >> 32))
+            return false;                         /* an ancestor that has ended */
+        unsigned flags = sk_flags_of(word);
+        if (flags & SK_FLAG_TIMED_OUT || (flags & SK_FLAG_CANCEL && (self || !(flags & SK_FLAG_ONLY_THIS))))
+            return true;
+        uint64_t parent = atomic_load_explicit(&t->parent, acquire);
+        if (sk_generation_of(atomic_load_explicit(&t->state, relaxed)) != (uint32_t)(name >> 32))
+            return false;
+        name = parent;
+        self = false;
+    }
+    return false;
+}
+
+void sk_task_cancel(sk_lane *lane, uint64_t name, int flags)
+{
+    sk_task *t = sk_task_at(name);
+    uint32_t generation = (uint32_t)(name >> 32);
+    uint64_t set = (SK_FLAG_CANCEL | (flags & SK_ONLY_THIS ? SK_FLAG_ONLY_THIS : 0)) << 8;
+    atomic_fetch_add_explicit(&sk_cancellations, 1, relaxed);
+    for (;;) {
+        uint64_t word = atomic_load_explicit(&t->state, acquire);
+        sk_task_state state = sk_state_of(word);
+        if (sk_generation_of(word) != generation || state >= SK_TASK_DONE)
+            return;
+        if (state <= SK_TASK_READY) {
+            if (sk_task_never(lane, t, generation, SK_TASK_CANCELLED, SK_CANCELLED, "cancelled before it ran"))
+                return;
+        } else if (atomic_compare_exchange_weak_explicit(&t->state, &word, word | set, acq_rel, relaxed)) {
+            if (flags & SK_FORCE && sk_session.backend->ops->kill)
+                sk_session.backend->ops->kill((sk_backend *)sk_session.backend, (sk_task_name){ name });
+            sk_session_wake_all();
+            return;
+        }
+    }
+}
+
+void sk_task_cancel_children(sk_lane *lane, sk_frame *frame)
+{
+    for (size_t i = frame->handles; i < lane->nhandles; i++) {
+        uint64_t id = lane->handles[i];
+        sk_object *o = sk_pool_at(&sk_object_pool, (uint32_t)id);
+        if (atomic_load_explicit(&o->generation, relaxed) == (uint32_t)(id >> 32) && o->producer && !sk_object_is_sealed(o))
+            sk_task_cancel(lane, o->producer, 0);
+    }
+}

@@ -1,0 +1,122 @@
+/* task.h -- a task: a remote function, its arguments, the objects it will make.
+ *
+ * States (sk_task_move is the one function that changes them; where two threads want to, a compare-and-swap decides):
+ *
+ *     WAITING -> READY -> RUNNING <-> BLOCKED -> DONE | FAILED | CANCELLED        a retry: RUNNING -> READY
+ *
+ * `missing` counts arguments that are not there, plus one while the task is being submitted. Sealing an object counts down; who
+ * brings it to zero makes the task ready. sk_task_end is the one place that decides between result, retry, failure, cancellation.
+ *
+ * A name goes stale when the record is used for another task: its generation is in the state word, so that claiming a task
+ * by a stale name fails in the same compare-and-swap that claims it.                                              */
+#ifndef SK_TASK_H
+#define SK_TASK_H
+
+#include "object.h"
+#include "resources.h"
+
+enum { SK_SMALL_ARGS = 4, SK_BIG_TASK = 1u << 31 };    /* the top bit of a number tells the pool */
+
+typedef union sk_slot {                  /* an argument */
+    sk_value value;
+    struct { _Atomic uint64_t next; sk_object *object; } pending;      /* next << 8 | SK_T_PENDING; stays so until the end */
+} sk_slot;
+_Static_assert(sizeof(sk_slot) == 16, "");
+
+typedef struct sk_extras {               /* of tasks with options; owned by the task */
+    char *name, *resources;              /* may be NULL */
+    sk_demand demand;
+    int node, max_retries, priority;
+    bool retry_errors;
+    bool admitted;                       /* has its own cpus (see admit.h) ... */
+    bool unusual;                        /* ... because it asks for other than one cpu, or resources, or a priority */
+    int64_t timeout;                     /* ns; SK_NEVER */
+    int64_t deadline;                    /* of the running attempt */
+    int worker;                          /* when admitted: the row it is drawn in */
+    uint64_t order;                      /* of submission */
+    struct sk_extras *next_waiting, *next_running;    /* admit.c's, under its lock */
+    uint64_t task;                       /* the task's name */
+} sk_extras;
+
+struct sk_task {
+    _Atomic uint64_t state;              /* generation << 32 | flags << 8 | sk_task_state */
+    _Atomic int32_t missing;
+    uint8_t nargs, nreturns, attempts, big;
+    const sk_fn *fn;                     /* from here on: constant once submitted */
+    sk_site *site;
+    void *free_link_;                    /* SK_FREE_LINK: the pool's */
+    sk_extras *extras;                   /* NULL: an ordinary task */
+    _Atomic uint64_t parent;
+    uint64_t seed;
+    sk_slot args[];                      /* 4, or 12 in a big record; the outputs' object pointers follow the arguments */
+};
+_Static_assert(offsetof(sk_task, free_link_) == SK_FREE_LINK, "");
+_Static_assert(sizeof(sk_task) == 64, "");
+
+enum { SK_FLAG_CANCEL = 1, SK_FLAG_TIMED_OUT = 2, SK_FLAG_ONLY_THIS = 4,
+       SK_FLAG_QUEUED = 8,               /* READY, but admit.c has not found it its resources yet */
+       SK_FLAG_ADMITTED = 16,            /* READY or RUNNING, with cpus of its own */
+       SK_FLAG_SEALED = 32,              /* cancelled while WAITING or being admitted, and its refs have failed */
+       SK_FLAG_ROW_SHIFT = 8, SK_FLAG_ROWS = 0xffff00 };       /* with ADMITTED: the row it is drawn in */
+enum { SK_DEFAULT_RETRIES = 3 };
+
+typedef enum sk_outcome { SK_ENDED_RESULT, SK_ENDED_ERROR, SK_ENDED_CANCELLED, SK_ENDED_TIME, SK_ENDED_DIED } sk_outcome;
+
+extern sk_pool sk_task_pool, sk_big_task_pool;
+
+static inline sk_task_state sk_state_of(uint64_t word) { return (sk_task_state)(word & 0xff); }
+static inline unsigned sk_flags_of(uint64_t word)      { return (unsigned)(word >> 8) & 0xffffff; }
+static inline uint32_t sk_generation_of(uint64_t word) { return (uint32_t)(word >> 32); }
+
+static inline sk_task *sk_task_at(uint64_t name)
+{
+    uint32_t number = (uint32_t)name;
+    return number & SK_BIG_TASK ? sk_pool_at(&sk_big_task_pool, number & ~SK_BIG_TASK) : sk_pool_at(&sk_task_pool, number);
+}
+static inline uint64_t sk_task_id(sk_task *t)
+{
+    uint32_t number = t->big ? sk_pool_number(&sk_big_task_pool, t) | SK_BIG_TASK : sk_pool_number(&sk_task_pool, t);
+    return (atomic_load_explicit(&t->state, relaxed) >> 32) << 32 | number;
+}
+static inline sk_object **sk_task_outputs(sk_task *t) { return (sk_object **)&t->args[t->nargs]; }
+static inline sk_task *sk_slot_task(uint64_t tagged)
+{
+    return (sk_task *)(tagged & ~(uint64_t)(tagged & SK_LINK_BIG_ARG ? 255 : 127));
+}
+static inline bool sk_slot_is_pending(sk_slot *s)
+{
+    return (atomic_load_explicit(&s->pending.next, relaxed) & 0xff) == SK_T_PENDING;
+}
+const char *sk_task_name_of(const sk_task *t);
+
+/* A record, in no state yet; with room for so many. */
+sk_task *sk_task_new(sk_lane *lane, unsigned nargs, unsigned nreturns);
+
+/* Moves a task of this generation from one state to another; false if it is not in `from` (any more). Writes the trace record;
+ * `word` goes with it: worker:node when RUNNING, the code when FAILED or CANCELLED. */
+bool sk_task_move(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state from, sk_task_state to, uint64_t word);
+
+/* All arguments are there (or failed): makes the task ready, or buries it if it was cancelled meanwhile. */
+void sk_task_all_there(sk_lane *lane, sk_task *t);
+/* NONE to READY: it has no arguments to wait for. */
+void sk_task_submitted(sk_lane *lane, sk_task *t);
+/* The attempt in lane->frame is over; frame and record are gone after this (a retry keeps the record). `out` (nreturns values, taken over)
+ * for a result; `why` (taken over) for an error. */
+void sk_task_end(sk_lane *lane, sk_task *t, sk_outcome how, sk_value *out, sk_failure *why);
+void sk_values_discard(sk_value *values, unsigned n);
+/* Never runs: all refs fail with this. false if it is not in NONE, WAITING or READY (any more). */
+bool sk_task_never(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state to, sk_code code, const char *text);
+void sk_task_bury_cancelled(sk_lane *lane, sk_task *t);     /* admit.c found it cancelled */
+/* Has this task, or a running task it was submitted by (and so on), been cancelled? */
+bool sk_task_is_cancelled(uint64_t name);
+/* Cancels; see sk_cancel. */
+void sk_task_cancel(sk_lane *lane, uint64_t name, int flags);
+/* Cancels what the running frame has submitted. */
+void sk_task_cancel_children(sk_lane *lane, sk_frame *frame);
+
+void sk_frame_end(sk_lane *lane, sk_frame *frame);      /* drops what it made */
+_Noreturn void sk_frame_fail(sk_frame *frame, sk_failure *failure);      /* ends the running task; takes over */
+
+extern _Atomic uint32_t sk_cancellations;               /* ever made; 0 lets the fast path skip the question */
+
+#endif

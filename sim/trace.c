@@ -1,0 +1,183 @@
+/* trace.c -- see trace.h. */
+#include "trace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+bool sk_trace_on, sk_trace_counter;
+
+static int fd = -1;
+static const char *file_path;
+static int write_error;                     /* errno of the first write that failed; under the lock */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic uint32_t lanes, sites;
+uint32_t sk_trace_first_site;              /* sites named before belong to an earlier file */
+static _Atomic uint64_t records_in_all, dropped_in_all;
+
+/* Does the processor's counter run at one speed, through sleep and on all cores? */
+static bool counter_is_steady(void)
+{
+#if defined(__x86_64__)
+    unsigned a, b, c, d;
+    return __get_cpuid(0x80000007, &a, &b, &c, &d) && (d & (1u << 8));
+#else
+    return false;
+#endif
+}
+
+static bool write_all(const void *data, size_t size)
+{
+    for (const char *p = data; size; ) {
+        ssize_t n = write(fd, p, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            if (!write_error)
+                write_error = n < 0 ? errno : EIO;
+            return false;
+        }
+        p += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
+bool sk_trace_open(const char *path, sk_error *err)
+{
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    sk_trace_header header = { SK_TRACE_MAGIC, SK_TRACE_VERSION, 0 };
+    sk_trace_counter = counter_is_steady() && !getenv("SKATE_TRACE_CLOCK_NS");
+    header.clock = !sk_trace_counter;
+    file_path = path;
+    write_error = 0;
+    atomic_store(&records_in_all, 0);
+    atomic_store(&dropped_in_all, 0);
+    atomic_store(&lanes, 0);
+    sk_trace_first_site = atomic_load(&sites);
+    if (fd < 0 || !write_all(&header, sizeof header)) {
+        if (err) {
+            err->code = SK_MISUSE;
+            snprintf(err->message, sizeof err->message, "cannot write the trace %s: %s", path,
+                     strerror(fd < 0 ? errno : write_error));
+        }
+        if (fd >= 0)
+            close(fd);
+        fd = -1;
+        return false;
+    }
+    sk_trace_on = true;
+    return true;
+}
+
+void sk_trace_flush(sk_trace_lane *t)
+{
+    sk_trace_chunk *chunk = (sk_trace_chunk *)t->buffer;
+    if (!chunk || t->at == t->buffer + sizeof *chunk)
+        return;
+    chunk->bytes = (uint32_t)(t->at - t->buffer - (ptrdiff_t)sizeof *chunk);
+    pthread_mutex_lock(&lock);
+    if (!write_error && !write_all(chunk, sizeof *chunk + chunk->bytes)) {
+        char *end = t->at;
+        for (char *p = t->buffer + sizeof *chunk; p < end; p += 8 + 8 * ((sk_trace_record *)p)->n)
+            t->dropped++;
+    } else if (write_error) {
+        t->dropped++;
+    }
+    pthread_mutex_unlock(&lock);
+    t->at = t->end = NULL;
+}
+
+/* The buffer is full, or its clock would overflow: writes it out and starts the next chunk. */
+void sk_trace_room_slow(sk_trace_lane *t, uint64_t tick)
+{
+    sk_trace_flush(t);
+    if (!t->buffer) {
+        t->buffer = malloc(SK_TRACE_BUFFER);
+        if (!t->buffer)
+            abort();
+        t->lane = atomic_fetch_add(&lanes, 1);
+    }
+    /* With a counter the two are read one after the other: well under a microsecond apart. */
+    sk_trace_chunk *chunk = (sk_trace_chunk *)t->buffer;
+    *chunk = (sk_trace_chunk){ SK_CHUNK_MAGIC, t->lane, 0, t->number++, tick, sk_trace_counter ? sk_trace_now() : tick };
+    t->tick = tick;
+    t->at = t->buffer + sizeof *chunk;
+    t->end = t->buffer + SK_TRACE_BUFFER;
+}
+
+void sk_trace_text(sk_trace_lane *t, sk_trace_type type, unsigned a, const uint64_t *words, unsigned n,
+                   const char *const *strings, unsigned nstrings)
+{
+    size_t bytes = 0, size[4];
+    for (unsigned i = 0; i < nstrings; i++) {
+        size[i] = strings[i] ? strlen(strings[i]) : 0;
+        if (size[i] > 4000)
+            size[i] = 4000;
+        bytes += size[i] + 1;
+    }
+    unsigned text = (unsigned)((bytes + 7) / 8);
+    uint64_t *w = sk_trace_record_at(t, sk_trace_tick(), type, a, n + text);
+    memcpy(w, words, n * sizeof *w);
+    if (text)
+        w[n + text - 1] = 0;
+    char *p = (char *)(w + n);
+    for (unsigned i = 0; i < nstrings; i++) {
+        if (size[i])
+            memcpy(p, strings[i], size[i]);
+        p[size[i]] = '\0';
+        p += size[i] + 1;
+    }
+}
+
+uint32_t sk_trace_site_slow(sk_trace_lane *t, sk_site *site)
+{
+    uint32_t mine = atomic_fetch_add(&sites, 1) + 1, none = __atomic_load_n(&site->index, __ATOMIC_RELAXED);
+    if (none > sk_trace_first_site)
+        return none;
+    if (!__atomic_compare_exchange_n(&site->index, &none, mine, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        return none;               /* another thread named it meanwhile */
+    uint64_t word = (uint64_t)mine << 32 | (uint32_t)site->line;
+    sk_trace_text(t, SK_TRACE_SITE, 0, &word, 1, (const char *[]){ site->file, site->func }, 2);
+    return mine;
+}
+
+void sk_trace_free(sk_trace_lane *t)
+{
+    sk_trace_flush(t);
+    if (t->dropped && !write_error) {
+        *sk_trace_record_at(t, sk_trace_tick(), SK_TRACE_DROPPED, 0, 1) = t->dropped;
+        sk_trace_flush(t);
+    }
+    atomic_fetch_add(&records_in_all, t->records - t->dropped);
+    atomic_fetch_add(&dropped_in_all, t->dropped);
+    free(t->buffer);
+    *t = (sk_trace_lane){ 0 };
+}
+
+bool sk_trace_close(uint64_t tasks, uint64_t objects, sk_error *err)
+{
+    sk_trace_lane last = { 0 };
+    uint64_t *w = sk_trace_record_at(&last, sk_trace_tick(), SK_TRACE_END, 0, 4);
+    w[0] = atomic_load(&records_in_all) + 1;
+    w[1] = atomic_load(&dropped_in_all);
+    w[2] = tasks;
+    w[3] = objects;
+    sk_trace_flush(&last);
+    free(last.buffer);
+    sk_trace_on = false;
+    int failed = write_error;
+    if (close(fd) < 0 && !failed)
+        failed = errno;
+    fd = -1;
+    if (failed && err) {
+        err->code = SK_MISUSE;
+        snprintf(err->message, sizeof err->message, "the trace %s is not complete: %s", file_path, strerror(failed));
+    }
+    return !failed;
+}

@@ -1,0 +1,62 @@
+/* trace_format.h -- the event log on disk and on a socket: what is in a *.sktrace file. Read this to write a reader.
+ *
+ * The idea: every thread writes records of its own into chunks, without locks; a file is a header and chunks in any order. All
+ * numbers are little-endian; everything is a multiple of 8 bytes.
+ *
+ *   file    = header chunk*                  whole, if the last chunk holds a record END
+ *   header  = "SKTRACE\0"  u32 version=1  u32 clock (0: ticks of a counter, 1: nanoseconds)
+ *   chunk   = "SKCH" u32 lane  u32 bytes (of the records)  u32 number (0, 1, 2 ... in each lane)
+ *             u64 tick  u64 ns (the same instant on both clocks; ns counts from sk_init)  record*
+ *   record  = u32 dt (ticks since the chunk's tick)  u8 type  u8 a  u16 n  u64 word[n]
+ *
+ * A lane is one thread's stream; within it time never goes back. Ticks become nanoseconds by the two (tick, ns) pairs
+ * that are furthest apart in the file (with clock 1 they are the same). Text stands in words as bytes, each string ended by a NUL,
+ * the last word padded with NULs. Tasks, objects, functions and sites are named by numbers that are never used twice in a file;
+ * task and object numbers are separate, and 0 is none (the driver, where a task is meant). FUNCTION and SITE may
+ * come after the records that use their numbers (in another lane). Readers skip types they do not know.
+ *
+ * The order of records of different lanes is that of their times; where times are equal, causes come before effects.
+ *
+ * R7: each TASK, OBJECT and NODE record is written by the one function that changes that state.          */
+#ifndef SK_TRACE_FORMAT_H
+#define SK_TRACE_FORMAT_H
+
+#include <stdint.h>
+
+#define SK_TRACE_MAGIC "SKTRACE"
+#define SK_CHUNK_MAGIC 0x48434b53u          /* "SKCH" */
+enum { SK_TRACE_VERSION = 1 };
+
+typedef struct sk_trace_header { char magic[8]; uint32_t version, clock; } sk_trace_header;
+typedef struct sk_trace_chunk { uint32_t magic, lane, bytes, number; uint64_t tick, ns; } sk_trace_chunk;
+typedef struct sk_trace_record { uint32_t dt; uint8_t type, a; uint16_t n; } sk_trace_record;
+
+/* X(name, number, what `a` is, words). hi:lo is one word, hi in its upper 32 bits. */
+#define SK_TRACE_RECORDS(X)                                                                                       \
+    X(INFO,      1, "0",                "text: key, value. Keys: program backend workers nodes seed pid resources version") \
+    X(FUNCTION,  2, "0",                "number:line, text: name, signature, file")                               \
+    X(SITE,      3, "0",                "number:line, text: file, function")                                      \
+    X(TASK_NEW,  4, "returns<<4|deps",  "task, function:site, parent task, object[returns], object[deps] (arguments that are refs to wait for)") \
+    X(TASK_ASKS, 5, "0",                "task, cpus in 1/10000 : priority, text: name, resources (both may be empty). For tasks that ask for anything unusual") \
+    X(TASK,      6, "from<<4|to",       "task; to RUNNING: also worker:node; to FAILED or CANCELLED: also the sk_code") \
+    X(OBJECT,    7, "from<<4|to",       "object; to READY: also type<<56|bytes, preview (the scalar's 8 bytes, else 0); from NONE: also site of the put:0, task") \
+    X(NODE,      8, "from<<4|to",       "node:workers")                                                           \
+    X(WAIT,      9, "how (sk_trace_wait)", "task that waits (0 driver):0, number wanted:number given, site:0, object (the first awaited)") \
+    X(WAIT_END, 10, "how",              "task, number ready, sk_code")                                            \
+    X(SAY,      11, "0",                "task, text")                                                             \
+    X(NOTE,     12, "0",                "text: something the runtime has to say, a deadlock for instance")        \
+    X(DROPPED,  13, "0",                "how many records this lane could not write")                             \
+    X(END,      14, "0",                "records in the whole file, this one included; dropped in all; tasks; objects")
+
+#define SK_TRACE_ENUM(name, number, a, words) SK_TRACE_##name = number,
+typedef enum sk_trace_type { SK_TRACE_RECORDS(SK_TRACE_ENUM) } sk_trace_type;
+typedef enum sk_trace_wait { SK_WAIT_GET, SK_WAIT_GET_ALL, SK_WAIT_WAIT, SK_WAIT_WAITER } sk_trace_wait;
+
+/* The states, as they stand in `a`. */
+typedef enum sk_task_state { SK_TASK_NONE, SK_TASK_WAITING, SK_TASK_READY, SK_TASK_RUNNING, SK_TASK_BLOCKED,
+                             SK_TASK_DONE, SK_TASK_FAILED, SK_TASK_CANCELLED } sk_task_state;
+typedef enum sk_object_state { SK_OBJECT_NONE, SK_OBJECT_PENDING, SK_OBJECT_READY, SK_OBJECT_FAILED, SK_OBJECT_MISSING,
+                               SK_OBJECT_FREED } sk_object_state;
+typedef enum sk_node_state { SK_NODE_NONE, SK_NODE_ALIVE, SK_NODE_DEAD } sk_node_state;
+
+#endif

@@ -1,0 +1,67 @@
+/* value.h -- values and the counted bytes behind them.
+ *
+ * A scalar is its 16-byte sk_value. A string, buffer, array or list is a blob: a header and 64-byte-aligned
+ * data in the store of the node where it was made, counted, immutable once sealed. A view in a student's hand
+ * (sk_buf, sk_list, sk_array, const char *) points into the blob and says so in `owner`; a value made of such a view shares
+ * the blob instead of copying it.                                                                       */
+#ifndef SK_VALUE_H
+#define SK_VALUE_H
+
+#include "base.h"
+#include "error.h"
+
+typedef struct sk_blob {
+    _Atomic uint32_t refs;
+    uint8_t type, dtype, ndim, sealed;     /* sk_type; then of arrays */
+    size_t size;                           /* bytes of data; a string's NUL counts */
+    int64_t shape[SK_MAX_DIMS];
+    uint64_t maker;                        /* of an unsealed array: the frame that may write it */
+    void *spare;
+} sk_blob;
+_Static_assert(sizeof(sk_blob) == 64, "data follows the header and must stay aligned to 64");
+
+static inline void *sk_blob_data(const sk_blob *blob) { return (char *)blob + sizeof *blob; }
+
+/* NULL when the store is full or there is no memory; then *err says so. One reference, unsealed. */
+sk_blob *sk_blob_new(sk_type type, size_t size, sk_error *err);
+void sk_blob_unref(sk_blob *blob);
+static inline sk_blob *sk_blob_ref(sk_blob *blob)
+{
+    atomic_fetch_add_explicit(&blob->refs, 1, relaxed);
+    return blob;
+}
+
+static inline bool sk_type_has_blob(uint64_t type) { return type >= SK_T_STR && type <= SK_T_LIST; }
+static inline void sk_value_clear(sk_value *v)
+{
+    if (unlikely(sk_type_has_blob(v->type)))
+        sk_blob_unref(v->blob);
+}
+sk_type sk_type_widest(sk_type type);             /* INT -> I64 ... */
+const char *sk_type_name(sk_type type);           /* "int64_t" */
+const char *sk_dtype_name(sk_dtype dtype);
+size_t sk_dtype_size(sk_dtype dtype);
+size_t sk_value_bytes(const sk_value *v);
+
+/* May a value arrive at a place of this type? If not, *why says why ("5000000000 does not fit int"). */
+bool sk_value_fits(const sk_value *v, sk_type type, char *why, size_t room);
+/* Writes the value as the C type that belongs to `type`; it fits. Views are borrowed from the value. */
+void sk_value_store(const sk_value *v, sk_type type, void *out);
+/* A blob from outside (a wire): are its fields consistent? Data has `size` bytes. */
+bool sk_blob_is_sound(const sk_blob *blob);
+
+/* What sk_from_* found wrong: a value of type SK_T_BAD carries the reason, and the call that has the site reports it. */
+static inline sk_value sk_value_bad(const char *why) { return (sk_value){ SK_T_BAD, { .why = why } }; }
+
+/* store.c: the bytes of a process, kept warm for reuse. */
+void *sk_store_alloc(size_t size);
+void sk_store_free(void *bytes, size_t size);
+void sk_store_clear(void);                         /* gives back what is kept */
+/* Accounting, over every kind of store. */
+bool sk_store_charge(size_t size, sk_error *err);
+void sk_store_discharge(size_t size);
+void sk_store_limit(size_t bytes);
+uint64_t sk_store_live(void);
+uint64_t sk_store_peak(void);
+
+#endif

@@ -1,0 +1,242 @@
+/* wait.c -- see wait.h. */
+#include "wait.h"
+
+#include "admit.h"
+#include "session.h"
+
+void sk_wait_start(sk_lane *lane, sk_wait *wait, sk_link *links, size_t n, int64_t need, bool stop_on_failure)
+{
+    wait->links = links;
+    wait->nlinks = n;
+    wait->linked = 0;
+    wait->stop_on_failure = stop_on_failure;
+    wait->deadline = SK_NEVER;
+    wait->below = NULL;
+    wait->path = NULL;
+    wait->npath = wait->path_capacity = 0;
+    wait->message = NULL;
+    wait->task = lane->frame->id;
+    atomic_store_explicit(&wait->code, SK_OK, relaxed);
+    atomic_store_explicit(&wait->fired, 0, relaxed);
+    atomic_store_explicit(&wait->failed, 0, relaxed);
+    atomic_store_explicit(&wait->thread, lane->thread, relaxed);
+    atomic_store_explicit(&wait->done, NULL, relaxed);
+    atomic_store_explicit(&wait->need, need, relaxed);
+    for (size_t i = 0; i < n; i++) {
+        sk_link *link = &links[i];
+        link->wait = wait;
+        link->index = i;
+        wait->linked++;
+        if (!sk_object_add_waiter(link->object, (uint64_t)(uintptr_t)link | SK_LINK_WAIT, &link->next))
+            sk_wait_fire(link, sk_object_state_of(link->object) == SK_OBJECT_FAILED);
+        if (atomic_load_explicit(&wait->need, relaxed) <= 0 && !wait->collects) {
+            for (size_t j = i + 1; j < n; j++)
+                links[j].wait = NULL;             /* never linked */
+            break;
+        }
+    }
+}
+
+void sk_wait_fire(sk_link *link, bool failed)
+{
+    sk_wait *wait = link->wait;
+    void *thread = atomic_load_explicit(&wait->thread, relaxed);
+    bool over;
+    if (wait->collects) {
+        sk_link *head = atomic_load_explicit(&wait->done, relaxed);
+        do
+            link->next = (uint64_t)(uintptr_t)head;
+        while (!atomic_compare_exchange_weak_explicit(&wait->done, &head, link, seq_cst, relaxed));   /* pairs with next()'s exchange */
+        thread = atomic_load_explicit(&wait->thread, seq_cst);
+        over = true;
+    } else if (failed && wait->stop_on_failure) {
+        uint64_t none = 0;
+        atomic_compare_exchange_strong_explicit(&wait->failed, &none, link->index + 1, release, relaxed);
+        over = atomic_exchange_explicit(&wait->need, 0, acq_rel) > 0;
+    } else {
+        over = atomic_fetch_sub_explicit(&wait->need, 1, acq_rel) == 1;
+    }
+    atomic_fetch_add_explicit(&wait->fired, 1, release);          /* the last touch: pairs with sk_wait_finish */
+    if (over && sk_session.backend->ops->wake)
+        sk_session.backend->ops->wake((sk_backend *)sk_session.backend, thread);
+}
+
+void sk_wait_finish(sk_wait *wait)
+{
+    uint32_t out = 0;
+    if (atomic_load_explicit(&wait->fired, acquire) != wait->linked) {
+        for (size_t i = 0; i < wait->linked; i++)
+            out += sk_object_remove_waiter(wait->links[i].object, &wait->links[i]);
+        while (atomic_load_explicit(&wait->fired, acquire) != wait->linked - out)
+            sk_pause();                           /* a few instructions of another thread */
+    }
+    free(wait->path);
+    free(wait->message);
+    wait->path = NULL;
+    wait->message = NULL;
+}
+
+/* A timeout of the API in nanoseconds of the backend's clock. */
+int64_t sk_wait_deadline_from(double timeout_s)
+{
+    if (timeout_s >= 9e8)
+        return SK_NEVER;
+    return sk_session_now() + (int64_t)(timeout_s * 1e9);
+}
+
+/* ---- blocking ---- */
+
+static void trace_wait(sk_lane *lane, const sk_wait *wait, sk_trace_type type)
+{
+    if (type == SK_TRACE_WAIT) {
+        uint64_t site = (uint64_t)sk_trace_site(&lane->trace, wait->site) << 32;
+        int64_t need = atomic_load_explicit(&wait->need, relaxed);
+        uint64_t *w = sk_trace_record_at(&lane->trace, sk_trace_tick(), type, wait->how, 4);
+        w[0] = wait->task;
+        w[1] = (uint64_t)(need < 0 ? 0 : need) << 32 | (uint32_t)wait->nlinks;
+        w[2] = site;
+        w[3] = wait->nlinks ? sk_object_id(wait->links[0].object) : 0;
+    } else {
+        uint64_t *w = sk_trace_record_at(&lane->trace, sk_trace_tick(), type, wait->how, 3);
+        w[0] = wait->task;
+        w[1] = atomic_load_explicit(&wait->fired, relaxed);
+        w[2] = (uint64_t)atomic_load_explicit(&wait->code, relaxed);
+    }
+}
+
+sk_code sk_wait_block(sk_lane *lane, sk_wait *wait, int64_t deadline, sk_site *site, sk_trace_wait how, void *cleanup)
+{
+    sk_frame *frame = lane->frame;
+    sk_task *t = frame->task;
+    uint32_t generation = (uint32_t)(frame->id >> 32);
+    wait->deadline = deadline;
+    wait->site = site;
+    wait->how = (uint8_t)how;
+    wait->worker = frame->worker;
+    if (t) {
+        if (!sk_task_move(lane, t, generation, SK_TASK_RUNNING, SK_TASK_BLOCKED, 0))
+            goto over_for_us;
+        atomic_store_explicit(&lane->running, atomic_load_explicit(&lane->running, relaxed) - 1, relaxed);
+        if (t->extras && t->extras->admitted)
+            sk_admit_block(lane, t->extras);
+    }
+    if (unlikely(sk_trace_on))
+        trace_wait(lane, wait, SK_TRACE_WAIT);
+    wait->below = atomic_load_explicit(&lane->waiting, relaxed);
+    atomic_store_explicit(&lane->waiting, wait, release);         /* pairs with sk_deadlock, when all are parked */
+    sk_session.backend->ops->wait((sk_backend *)sk_session.backend, wait);
+    atomic_store_explicit(&lane->waiting, wait->below, release);
+    if (unlikely(sk_trace_on))
+        trace_wait(lane, wait, SK_TRACE_WAIT_END);
+    if (t) {
+        if (t->extras && t->extras->admitted)
+            sk_admit_unblock(lane, t->extras);
+        frame->worker = wait->worker;
+        atomic_store_explicit(&lane->running, atomic_load_explicit(&lane->running, relaxed) + 1, relaxed);
+        if (!sk_task_move(lane, t, generation, SK_TASK_BLOCKED, SK_TASK_RUNNING, sk_frame_place(frame)))
+            goto over_for_us;
+        if (unlikely(atomic_load_explicit(&sk_cancellations, relaxed)) && sk_task_is_cancelled(frame->id))
+            goto over_for_us;
+    }
+    sk_code code = (sk_code)atomic_load_explicit(&wait->code, acquire);
+    if (code)
+        return code;
+    bool over = wait->collects ? atomic_load_explicit(&wait->done, relaxed) != NULL
+                               : atomic_load_explicit(&wait->need, acquire) <= 0;
+    return over ? SK_OK : SK_TIMEOUT;
+
+over_for_us:                                      /* cancelled, or out of time */
+    if (!wait->collects)                          /* a waiter's links live on with the waiter, see frame_end */
+        sk_wait_finish(wait);
+    free(cleanup);
+    sk_frame_fail(frame, NULL);
+}
+
+/* ---- for backends ---- */
+
+bool sk_wait_over(const sk_wait *wait)
+{
+    if (wait->collects ? atomic_load_explicit(&wait->done, acquire) != NULL
+                       : atomic_load_explicit(&wait->need, acquire) <= 0)
+        return true;
+    if (atomic_load_explicit(&wait->code, relaxed))
+        return true;
+    return unlikely(atomic_load_explicit(&sk_cancellations, relaxed)) && wait->task && sk_task_is_cancelled(wait->task);
+}
+
+bool sk_wait_is_in_task(const sk_wait *wait)  { return wait->task != 0; }
+int64_t sk_wait_deadline(const sk_wait *wait) { return wait->deadline; }
+void *sk_wait_thread(const sk_wait *wait)     { return atomic_load_explicit(&wait->thread, relaxed); }
+void sk_wait_goes_on(sk_wait *wait, int worker) { wait->worker = worker; }
+void sk_wait_give_up(sk_wait *wait)           { atomic_store_explicit(&wait->code, SK_LIMIT, relaxed); }
+
+static void push(sk_wait *wait, uint64_t name)
+{
+    if (wait->npath == wait->path_capacity) {
+        wait->path_capacity = wait->path_capacity ? 2 * wait->path_capacity : 64;
+        wait->path = realloc(wait->path, wait->path_capacity * sizeof *wait->path);
+        if (!wait->path)
+            abort();
+    }
+    wait->path[wait->npath++] = name;
+}
+
+/* Walks from the top of the path down to a task that can run. 0: this way is barred. */
+static uint64_t walk(sk_wait *wait)
+{
+    while (wait->npath) {
+        uint64_t name = wait->path[wait->npath - 1];
+        sk_task *t = sk_task_at(name);
+        uint64_t word = atomic_load_explicit(&t->state, acquire);
+        sk_task_state state = sk_state_of(word);
+        if (sk_generation_of(word) != (uint32_t)(name >> 32) || state >= SK_TASK_DONE) {
+            wait->npath--;
+        } else if (state == SK_TASK_READY) {
+            if (!(sk_flags_of(word) & SK_FLAG_QUEUED))
+                return name;
+            break;                                /* waits for resources */
+        } else if (state != SK_TASK_WAITING) {
+            break;                                /* below us on the stack */
+        } else {
+            uint64_t producer = 0;
+            for (unsigned i = 0; i < t->nargs && !producer; i++)
+                if (sk_slot_is_pending(&t->args[i]) && !sk_object_is_sealed(t->args[i].pending.object)) {
+                    producer = t->args[i].pending.object->producer;
+                    if (!producer)
+                        goto barred;              /* a promise */
+                }
+            if (!producer)
+                goto barred;
+            push(wait, producer);
+        }
+    }
+barred:
+    wait->npath = 0;
+    return 0;
+}
+
+sk_task_name sk_wait_next(sk_wait *wait, bool deep)
+{
+    if (deep && wait->npath) {
+        uint64_t name = walk(wait);
+        if (name)
+            return (sk_task_name){ name };
+    }
+    if (!deep && (wait->nlinks != 1 || wait->collects))
+        return (sk_task_name){ 0 };               /* of several objects, another may be there first */
+    for (uint32_t i = 0; i < wait->linked; i++) {
+        sk_object *o = wait->links[i].object;
+        if (!o->producer || sk_object_is_sealed(o))
+            continue;
+        uint64_t name = 0;
+        if (deep) {
+            push(wait, o->producer);
+            name = walk(wait);
+        } else if (sk_task_is_ready((sk_task_name){ o->producer })) {
+            name = o->producer;
+        }
+        if (name)
+            return (sk_task_name){ name };
+    }
+    return (sk_task_name){ 0 };
+}
