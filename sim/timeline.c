@@ -211,7 +211,6 @@ static void task_new(build *b, const sk_event *e)
     task->first_dep = first_dep;
     task->nobjects = (uint8_t)returns;
     task->ndeps = (uint8_t)deps;
-    t->fns[fn].tasks++;
     b->first_submit = MIN(b->first_submit, e->ns);
     if (task->parent != SK_NO_INDEX && t->tasks[parent].start != SK_NO_TIME) {
         b->walks[i].depth = depth_at(b, parent, e->ns);
@@ -470,13 +469,15 @@ static void add_up(build *b)
         t->cancelled += task->state == SK_TASK_CANCELLED;
         t->unfinished += task->state < SK_TASK_DONE;
         t->work += task->run_ns;
+        fn->tasks++;
         fn->run_ns += task->run_ns;
         fn->longest_ns = MAX(fn->longest_ns, task->run_ns);
         fn->failed += task->state == SK_TASK_FAILED;
     }
     if (t->unfinished)
         b->last_end = MAX(b->last_end, t->last);
-    t->makespan = t->ntasks && b->first_submit != INT64_MAX ? MAX(0, b->last_end - b->first_submit) : 0;
+    b->first_submit = MAX(b->first_submit == INT64_MAX ? t->first : b->first_submit, t->first);
+    t->makespan = t->ntasks ? MAX(0, b->last_end - b->first_submit) : 0;
 }
 
 static int by_node(const void *a, const void *b)

@@ -1,7 +1,6 @@
-/* trace_read.c -- see trace_read.h.
+/* trace_read.c -- see trace_read.h. Opening a trace: everything in it is checked here, once, so that cursors need not.
  *
- * Reading order: 1 what a record must look like; 2 opening: chunks, then tables, then the clock; 3 the cursor: lanes in a heap,
- * lanes that are held back, what a record waits for; 4 numbers to indices. */
+ * Reading order: 1 what a record must look like; 2 chunks and tables; 3 lanes and the clock; 4 opening. */
 #include "trace_read.h"
 
 #include <errno.h>
@@ -10,30 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "trace_file.h"
+
 _Static_assert(G_BYTE_ORDER == G_LITTLE_ENDIAN, "traces are little-endian and read in place");
-
-enum { HOLD_NS = 1000000000 };         /* how long a lane is held back at most: far beyond any interruption */
-
-typedef struct chunk {
-    uint64_t offset;                   /* of the records */
-    uint64_t tick, ns;
-    uint32_t lane, number, bytes;
-} chunk;
-
-struct sk_reader {
-    const char *data;
-    size_t size;
-    GMappedFile *map;                  /* NULL: the caller's memory */
-    sk_read_info info;
-    uint32_t clock;
-    GArray *chunks;                    /* of chunk; by lane, then number */
-    GArray *lane_first;                /* of uint32_t: where each lane starts in chunks; one more at the end */
-    GHashTable *fns, *sites;           /* number -> sk_read_fn *, sk_read_site * */
-    GHashTable *values;                /* key -> value, both in the file */
-    uint64_t base_tick;                /* ns = base_ns + (tick - base_tick) * scale / 2^48 */
-    int64_t base_ns;
-    uint64_t scale;
-};
 
 /* ---- 1. What a record must look like -------------------------------------------------------------- */
 
@@ -45,15 +23,10 @@ static const struct shape { uint8_t words, strings; } shapes[] = {       /* at l
     [SK_TRACE_DROPPED] = { 1, 0 },  [SK_TRACE_END] = { 4, 0 },
 };
 
-static bool known(unsigned type)
-{
-    return type > 0 && type < G_N_ELEMENTS(shapes);
-}
-
 /* NULL if the record can be read as its type says, else what is wrong with it. */
 static const char *check_record(const sk_trace_record *r)
 {
-    if (!known(r->type))
+    if (!sk_trace_file_knows(r->type))
         return r->type ? NULL : "a record without a type";
     unsigned words = shapes[r->type].words, strings = shapes[r->type].strings, from = r->a >> 4, to = r->a & 15;
     if (r->type == SK_TRACE_TASK_NEW) {
@@ -82,7 +55,7 @@ static const char *check_record(const sk_trace_record *r)
 
 const char *sk_trace_read_text(const sk_event *e, unsigned k)
 {
-    if (!known(e->type) || k >= shapes[e->type].strings)
+    if (!sk_trace_file_knows(e->type) || k >= shapes[e->type].strings)
         return "";
     const char *p = (const char *)(e->word + shapes[e->type].words);
     while (k--)
@@ -90,19 +63,7 @@ const char *sk_trace_read_text(const sk_event *e, unsigned k)
     return p;
 }
 
-/* ---- 2. Opening ----------------------------------------------------------------------------------- */
-
-static G_GNUC_PRINTF(2, 3) bool fail(sk_error *err, const char *format, ...)
-{
-    if (err) {
-        va_list args;
-        va_start(args, format);
-        err->code = SK_PROTOCOL;
-        vsnprintf(err->message, sizeof err->message, format, args);
-        va_end(args);
-    }
-    return false;
-}
+/* ---- 2. Chunks and tables ----------------------------------------------------------------------------------- */
 
 static void damaged(sk_reader *log, uint64_t at, const char *what)
 {
@@ -185,7 +146,7 @@ static void scan_chunks(sk_reader *log)
         if (stop < end && !log->info.damage && !cut)
             damaged(log, stop, "a record that is longer than its chunk");
         log->info.truncated = cut;
-        chunk c = { at, head.tick, head.ns, head.lane, head.number, (uint32_t)(stop - at) };
+        sk_file_chunk c = { at, head.tick, head.ns, head.lane, head.number, (uint32_t)(stop - at) };
         g_array_append_val(log->chunks, c);
         at = end;
     }
@@ -195,9 +156,11 @@ static void scan_chunks(sk_reader *log)
         log->info.dropped = log->info.end_dropped;
 }
 
+/* ---- 3. Lanes and the clock ----------------------------------------------------------------------- */
+
 static int by_lane(const void *a, const void *b)
 {
-    const chunk *x = a, *y = b;
+    const sk_file_chunk *x = a, *y = b;
     if (x->lane != y->lane)
         return x->lane < y->lane ? -1 : 1;
     if (x->number != y->number)
@@ -208,7 +171,7 @@ static int by_lane(const void *a, const void *b)
 static void sort_lanes(sk_reader *log)
 {
     g_array_sort(log->chunks, by_lane);
-    const chunk *c = (const chunk *)log->chunks->data;
+    const sk_file_chunk *c = (const sk_file_chunk *)log->chunks->data;
     uint32_t n = log->chunks->len;
     for (uint32_t i = 0; i <= n; i++) {
         bool first = i < n && (i == 0 || c[i].lane != c[i - 1].lane);
@@ -226,9 +189,9 @@ static void sort_lanes(sk_reader *log)
 /* Ticks become nanoseconds along the line through the first and the last chunk's pair. */
 static void set_clock(sk_reader *log)
 {
-    const chunk *first = NULL, *last = NULL;
+    const sk_file_chunk *first = NULL, *last = NULL;
     for (uint32_t i = 0; i < log->chunks->len; i++) {
-        const chunk *c = &g_array_index(log->chunks, chunk, i);
+        const sk_file_chunk *c = &g_array_index(log->chunks, sk_file_chunk, i);
         if (!first || c->tick < first->tick)
             first = c;
         if (!last || c->tick > last->tick)
@@ -251,6 +214,20 @@ static void set_clock(sk_reader *log)
     } else {
         log->scale = (uint64_t)scale;
     }
+}
+
+/* ---- 4. Opening ----------------------------------------------------------------------------------- */
+
+static G_GNUC_PRINTF(2, 3) bool fail(sk_error *err, const char *format, ...)
+{
+    if (err) {
+        va_list args;
+        va_start(args, format);
+        err->code = SK_PROTOCOL;
+        vsnprintf(err->message, sizeof err->message, format, args);
+        va_end(args);
+    }
+    return false;
 }
 
 static bool check_header(sk_reader *log, const char *name, sk_error *err)
@@ -283,7 +260,7 @@ static bool check_header(sk_reader *log, const char *name, sk_error *err)
 
 static sk_reader *open_data(sk_reader *log, const char *name, sk_error *err)
 {
-    log->chunks = g_array_new(FALSE, FALSE, sizeof(chunk));
+    log->chunks = g_array_new(FALSE, FALSE, sizeof(sk_file_chunk));
     log->lane_first = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     log->fns = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     log->sites = g_hash_table_new_full(NULL, NULL, NULL, g_free);
@@ -309,12 +286,15 @@ sk_reader *sk_trace_read_memory(const char *name, const void *data, size_t size,
 
 sk_reader *sk_trace_read_open(const char *path, sk_error *err)
 {
-    GError *why = NULL;
+    if (g_file_test(path, G_FILE_TEST_EXISTS) && !g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
+        fail(err, "%s: not a Skate trace (found a folder, a device or a pipe)", path);
+        return NULL;
+    }
+    g_autoptr(GError) why = NULL;
     GMappedFile *map = g_mapped_file_new(path, FALSE, &why);
     if (!map) {
-        fail(err, "%s: cannot read it: %s", path, g_strerror(why->domain == G_FILE_ERROR && why->code == G_FILE_ERROR_NOENT
-             ? ENOENT : why->code == G_FILE_ERROR_ACCES ? EACCES : why->code == G_FILE_ERROR_ISDIR ? EISDIR : EIO));
-        g_error_free(why);
+        bool none = g_error_matches(why, G_FILE_ERROR, G_FILE_ERROR_NOENT);
+        fail(err, "%s: cannot read it: %s", path, none ? g_strerror(ENOENT) : why->message);
         return NULL;
     }
     sk_reader *log = g_new0(sk_reader, 1);
@@ -356,358 +336,4 @@ const sk_read_fn *sk_trace_read_fn(const sk_reader *log, uint32_t number)
 const sk_read_site *sk_trace_read_site(const sk_reader *log, uint32_t number)
 {
     return g_hash_table_lookup(log->sites, GUINT_TO_POINTER(number));
-}
-
-/* ---- 3. The cursor -------------------------------------------------------------------------------- */
-
-typedef struct lane {
-    const chunk *chunk, *last;         /* the one being read; one past the lane's last */
-    const char *at, *end;              /* the next record; the end of the chunk */
-    sk_event head;                     /* the lane's next event */
-    uint64_t waits_for;                /* while held back: this task or object must change first */
-    bool waits_for_task;
-    uint64_t awaited;                  /* between WAIT and WAIT_END for one object: that one, else 0 */
-} lane;
-
-struct sk_cursor {
-    const sk_reader *log;
-    lane *lanes;
-    uint32_t *heap, nheap;             /* lanes by (time, number), as a binary heap */
-    uint32_t *held, nheld;             /* lanes that are held back */
-    int64_t held_since;                /* the earliest time among them */
-    sk_ids tasks, objects;
-    GByteArray *task_state, *object_state;       /* by index */
-    GPtrArray *task_new;               /* by index: the words of its TASK_NEW, NULL before */
-};
-
-static int64_t ns_of(const sk_reader *log, const chunk *c, uint32_t dt)
-{
-    __int128 ns;
-    if (log->clock == 1)
-        ns = (__int128)c->ns + dt;
-    else
-        ns = log->base_ns + (((__int128)(int64_t)(c->tick + dt - log->base_tick) * (int64_t)log->scale) >> 48);
-    const int64_t most = INT64_MAX / 4;          /* so that nobody's differences overflow */
-    return ns > most ? most : ns < -most ? -most : (int64_t)ns;
-}
-
-/* Makes the lane's next record of a known type its head; false at its end. */
-static bool advance(const sk_reader *log, lane *l)
-{
-    for (;;) {
-        while (l->at == l->end) {
-            if (l->chunk && ++l->chunk == l->last)
-                return false;
-            l->at = log->data + l->chunk->offset;
-            l->end = l->at + l->chunk->bytes;
-        }
-        const sk_trace_record *r = (const sk_trace_record *)l->at;
-        l->at += sizeof *r + 8 * r->n;
-        if (known(r->type)) {
-            l->head = (sk_event){ ns_of(log, l->chunk, r->dt), l->chunk->lane, r->type, r->a, r->n, (const uint64_t *)(r + 1) };
-            return true;
-        }
-    }
-}
-
-static bool before(const sk_cursor *c, uint32_t a, uint32_t b)
-{
-    int64_t x = c->lanes[a].head.ns, y = c->lanes[b].head.ns;
-    return x < y || (x == y && a < b);
-}
-
-static void sift_down(sk_cursor *c)
-{
-    uint32_t i = 0, moving = c->heap[0];
-    for (uint32_t child; (child = 2 * i + 1) < c->nheap; i = child) {
-        if (child + 1 < c->nheap && before(c, c->heap[child + 1], c->heap[child]))
-            child++;
-        if (before(c, moving, c->heap[child]))
-            break;
-        c->heap[i] = c->heap[child];
-    }
-    c->heap[i] = moving;
-}
-
-static void push(sk_cursor *c, uint32_t l)
-{
-    uint32_t i = c->nheap++;
-    for (; i && before(c, l, c->heap[(i - 1) / 2]); i = (i - 1) / 2)
-        c->heap[i] = c->heap[(i - 1) / 2];
-    c->heap[i] = l;
-}
-
-static void pop(sk_cursor *c)
-{
-    c->heap[0] = c->heap[--c->nheap];
-    if (c->nheap)
-        sift_down(c);
-}
-
-sk_cursor *sk_trace_read_cursor(const sk_reader *log)
-{
-    sk_cursor *c = g_new0(sk_cursor, 1);
-    uint32_t n = log->info.lanes;
-    c->log = log;
-    c->lanes = g_new0(lane, n);
-    c->heap = g_new(uint32_t, n);
-    c->held = g_new(uint32_t, n);
-    c->task_state = g_byte_array_new();
-    c->object_state = g_byte_array_new();
-    c->task_new = g_ptr_array_new();
-    for (uint32_t i = 0; i < n; i++) {
-        lane *l = &c->lanes[i];
-        const chunk *chunks = (const chunk *)log->chunks->data;
-        l->chunk = chunks + g_array_index(log->lane_first, uint32_t, i);
-        l->last = chunks + g_array_index(log->lane_first, uint32_t, i + 1);
-        l->at = log->data + l->chunk->offset;
-        l->end = l->at + l->chunk->bytes;
-        if (advance(log, l))
-            push(c, i);
-    }
-    return c;
-}
-
-void sk_trace_read_cursor_free(sk_cursor *c)
-{
-    if (!c)
-        return;
-    g_free(c->lanes);
-    g_free(c->heap);
-    g_free(c->held);
-    g_byte_array_unref(c->task_state);
-    g_byte_array_unref(c->object_state);
-    g_ptr_array_unref(c->task_new);
-    sk_trace_ids_clear(&c->tasks);
-    sk_trace_ids_clear(&c->objects);
-    g_free(c);
-}
-
-static unsigned object_state(const sk_cursor *c, uint64_t number)
-{
-    uint32_t i = sk_trace_ids_find(&c->objects, number);
-    return i == SK_NO_INDEX ? SK_OBJECT_NONE : c->object_state->data[i];
-}
-
-static void set_object(sk_cursor *c, uint64_t number, unsigned to)
-{
-    uint32_t i = sk_trace_ids_add(&c->objects, number);
-    if (i == c->object_state->len)
-        g_byte_array_set_size(c->object_state, i + 1);
-    c->object_state->data[i] = (uint8_t)to;
-}
-
-static uint32_t task_index(sk_cursor *c, uint64_t number)
-{
-    uint32_t i = sk_trace_ids_add(&c->tasks, number);
-    if (i == c->task_state->len) {
-        g_byte_array_append(c->task_state, (const uint8_t[]){ SK_TASK_NONE }, 1);
-        g_ptr_array_add(c->task_new, NULL);
-    }
-    return i;
-}
-
-static bool waits_for(lane *l, bool task, uint64_t number)
-{
-    l->waits_for_task = task;
-    l->waits_for = number;
-    return false;
-}
-
-/* Does a task with these words in its TASK_NEW have an argument that is neither there nor failed? */
-static bool missing_argument(const sk_cursor *c, const uint64_t *w, uint64_t *which)
-{
-    const sk_trace_record *r = (const sk_trace_record *)w - 1;
-    unsigned returns = r->a >> 4, deps = r->a & 15;
-    for (unsigned i = 0; i < deps; i++) {
-        unsigned state = object_state(c, *which = w[3 + returns + i]);
-        if (state != SK_OBJECT_READY && state != SK_OBJECT_FAILED)
-            return true;
-    }
-    return false;
-}
-
-/* May the lane's head come now? If not, notes what it waits for. */
-static bool fits(sk_cursor *c, lane *l)
-{
-    const sk_event *e = &l->head;
-    unsigned from = sk_trace_from(e), to = sk_trace_to(e);
-    uint64_t which;
-    uint32_t i;
-    switch (e->type) {
-    case SK_TRACE_TASK_NEW:            /* here `from` and `to` count returns and arguments */
-        if (e->word[2] && ((i = sk_trace_ids_find(&c->tasks, e->word[2])) == SK_NO_INDEX || !c->task_new->pdata[i]))
-            return waits_for(l, true, e->word[2]);
-        for (unsigned d = 0; d < to; d++)
-            if (object_state(c, e->word[3 + from + d]) == SK_OBJECT_NONE)
-                return waits_for(l, false, e->word[3 + from + d]);
-        return true;
-    case SK_TRACE_TASK:
-        i = sk_trace_ids_find(&c->tasks, e->word[0]);
-        if (i == SK_NO_INDEX || !c->task_new->pdata[i] || c->task_state->data[i] != from)
-            return waits_for(l, true, e->word[0]);
-        if (to == SK_TASK_READY && from <= SK_TASK_WAITING && missing_argument(c, c->task_new->pdata[i], &which))
-            return waits_for(l, false, which);
-        return true;
-    case SK_TRACE_OBJECT:
-        return object_state(c, e->word[0]) == from || waits_for(l, false, e->word[0]);
-    case SK_TRACE_WAIT_END:
-        if (l->awaited && e->word[2] == SK_OK && object_state(c, l->awaited) == SK_OBJECT_PENDING)
-            return waits_for(l, false, l->awaited);
-        return true;
-    }
-    return true;
-}
-
-static void apply(sk_cursor *c, lane *l)
-{
-    const sk_event *e = &l->head;
-    if (e->type == SK_TRACE_WAIT)
-        l->awaited = sk_trace_lo(e->word[1]) == 1 ? e->word[3] : 0;
-    else if (e->type == SK_TRACE_WAIT_END)
-        l->awaited = 0;
-    if (e->type == SK_TRACE_TASK_NEW) {
-        uint32_t task = task_index(c, e->word[0]);
-        c->task_new->pdata[task] = (void *)e->word;
-        for (unsigned i = 0; i < sk_trace_from(e); i++)
-            if (object_state(c, e->word[3 + i]) == SK_OBJECT_NONE)
-                set_object(c, e->word[3 + i], SK_OBJECT_PENDING);
-    } else if (e->type == SK_TRACE_TASK) {
-        uint32_t task = task_index(c, e->word[0]);
-        c->task_state->data[task] = (uint8_t)sk_trace_to(e);
-    } else if (e->type == SK_TRACE_OBJECT) {
-        set_object(c, e->word[0], sk_trace_to(e));
-    }
-}
-
-static bool changes(const sk_event *e, const lane *l)
-{
-    if (e->type == SK_TRACE_TASK)
-        return l->waits_for_task && l->waits_for == e->word[0];
-    if (e->type == SK_TRACE_OBJECT)
-        return !l->waits_for_task && l->waits_for == e->word[0];
-    if (e->type != SK_TRACE_TASK_NEW)
-        return false;
-    if (l->waits_for_task)
-        return l->waits_for == e->word[0];
-    for (unsigned i = 0; i < sk_trace_from(e); i++)
-        if (l->waits_for == e->word[3 + i])
-            return true;
-    return false;
-}
-
-static void unhold(sk_cursor *c, uint32_t k)
-{
-    c->held[k] = c->held[--c->nheld];
-    c->held_since = INT64_MAX;
-    for (uint32_t i = 0; i < c->nheld; i++)
-        c->held_since = MIN(c->held_since, c->lanes[c->held[i]].head.ns);
-}
-
-static void hold(sk_cursor *c, uint32_t l)
-{
-    c->held_since = c->nheld ? MIN(c->held_since, c->lanes[l].head.ns) : c->lanes[l].head.ns;
-    c->held[c->nheld++] = l;
-}
-
-/* The earliest lane that was held back for too long, else SK_NO_INDEX. */
-static uint32_t overdue(sk_cursor *c)
-{
-    if (!c->nheld || (c->nheap && c->lanes[c->heap[0]].head.ns <= c->held_since + HOLD_NS))
-        return SK_NO_INDEX;
-    uint32_t best = 0;
-    for (uint32_t i = 1; i < c->nheld; i++)
-        if (before(c, c->held[i], c->held[best]))
-            best = i;
-    uint32_t l = c->held[best];
-    unhold(c, best);
-    return l;
-}
-
-bool sk_trace_read_next(sk_cursor *c, sk_event *e)
-{
-    for (;;) {
-        uint32_t l = overdue(c);
-        bool forced = l != SK_NO_INDEX;
-        if (!forced) {
-            if (!c->nheap)
-                return false;
-            l = c->heap[0];
-            if (!fits(c, &c->lanes[l])) {
-                pop(c);
-                hold(c, l);
-                continue;
-            }
-        }
-        *e = c->lanes[l].head;
-        apply(c, &c->lanes[l]);
-        bool more = advance(c->log, &c->lanes[l]);
-        if (forced && more)
-            push(c, l);
-        else if (!forced && more)
-            sift_down(c);
-        else if (!forced)
-            pop(c);
-        for (uint32_t i = c->nheld; i--; ) {
-            uint32_t other = c->held[i];
-            if (changes(e, &c->lanes[other])) {
-                unhold(c, i);
-                push(c, other);
-            }
-        }
-        return true;
-    }
-}
-
-/* ---- 4. Numbers to indices ------------------------------------------------------------------------ */
-
-struct sk_ids_slot { uint64_t number; uint32_t index_plus_1; };
-
-/* Neighbours stay neighbours, eight to a group: numbers are given out in order, and used in order. */
-static uint32_t hash(uint64_t number)
-{
-    return (uint32_t)(((number >> 3) * 0x9e3779b97f4a7c15ull) >> 32) << 3 | (number & 7);
-}
-
-uint32_t sk_trace_ids_find(const sk_ids *ids, uint64_t number)
-{
-    if (!ids->slot)
-        return SK_NO_INDEX;
-    for (uint32_t i = hash(number) & ids->mask; ids->slot[i].index_plus_1; i = (i + 1) & ids->mask)
-        if (ids->slot[i].number == number)
-            return ids->slot[i].index_plus_1 - 1;
-    return SK_NO_INDEX;
-}
-
-static void insert(sk_ids *ids, uint64_t number, uint32_t index)
-{
-    uint32_t i = hash(number) & ids->mask;
-    while (ids->slot[i].index_plus_1)
-        i = (i + 1) & ids->mask;
-    ids->slot[i] = (struct sk_ids_slot){ number, index + 1 };
-}
-
-uint32_t sk_trace_ids_add(sk_ids *ids, uint64_t number)
-{
-    uint32_t found = sk_trace_ids_find(ids, number);
-    if (found != SK_NO_INDEX)
-        return found;
-    if (!ids->slot || ids->n > ids->mask / 8 * 5) {
-        struct sk_ids_slot *old = ids->slot;
-        uint64_t n = old ? (uint64_t)ids->mask + 1 : 0;
-        ids->mask = n ? (uint32_t)(2 * n - 1) : 63;
-        ids->slot = g_new0(struct sk_ids_slot, (size_t)ids->mask + 1);
-        for (uint64_t i = 0; i < n; i++)
-            if (old[i].index_plus_1)
-                insert(ids, old[i].number, old[i].index_plus_1 - 1);
-        g_free(old);
-    }
-    insert(ids, number, ids->n);
-    return ids->n++;
-}
-
-void sk_trace_ids_clear(sk_ids *ids)
-{
-    g_free(ids->slot);
-    *ids = (sk_ids){ 0 };
 }

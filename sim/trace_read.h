@@ -14,7 +14,8 @@
  *     sk_trace_read_cursor_free(c);
  *     sk_trace_read_close(log);
  *
- * Reading order: 1 open and close; 2 the tables; 3 events in order; 4 numbers to indices.                */
+ * Reading order: 1 open and close; 2 the tables (trace_read.c); 3 events in order (trace_cursor.c); 4 numbers to indices
+ * (trace_ids.c).                                                                                        */
 #ifndef SK_TRACE_READ_H
 #define SK_TRACE_READ_H
 

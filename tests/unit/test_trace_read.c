@@ -104,8 +104,7 @@ START_TEST(lanes_are_merged_by_time)
         int64_t last = INT64_MIN;
         for (sk_event e; sk_trace_read_next(c, &e); last = e.ns)
             ck_assert_int_ge(e.ns, last);
-        ck_assert_int_ge(last, 309);               /* 310; ticks may round down */
-        ck_assert_int_le(last, 310);
+        ck_assert_int_eq(last, 310);
         sk_trace_read_cursor_free(c);
         sk_trace_read_close(log);
         g_byte_array_unref(file);
@@ -194,7 +193,7 @@ START_TEST(foreign_files_are_refused_with_what_was_found)
     ck_assert_ptr_null(sk_trace_read_open("/nowhere/x.sktrace", &err));
     assert_in(err.message, "/nowhere/x.sktrace: cannot read it: No such file");
     ck_assert_ptr_null(sk_trace_read_open("/", &err));
-    assert_in(err.message, "/: ");
+    assert_in(err.message, "/: not a Skate trace (found a folder");
     ck_assert_ptr_null(sk_trace_read_open("/nowhere/x.sktrace", NULL));
 }
 END_TEST

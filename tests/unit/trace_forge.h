@@ -11,6 +11,7 @@
 
 #include <glib.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "trace_format.h"
