@@ -32,9 +32,10 @@ bool sk_permit_sleep(sk_permit *p, int64_t deadline)
     }
 }
 
-bool sk_permit_give(sk_permit *p)
+bool sk_permit_wake(sk_permit *p)
 {
-    if (atomic_exchange_explicit(p, 1, seq_cst) != -1)
+    int asleep = -1;
+    if (!atomic_compare_exchange_strong_explicit(p, &asleep, 1, seq_cst, seq_cst))
         return false;
     syscall(SYS_futex, p, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
     return true;

@@ -4,23 +4,28 @@
 
 #include "base.h"
 
-typedef _Atomic int sk_permit;             /* 0: none; 1: there is one; -1: its thread sleeps, or is about to */
+typedef _Atomic int sk_permit;             /* 0: awake; -1: asleep, or about to; 1: woken, not up yet */
 
-/* The owner says that it is about to sleep. false: there is a permit; it has been taken. */
-static inline bool sk_permit_announce(sk_permit *p)
+/* The owner says that it is about to sleep. Then it must look once more at what it would sleep for, and either retract or sleep:
+ * a waker first changes that, then looks at the permit (both seq_cst), so that one of the two sees the other. */
+static inline void sk_permit_announce(sk_permit *p)
 {
-    int none = 0;
-    if (atomic_compare_exchange_strong_explicit(p, &none, -1, seq_cst, seq_cst))
-        return true;
-    atomic_store_explicit(p, 0, seq_cst);
-    return false;
+    atomic_exchange_explicit(p, -1, seq_cst);
 }
 
-/* After announcing: sleeps until there is a permit (takes it, true) or until `deadline` (CLOCK_MONOTONIC ns, SK_NEVER; false). */
+/* Does not sleep after all. false: it has been woken meanwhile. */
+static inline bool sk_permit_retract(sk_permit *p)
+{
+    return atomic_exchange_explicit(p, 0, seq_cst) == -1;
+}
+
+static inline bool sk_permit_is_asleep(sk_permit *p) { return atomic_load_explicit(p, seq_cst) == -1; }
+
+/* After announcing: sleeps until woken (true) or until `deadline` (CLOCK_MONOTONIC ns, SK_NEVER; false). */
 bool sk_permit_sleep(sk_permit *p, int64_t deadline);
 
-/* Gives a permit. true if its thread slept, and was woken. Permits do not add up. */
-bool sk_permit_give(sk_permit *p);
+/* Wakes the thread. false: somebody else did, or it is awake. */
+bool sk_permit_wake(sk_permit *p);
 
 int64_t sk_monotonic_ns(void);
 

@@ -102,15 +102,35 @@ static void push_lease(threads *b, int lease)
 
 /* ---- threads ---- */
 
+static void count_awake(threads *b, const thread *t, int n)
+{
+    atomic_fetch_add_explicit(&b->awake, n, seq_cst);
+    if (!t->is_driver)
+        atomic_fetch_add_explicit(&b->busy, n, seq_cst);
+}
+
+/* Wakes a thread if it sleeps. It is counted as awake before it can be: or it could come round to sleep again, count itself
+ * off, and find a standstill that is none. */
+static void wake(threads *b, thread *t)
+{
+    if (!sk_permit_is_asleep(&t->permit))
+        return;                            /* it has not announced: it will look once more after it has */
+    count_awake(b, t, 1);
+    if (!sk_permit_wake(&t->permit))
+        count_awake(b, t, -1);
+}
+
 static void give(threads *b, thread *t, int gift)
 {
-    if (gift != GIFT_NONE)
-        atomic_store_explicit(&t->gift, gift, seq_cst);
-    if (sk_permit_give(&t->permit)) {
-        atomic_fetch_add_explicit(&b->awake, 1, seq_cst);
-        if (!t->is_driver)
-            atomic_fetch_add_explicit(&b->busy, 1, seq_cst);
-    }
+    atomic_store_explicit(&t->gift, gift, seq_cst);
+    wake(b, t);
+}
+
+/* Announced, but need not sleep. */
+static void retract(threads *b, thread *t)
+{
+    if (!sk_permit_retract(&t->permit))
+        count_awake(b, t, -1);             /* whoever woke us has counted us once more */
 }
 
 static thread *new_thread(threads *b, bool is_driver)
@@ -146,7 +166,6 @@ static bool spawn(threads *b, int gift)
         return false;
     thread *t = new_thread(b, false);
     atomic_store_explicit(&t->gift, gift, relaxed);
-    atomic_store_explicit(&t->permit, gift != GIFT_NONE, relaxed);
     atomic_fetch_add_explicit(&b->awake, 1, seq_cst);
     atomic_fetch_add_explicit(&b->busy, 1, seq_cst);
     void *pair[2] = { b, t };
@@ -299,13 +318,10 @@ static bool sleep_announced(threads *b, thread *t, int64_t deadline)
 {
     t->parks++;
     if (deadline != SK_NEVER) {
-        if (sk_permit_sleep(&t->permit, deadline)) {
-            atomic_fetch_sub_explicit(&b->awake, 1, seq_cst);       /* who woke us has counted us once more */
-            if (!t->is_driver)
-                atomic_fetch_sub_explicit(&b->busy, 1, seq_cst);
-            return true;
-        }
-        return false;
+        bool woken = sk_permit_sleep(&t->permit, deadline);
+        if (woken)
+            count_awake(b, t, -1);         /* who woke us has counted us once more */
+        return woken;
     }
     int busy = t->is_driver ? 1 : atomic_fetch_sub_explicit(&b->busy, 1, seq_cst) - 1;
     if (busy == 0 && atomic_load_explicit(&b->draining, seq_cst)) {
@@ -313,7 +329,7 @@ static bool sleep_announced(threads *b, thread *t, int64_t deadline)
         thread *drainer = b->drainer;
         pthread_mutex_unlock(&b->lock);
         if (drainer && drainer != t)
-            give(b, drainer, GIFT_NONE);
+            wake(b, drainer);
     }
     if (atomic_fetch_sub_explicit(&b->awake, 1, seq_cst) == 1)
         standstill(b);
@@ -360,9 +376,13 @@ static int wait_for_gift(threads *b, thread *t)
 {
     int gift;
     while ((gift = atomic_exchange_explicit(&t->gift, GIFT_NONE, seq_cst)) == GIFT_NONE
-           && !atomic_load_explicit(&b->closing, seq_cst))
-        if (sk_permit_announce(&t->permit))
+           && !atomic_load_explicit(&b->closing, seq_cst)) {
+        sk_permit_announce(&t->permit);
+        if (atomic_load_explicit(&t->gift, seq_cst) != GIFT_NONE || atomic_load_explicit(&b->closing, seq_cst))
+            retract(b, t);
+        else
             sleep_announced(b, t, SK_NEVER);
+    }
     return gift;
 }
 
@@ -515,20 +535,13 @@ static void threads_wait(sk_backend *self, sk_wait *wait)
             sk_wait_give_up(wait);
     }
     int64_t real = deadline == SK_NEVER ? SK_NEVER : sk_monotonic_ns() + (deadline - (int64_t)(sk_now() * 1e9));
-    while (!sk_wait_over(wait))
-        if (sk_permit_announce(&t->permit)) {
-            if (sk_wait_over(wait)) {      /* the waker may have been before the announcement */
-                if (!atomic_compare_exchange_strong_explicit(&t->permit, &(int){ -1 }, 0, seq_cst, seq_cst)) {
-                    atomic_store_explicit(&t->permit, 0, seq_cst);      /* woken meanwhile: we have been counted */
-                    atomic_fetch_sub_explicit(&b->awake, 1, seq_cst);
-                    if (!t->is_driver)
-                        atomic_fetch_sub_explicit(&b->busy, 1, seq_cst);
-                }
-                break;
-            }
-            if (!sleep_announced(b, t, real))
-                break;
-        }
+    while (!sk_wait_over(wait)) {
+        sk_permit_announce(&t->permit);
+        if (sk_wait_over(wait))
+            retract(b, t);
+        else if (!sleep_announced(b, t, real))
+            break;
+    }
     if (in_task)
         atomic_fetch_sub_explicit(&b->blocked, 1, relaxed);
     if (had_lease) {
@@ -541,14 +554,14 @@ static void threads_wake(sk_backend *self, void *data)
 {
     threads *b = the(self);
     if (data) {
-        give(b, data, GIFT_NONE);
+        wake(b, data);
         return;
     }
     unsigned n = atomic_load_explicit(&b->nthreads, acquire);     /* a thread of the program that had no entry yet when it waited */
     for (unsigned i = 0; i < n; i++) {
         thread *t = atomic_load_explicit(&b->all[i], acquire);
         if (t->is_driver)
-            give(b, t, GIFT_NONE);
+            wake(b, t);
     }
 }
 
@@ -576,17 +589,13 @@ static void threads_drain(sk_backend *self)
     for (;;) {
         if (work_is_visible(b))
             wake_worker(b);
-        while (atomic_load_explicit(&b->busy, seq_cst) > 0)
-            if (sk_permit_announce(&t->permit)) {
-                if (atomic_load_explicit(&b->busy, seq_cst) == 0) {
-                    if (!atomic_compare_exchange_strong_explicit(&t->permit, &(int){ -1 }, 0, seq_cst, seq_cst)) {
-                        atomic_store_explicit(&t->permit, 0, seq_cst);
-                        atomic_fetch_sub_explicit(&b->awake, 1, seq_cst);
-                    }
-                    break;
-                }
+        while (atomic_load_explicit(&b->busy, seq_cst) > 0) {
+            sk_permit_announce(&t->permit);
+            if (atomic_load_explicit(&b->busy, seq_cst) == 0)
+                retract(b, t);
+            else
                 sleep_announced(b, t, SK_NEVER);
-            }
+        }
         if (!work_is_visible(b) && atomic_load_explicit(&b->special, seq_cst) == 0 && sk_deadlock() == 0)
             break;
         /* Stale names count as visible: without a free worker to throw them out, do it here. */
@@ -685,7 +694,7 @@ static void threads_close(sk_backend *self)
     for (unsigned i = 0; i < n; i++) {
         thread *t = b->all[i];
         if (!t->is_driver) {
-            give(b, t, GIFT_NONE);
+            wake(b, t);
             pthread_join(t->handle, NULL);
         }
     }

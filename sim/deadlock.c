@@ -165,7 +165,7 @@ size_t sk_deadlock(void)
     for (size_t i = 0; i < nwaits; i++)
         if (waits[i]->message) {
             void *thread = atomic_load_explicit(&waits[i]->thread, relaxed);
-            atomic_store_explicit(&waits[i]->code, SK_DEADLOCK, release);
+            atomic_store_explicit(&waits[i]->code, SK_DEADLOCK, seq_cst);
             if (sk_session.backend->ops->wake)
                 sk_session.backend->ops->wake((sk_backend *)sk_session.backend, thread);
         }

@@ -66,7 +66,7 @@ sk_counts sk_session_counts(void)
         .threads_peak = 1,
     };
 #undef GET
-    if (sk_session.backend->ops->counts)
+    if (sk_session.backend->ops->counts && !sk_session.ending)
         sk_session.backend->ops->counts((sk_backend *)sk_session.backend, &counts);
     return counts;
 }
@@ -149,7 +149,6 @@ static void on_crash(int sig)
 }
 
 static const int interrupts[] = { SIGINT, SIGTERM }, crashes[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
-static bool handles_interrupts;
 
 /* Ours only where the program has none, and none of a sanitizer's. */
 static void handle(const int *signals, size_t n, void (*handler)(int), bool on)

@@ -506,7 +506,7 @@ void sk_task_cancel(sk_lane *lane, uint64_t name, int flags)
         if (state <= SK_TASK_READY) {
             if (sk_task_never(lane, t, generation, SK_TASK_CANCELLED, SK_CANCELLED, "cancelled before it ran"))
                 return;
-        } else if (atomic_compare_exchange_weak_explicit(&t->state, &word, word | set, acq_rel, relaxed)) {
+        } else if (atomic_compare_exchange_weak_explicit(&t->state, &word, word | set, seq_cst, relaxed)) {
             if (flags & SK_FORCE && sk_session.backend->ops->kill)
                 sk_session.backend->ops->kill((sk_backend *)sk_session.backend, (sk_task_name){ name });
             sk_session_wake_all();

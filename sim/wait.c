@@ -52,9 +52,9 @@ void sk_wait_fire(sk_link *link, bool failed)
     } else if (failed && wait->stop_on_failure) {
         uint64_t none = 0;
         atomic_compare_exchange_strong_explicit(&wait->failed, &none, link->index + 1, release, relaxed);
-        over = atomic_exchange_explicit(&wait->need, 0, acq_rel) > 0;
+        over = atomic_exchange_explicit(&wait->need, 0, seq_cst) > 0;
     } else {
-        over = atomic_fetch_sub_explicit(&wait->need, 1, acq_rel) == 1;
+        over = atomic_fetch_sub_explicit(&wait->need, 1, seq_cst) == 1;      /* before the look at who sleeps: pairs with sk_wait_over */
     }
     atomic_fetch_add_explicit(&wait->fired, 1, release);          /* the last touch: pairs with sk_wait_finish */
     if (over && sk_session.backend->ops->wake)
@@ -154,14 +154,15 @@ over_for_us:                                      /* cancelled, or out of time *
 
 /* ---- for backends ---- */
 
+/* seq_cst: a thread says that it is about to sleep, then looks here; a firing link counts, then looks who sleeps. */
 bool sk_wait_over(const sk_wait *wait)
 {
-    if (wait->collects ? atomic_load_explicit(&wait->done, acquire) != NULL
-                       : atomic_load_explicit(&wait->need, acquire) <= 0)
+    if (wait->collects ? atomic_load_explicit(&wait->done, seq_cst) != NULL
+                       : atomic_load_explicit(&wait->need, seq_cst) <= 0)
         return true;
-    if (atomic_load_explicit(&wait->code, relaxed))
+    if (atomic_load_explicit(&wait->code, seq_cst))
         return true;
-    return unlikely(atomic_load_explicit(&sk_cancellations, relaxed)) && wait->task && sk_task_is_cancelled(wait->task);
+    return unlikely(atomic_load_explicit(&sk_cancellations, seq_cst)) && wait->task && sk_task_is_cancelled(wait->task);
 }
 
 bool sk_wait_is_in_task(const sk_wait *wait)  { return wait->task != 0; }
