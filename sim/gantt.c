@@ -1,19 +1,21 @@
 /* gantt.c -- see gantt.h.
  *
- * Reading order: 1 letters for functions; 2 a row as cells: how long what ran in each; 3 cells as characters; 4 the axis;
+ * Reading order: 1 letters for functions; 2 a row as cells: how long what ran in each, and which rows; 3 cells as characters; 4 the axis;
  * 5 the whole. */
 #include "gantt.h"
 
 #include <glib.h>
 #include <string.h>
 
-enum { LETTERS = 26, OTHERS = 25, MOST_ROWS = 40, MOST_FNS = 12 };     /* X is a mark; the 26th letter is '#', for the others */
+enum { LETTERS = 26, OTHERS = 25, MOST_LINES = 36, MOST_FNS = 12 };     /* X is a mark; the 26th letter is '#', for the others */
 
 typedef struct cell {
     double run[LETTERS], busy, blocked;          /* parts of the cell, 0 .. 1 */
     char mark;                                   /* an attempt that did not end well ends here */
     bool starts;                                 /* a task of three cells or more starts here */
 } cell;
+
+typedef struct line { uint32_t worker, n; } line;         /* n workers from this one */
 
 typedef struct chart {
     FILE *out;
@@ -23,6 +25,8 @@ typedef struct chart {
     uint8_t *letter;                             /* by function: index into letters[] */
     uint32_t *order;                             /* functions, longest total first */
     char letters[LETTERS + 1];
+    line lines[MOST_LINES];
+    uint32_t nlines;
     bool waits, small, idle, failed, retried, cancelled, bars;     /* used, so explain it */
 } chart;
 
@@ -105,6 +109,29 @@ static void add_slice(const chart *c, cell *row, const sk_line_slice *s)
         row[last].mark = mark;
 }
 
+/* A line for each worker; neighbours on which nothing ever ran share one. */
+static void choose_lines(chart *c)
+{
+    const sk_timeline *t = c->t;
+    for (uint32_t r = 0; r < t->nworkers && c->nlines < MOST_LINES; r++) {
+        const sk_line_worker *w = &t->workers[r];
+        line *last = c->nlines ? &c->lines[c->nlines - 1] : NULL;
+        const sk_line_worker *before = last ? &t->workers[last->worker] : NULL;
+        if (last && !w->tasks && !w->blocked_ns && !before->tasks && !before->blocked_ns && w->node == before->node)
+            last->n++;
+        else
+            c->lines[c->nlines++] = (line){ r, 1 };
+    }
+}
+
+static char *label_of(const sk_timeline *t, const line *l)
+{
+    const sk_line_worker *w = &t->workers[l->worker];
+    g_autofree char *node = t->nodes > 1 ? g_strdup_printf("node %u>", w->node) : g_strdup("worker ");
+    return l->n > 1 ? g_strdup_printf("%s%d-%d", node, w->worker, t->workers[l->worker + l->n - 1].worker)
+                    : g_strdup_printf("%s%d", node, w->worker);
+}
+
 /* ---- 3. Cells as characters ----------------------------------------------------------------------- */
 
 static char cell_char(chart *c, const cell *row, int i, char before)
@@ -166,31 +193,33 @@ static void put_driver(chart *c)
     put_row(c, "driver", text, 100.0 * (1 - in_all / c->width));
 }
 
-static char *label_of(const sk_timeline *t, uint32_t row)
-{
-    const sk_line_worker *w = &t->workers[row];
-    return t->nodes > 1 ? g_strdup_printf("node %u>%d", w->node, w->worker) : g_strdup_printf("worker %d", w->worker);
-}
-
-static void put_workers(chart *c, uint32_t rows)
+static void put_workers(chart *c)
 {
     const sk_timeline *t = c->t;
-    cell *cells = g_new0(cell, (size_t)rows * c->width);
-    for (uint32_t i = 0; i < t->nslices; i++)
-        if (t->slices[i].row < rows)
-            add_slice(c, cells + (size_t)t->slices[i].row * c->width, &t->slices[i]);
-    for (uint32_t r = 0; r < rows; r++) {
-        g_autofree char *label = label_of(t, r), *text = g_new0(char, c->width + 1);
-        for (int i = 0; i < c->width; i++)
-            text[i] = cell_char(c, cells + (size_t)r * c->width, i, i ? text[i - 1] : ' ');
-        put_row(c, label, text, percent_of(c, t->workers[r].busy_ns));
+    cell *cells = g_new0(cell, (size_t)c->nlines * c->width);
+    g_autofree uint32_t *line_of = g_new(uint32_t, t->nworkers + 1);
+    for (uint32_t r = 0; r < t->nworkers; r++)
+        line_of[r] = SK_NO_INDEX;
+    for (uint32_t k = 0; k < c->nlines; k++)
+        line_of[c->lines[k].worker] = k;
+    for (uint32_t i = 0; i < t->nslices; i++) {
+        uint32_t k = line_of[t->slices[i].row];
+        if (k != SK_NO_INDEX)
+            add_slice(c, cells + (size_t)k * c->width, &t->slices[i]);
     }
-    if (rows < t->nworkers) {
+    for (uint32_t k = 0; k < c->nlines; k++) {
+        g_autofree char *label = label_of(t, &c->lines[k]), *text = g_new0(char, c->width + 1);
+        for (int i = 0; i < c->width; i++)
+            text[i] = cell_char(c, cells + (size_t)k * c->width, i, i ? text[i - 1] : ' ');
+        put_row(c, label, text, percent_of(c, t->workers[c->lines[k].worker].busy_ns));
+    }
+    uint32_t shown = c->nlines ? c->lines[c->nlines - 1].worker + c->lines[c->nlines - 1].n : 0;
+    if (shown < t->nworkers) {
         double busy = 0;
-        for (uint32_t r = rows; r < t->nworkers; r++)
+        for (uint32_t r = shown; r < t->nworkers; r++)
             busy += percent_of(c, t->workers[r].busy_ns);
-        fprintf(c->out, "%*s  %u more workers, %.0f%% busy on average\n", c->label, "...", t->nworkers - rows,
-                busy / (t->nworkers - rows));
+        fprintf(c->out, "%*s  %u more workers, %.0f%% busy on average\n", c->label, "...", t->nworkers - shown,
+                busy / (t->nworkers - shown));
     }
     g_free(cells);
 }
@@ -301,15 +330,15 @@ static void put_title(const chart *c)
 void sk_gantt_print(FILE *out, const sk_timeline *t, int columns)
 {
     chart c = { .out = out, .t = t, .columns = columns <= 0 ? SK_GANTT_COLUMNS : MAX(columns, 50) };
-    uint32_t rows = t->nworkers > MOST_ROWS ? MOST_ROWS - 4 : t->nworkers;
     c.label = (int)strlen("driver");
-    for (uint32_t r = 0; r < rows; r++) {
-        g_autofree char *label = label_of(t, r);
+    choose_lines(&c);
+    for (uint32_t k = 0; k < c.nlines; k++) {
+        g_autofree char *label = label_of(t, &c.lines[k]);
         c.label = MAX(c.label, (int)strlen(label));
     }
     c.label = MIN(c.label, 20);
     c.width = c.columns - c.label - 2 - 5;
-    c.from = t->first > 0 && t->first < t->last / 20 ? 0 : t->first;       /* from sk_init, if that is near */
+    c.from = t->first > 0 && t->first < t->last / 2 ? 0 : t->first;        /* from sk_init, if that is near */
     c.to = MAX(t->last, c.from + 1);
 
     put_title(&c);
@@ -320,7 +349,7 @@ void sk_gantt_print(FILE *out, const sk_timeline *t, int columns)
     give_letters(&c);
     put_axis(&c);
     put_driver(&c);
-    put_workers(&c, rows);
+    put_workers(&c);
     put_legend(&c);
     g_free(c.letter);
     g_free(c.order);

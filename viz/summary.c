@@ -70,17 +70,25 @@ static void put_workers(FILE *out, const sk_timeline *t)
 {
     char a[16], b[16], d[16];
     fprintf(out, "  %-14s %9s %9s %6s %9s %9s\n", "worker", "attempts", "busy", "", "idle", "blocked");
-    for (uint32_t i = 0; i < t->nworkers && i < MOST_WORKERS; i++) {
+    uint32_t lines = 0, idle = 0;
+    for (uint32_t i = 0; i < t->nworkers && lines < MOST_WORKERS; i++) {
         const sk_line_worker *w = &t->workers[i];
         char label[40];
+        if (!w->tasks && !w->blocked_ns) {
+            idle++;
+            continue;
+        }
         int n = t->nodes > 1 ? g_snprintf(label, sizeof label, "node %u>", w->node) : 0;
         g_snprintf(label + n, sizeof label - (gulong)n, "%d", w->worker);
         fprintf(out, "  %-14s %9u %9s %5.1f%% %9s %9s\n", label, w->tasks, sk_timeline_time(w->busy_ns, a),
                 t->makespan ? 100.0 * (double)w->busy_ns / (double)t->makespan : 0.0,
                 sk_timeline_time(MAX(0, t->makespan - w->busy_ns), b), sk_timeline_time(w->blocked_ns, d));
+        lines++;
     }
-    if (t->nworkers > MOST_WORKERS)
-        fprintf(out, "  and %u more workers\n", t->nworkers - MOST_WORKERS);
+    if (lines + idle < t->nworkers)
+        fprintf(out, "  and %u more workers\n", t->nworkers - lines - idle);
+    else if (idle)
+        fprintf(out, "  %u worker%s ran nothing\n", idle, idle == 1 ? "" : "s");
     fputc('\n', out);
 }
 
@@ -96,6 +104,8 @@ static void put_fns(FILE *out, const sk_timeline *t)
 {
     g_autofree const sk_line_fn **order = g_new(const sk_line_fn *, t->nfns + 1);
     char a[16], b[16], d[16];
+    if (!t->nfns)
+        return;
     for (uint32_t i = 0; i < t->nfns; i++)
         order[i] = &t->fns[i];
     qsort(order, t->nfns, sizeof *order, by_time);

@@ -455,8 +455,12 @@ static forge crowd(void)
     }
     for (uint64_t i = 0; i < 3000; i++)
         SUBMIT(&f, i * 7, i * 7, i + 1, (uint32_t)(i % 40) + 1, 0, 1, 0, 10000 + i);
-    for (uint64_t i = 0; i < 3000; i++)
-        forge_run(&f, (unsigned)(i % 12), 30000 + i / 12 * 100, 30000 + i / 12 * 100 + i % 97, i + 1, 10000 + i);
+    for (uint64_t i = 0; i < 3000; i++) {
+        uint64_t start = 30000 + i / 60 * 100, end = start + i % 97;
+        unsigned lane = 1 + (unsigned)(i % 60) / 4;
+        forge_move(&f, lane, start, i + 1, SK_TASK_READY, SK_TASK_RUNNING, i % 60);
+        forge_move(&f, lane, end, i + 1, SK_TASK_RUNNING, SK_TASK_DONE, 0);
+    }
     return f;
 }
 
