@@ -144,7 +144,7 @@ static char cell_char(chart *c, const cell *row, int i, char before)
         *(x->mark == 'x' ? &c->failed : x->mark == '!' ? &c->retried : &c->cancelled) = true;
         return x->mark;
     }
-    if (x->blocked > busy && (x->blocked > speck || !beside)) {
+    if (x->blocked > speck && busy < speck) {    /* a worker whose task is blocked may run another: then that one is shown */
         c->waits = true;
         return '~';
     }
@@ -226,16 +226,22 @@ static void put_workers(chart *c)
 
 /* ---- 4. The axis ---------------------------------------------------------------------------------- */
 
+static int64_t choose_step(const chart *c)
+{
+    int64_t step = 1;
+    for (int k = 0; (c->to - c->from) / step > c->width / 10; k++)         /* 1 2 5 10 20 50 ... */
+        step = step / (k % 3 == 1 ? 2 : 1) * (k % 3 == 1 ? 5 : 2);
+    return step;
+}
+
 static void put_axis(const chart *c)
 {
     static const struct { int64_t size; const char *name; } units[] = { { 1000000000, "s" }, { 1000000, "ms" }, { 1000, "us" },
                                                                         { 1, "ns" } };
-    int64_t length = c->to - c->from, step = 1;
+    int64_t step = choose_step(c);
     unsigned u = 0;
     while (u < 3 && c->to < units[u].size)
         u++;
-    for (int k = 0; length / step > c->width / 10; k++)          /* 1 2 5 10 20 50 ... */
-        step = step / (k % 3 == 1 ? 2 : 1) * (k % 3 == 1 ? 5 : 2);
     int digits = 0;
     for (int64_t s = units[u].size; s > 1 && step % s; s /= 10)
         digits++;
@@ -290,7 +296,7 @@ static void put_legend(const chart *c)
 
     struct { bool used; const char *text; } marks[] = {
         { t->nworkers > 0 && c->idle, ". idle" }, { c->waits, "~ waiting (sk_get, sk_wait)" },
-        { true, "= driver at work" }, { c->bars, "| next task" }, { c->small, "small letter: idle more than half" },
+        { true, "= driver at work" }, { c->bars, "| next task" }, { c->small, "small letter: less than half busy" },
         { c->failed, "x failed" }, { c->retried, "! failed, tried again" }, { c->cancelled, "/ cancelled" },
     };
     int at = 0;
@@ -340,6 +346,9 @@ void sk_gantt_print(FILE *out, const sk_timeline *t, int columns)
     c.width = c.columns - c.label - 2 - 5;
     c.from = t->first > 0 && t->first < t->last / 2 ? 0 : t->first;        /* from sk_init, if that is near */
     c.to = MAX(t->last, c.from + 1);
+
+    if (c.from > 0)
+        c.from -= c.from % MAX(1, choose_step(&c) / 10);                   /* a round number, if one is near */
 
     put_title(&c);
     if (!t->nslices && !t->nwaits) {

@@ -12,7 +12,7 @@
 /* While building: what only the pass itself needs. */
 typedef struct walk { int64_t depth, since, child_depth; uint32_t child_strand, awaited; } walk;
 typedef struct strand { int64_t start; uint32_t before, task; } strand;
-typedef struct row_now { int64_t since; uint32_t running; } row_now;
+typedef struct row_now { int64_t since[2]; uint32_t n[2]; } row_now;       /* tasks [0] RUNNING, [1] BLOCKED */
 
 typedef struct build {
     sk_timeline *t;
@@ -59,7 +59,7 @@ static uint32_t row_index(build *b, uint32_t node, uint32_t worker)
     uint32_t i = sk_trace_ids_add(&b->rows, (uint64_t)node << 32 | worker);
     if (i == b->t->nworkers) {
         *MORE(b->t->workers, b->t->nworkers) = (sk_line_worker){ .node = node, .worker = (int32_t)worker };
-        *MORE(b->now, b->nnow) = (row_now){ 0, 0 };
+        *MORE(b->now, b->nnow) = (row_now){ 0 };
     }
     return i;
 }
@@ -218,16 +218,19 @@ static void task_new(build *b, const sk_event *e)
     }
 }
 
-static void row_starts(build *b, uint32_t row, int64_t ns)
+/* A worker is busy while tasks run on it, however many; so with blocked. */
+static void row_starts(build *b, uint32_t row, int64_t ns, bool blocked)
 {
-    if (!b->now[row].running++)
-        b->now[row].since = ns;
+    row_now *now = &b->now[row];
+    if (!now->n[blocked]++)
+        now->since[blocked] = ns;
 }
 
-static void row_ends(build *b, uint32_t row, int64_t ns)
+static void row_ends(build *b, uint32_t row, int64_t ns, bool blocked)
 {
-    if (b->now[row].running && !--b->now[row].running)
-        b->t->workers[row].busy_ns += MAX(0, ns - b->now[row].since);
+    row_now *now = &b->now[row];
+    if (now->n[blocked] && !--now->n[blocked])
+        *(blocked ? &b->t->workers[row].blocked_ns : &b->t->workers[row].busy_ns) += MAX(0, ns - now->since[blocked]);
 }
 
 static void open_slice(build *b, uint32_t task, uint32_t row, int64_t ns, bool blocked)
@@ -241,6 +244,7 @@ static void open_slice(build *b, uint32_t task, uint32_t row, int64_t ns, bool b
     else
         b->t->slices[t->last_slice].next = s;
     t->last_slice = s;
+    row_starts(b, row, ns, blocked);
 }
 
 /* Ends the slice the task is in, if it is in one. */
@@ -252,13 +256,8 @@ static void close_slice(build *b, uint32_t task, int64_t ns, sk_slice_end how)
         return;
     s->end = MAX(ns, s->start);
     s->how = (uint8_t)how;
-    if (s->blocked) {
-        t->blocked_ns += s->end - s->start;
-        b->t->workers[s->row].blocked_ns += s->end - s->start;
-    } else {
-        t->run_ns += s->end - s->start;
-        row_ends(b, s->row, s->end);
-    }
+    *(s->blocked ? &t->blocked_ns : &t->run_ns) += s->end - s->start;
+    row_ends(b, s->row, s->end, s->blocked);
 }
 
 static void task_moves(build *b, const sk_event *e)
@@ -296,7 +295,6 @@ static void task_moves(build *b, const sk_event *e)
         }
         w->since = e->ns;
         open_slice(b, i, row, e->ns, false);
-        row_starts(b, row, e->ns);
         break;
     }
     case SK_TASK_BLOCKED: {

@@ -11,7 +11,8 @@
  *                 wait, after the awaited object and after those of its children that ended while it waited. What the
  *                 driver does in between is not part of the graph: the time it takes does not count, its order does not bind.
  *   makespan      from the first submission to the end of the last task
- *   busy          of a worker: the time at least one task was RUNNING on it
+ *   busy          of a worker: the time at least one task was RUNNING on it; blocked: at least one was BLOCKED. A worker whose
+ *                 task is blocked may run another, so the two overlap
  *
  *     sk_timeline *t = sk_timeline_load("run.sktrace", &err);
  *     for (uint32_t i = 0; i < t->ntasks; i++) ... sk_timeline_name(t, i), t->tasks[i].run_ns ...

@@ -406,7 +406,7 @@ START_TEST(a_gantt_marks_what_went_wrong)
                       "          S shaky  1 task, mean 80.0 ms, in all 80.0 ms\n"
                       "          L slow   2 tasks, mean 30.0 ms, in all 60.0 ms\n"
                       "          . idle   = driver at work\n"
-                      "          small letter: idle more than half   x failed\n"
+                      "          small letter: less than half busy   x failed\n"
                       "          ! failed, tried again   / cancelled\n"
                       "          work T1 140 ms, span Tinf 80.0 ms, T1/Tinf 1.75\n");
     unload(&l);
