@@ -1,36 +1,43 @@
 /* gantt.c -- see gantt.h.
  *
- * Reading order: 1 letters for functions; 2 a row as cells: how long what ran in each, and which rows; 3 cells as characters; 4 the axis;
- * 5 the whole. */
+ * Reading order: 1 letters for functions; 2 a row as cells: how long what ran in each, and which
+ * rows; 3 cells as characters; 4 the axis; 5 the whole. */
 #include "gantt.h"
 
 #include <glib.h>
 #include <string.h>
 
-enum { LETTERS = 26, OTHERS = 25, MOST_LINES = 36, MOST_FNS = 12 };     /* X is a mark; the 26th letter is '#', for the others */
+enum {
+    LETTERS = 26,
+    OTHERS = 25,
+    MOST_LINES = 36,
+    MOST_FNS = 12
+}; /* X is a mark; the 26th letter is '#', for the others */
 
 typedef struct cell {
-    double run[LETTERS], busy, blocked;          /* parts of the cell, 0 .. 1 */
-    char mark;                                   /* an attempt that did not end well ends here */
-    bool starts;                                 /* a task of three cells or more starts here */
+    double run[LETTERS], busy, blocked; /* parts of the cell, 0 .. 1 */
+    char mark;                          /* an attempt that did not end well ends here */
+    bool starts;                        /* a task of three cells or more starts here */
 } cell;
 
-typedef struct line { uint32_t worker, n; } line;         /* n workers from this one */
+typedef struct line {
+    uint32_t worker, n;
+} line; /* n workers from this one */
 
 typedef struct chart {
     FILE *out;
     const sk_timeline *t;
-    int columns, label, width;                   /* of a line, of the label, of the time axis */
-    int64_t from, to;                            /* the axis, ns */
-    uint8_t *letter;                             /* by function: index into letters[] */
-    uint32_t *order;                             /* functions, longest total first */
+    int columns, label, width; /* of a line, of the label, of the time axis */
+    int64_t from, to;          /* the axis, ns */
+    uint8_t *letter;           /* by function: index into letters[] */
+    uint32_t *order;           /* functions, longest total first */
     char letters[LETTERS + 1];
     line lines[MOST_LINES];
     uint32_t nlines;
-    bool waits, small, idle, failed, retried, cancelled, bars;     /* used, so explain it */
+    bool waits, small, idle, failed, retried, cancelled, bars; /* used, so explain it */
 } chart;
 
-/* ---- 1. Letters for functions --------------------------------------------------------------------- */
+/* ---- 1. Letters for functions --------------------------------------------------------------- */
 
 static int by_time(const void *a, const void *b, void *data)
 {
@@ -78,7 +85,7 @@ static void give_letters(chart *c)
     }
 }
 
-/* ---- 2. A row as cells ---------------------------------------------------------------------------- */
+/* ---- 2. A row as cells ---------------------------------------------------------------------- */
 
 static double column_of(const chart *c, int64_t ns)
 {
@@ -94,7 +101,8 @@ static void add_slice(const chart *c, cell *row, const sk_line_slice *s)
     if (last > first && last == to)
         last--;
     for (int i = first; i <= last; i++) {
-        double part = MAX(MIN(to, i + 1) - MAX(from, i), 1e-9);          /* also tasks that took no time leave a trace */
+        double part = MAX(MIN(to, i + 1) - MAX(from, i),
+                          1e-9); /* also tasks that took no time leave a trace */
         if (s->blocked) {
             row[i].blocked += part;
         } else {
@@ -104,7 +112,10 @@ static void add_slice(const chart *c, cell *row, const sk_line_slice *s)
     }
     if (!s->blocked && to - from >= 3 && (s == &c->t->slices[task->first_slice] || s->attempt > 1))
         row[first].starts = true;
-    char mark = s->how == SK_SLICE_FAILED ? 'x' : s->how == SK_SLICE_RETRIED ? '!' : s->how == SK_SLICE_CANCELLED ? '/' : 0;
+    char mark = s->how == SK_SLICE_FAILED      ? 'x'
+                : s->how == SK_SLICE_RETRIED   ? '!'
+                : s->how == SK_SLICE_CANCELLED ? '/'
+                                               : 0;
     if (mark && row[last].mark != 'x')
         row[last].mark = mark;
 }
@@ -117,7 +128,8 @@ static void choose_lines(chart *c)
         const sk_line_worker *w = &t->workers[r];
         line *last = c->nlines ? &c->lines[c->nlines - 1] : NULL;
         const sk_line_worker *before = last ? &t->workers[last->worker] : NULL;
-        if (last && !w->tasks && !w->blocked_ns && !before->tasks && !before->blocked_ns && w->node == before->node)
+        if (last && !w->tasks && !w->blocked_ns && !before->tasks && !before->blocked_ns &&
+            w->node == before->node)
             last->n++;
         else
             c->lines[c->nlines++] = (line){ r, 1 };
@@ -127,24 +139,28 @@ static void choose_lines(chart *c)
 static char *label_of(const sk_timeline *t, const line *l)
 {
     const sk_line_worker *w = &t->workers[l->worker];
-    g_autofree char *node = t->nodes > 1 ? g_strdup_printf("node %u>", w->node) : g_strdup("worker ");
-    return l->n > 1 ? g_strdup_printf("%s%d-%d", node, w->worker, t->workers[l->worker + l->n - 1].worker)
+    g_autofree char *node =
+        t->nodes > 1 ? g_strdup_printf("node %u>", w->node) : g_strdup("worker ");
+    return l->n > 1 ? g_strdup_printf("%s%d-%d", node, w->worker,
+                                      t->workers[l->worker + l->n - 1].worker)
                     : g_strdup_printf("%s%d", node, w->worker);
 }
 
-/* ---- 3. Cells as characters ----------------------------------------------------------------------- */
+/* ---- 3. Cells as characters ----------------------------------------------------------------- */
 
 static char cell_char(chart *c, const cell *row, int i, char before)
 {
     const cell *x = &row[i];
-    const double speck = 0.1;          /* the end of a bar that barely reaches into this cell is not shown */
-    bool beside = (i > 0 && row[i - 1].busy > speck) || (i + 1 < c->width && row[i + 1].busy > speck);
+    const double speck = 0.1; /* the end of a bar that barely reaches into this cell is not shown */
+    bool beside =
+        (i > 0 && row[i - 1].busy > speck) || (i + 1 < c->width && row[i + 1].busy > speck);
     double busy = x->busy < speck && beside ? 0 : x->busy;
     if (x->mark) {
         *(x->mark == 'x' ? &c->failed : x->mark == '!' ? &c->retried : &c->cancelled) = true;
         return x->mark;
     }
-    if (x->blocked > speck && busy < speck) {    /* a worker whose task is blocked may run another: then that one is shown */
+    if (x->blocked > speck &&
+        busy < speck) { /* a worker whose task is blocked may run another: then that one is shown */
         c->waits = true;
         return '~';
     }
@@ -185,7 +201,7 @@ static void put_driver(chart *c)
             waiting[i] += MIN(to, i + 1) - MAX(from, i);
     }
     for (int i = 0; i < c->width; i++) {
-        double part = MIN(waiting[i], 1.0);      /* threads of the driver may wait at the same time */
+        double part = MIN(waiting[i], 1.0); /* threads of the driver may wait at the same time */
         text[i] = part >= 0.5 ? '~' : '=';
         c->waits |= part >= 0.5;
         in_all += part;
@@ -218,26 +234,28 @@ static void put_workers(chart *c)
         double busy = 0;
         for (uint32_t r = shown; r < t->nworkers; r++)
             busy += percent_of(c, t->workers[r].busy_ns);
-        fprintf(c->out, "%*s  %u more workers, %.0f%% busy on average\n", c->label, "...", t->nworkers - shown,
-                busy / (t->nworkers - shown));
+        fprintf(c->out, "%*s  %u more workers, %.0f%% busy on average\n", c->label, "...",
+                t->nworkers - shown, busy / (t->nworkers - shown));
     }
     g_free(cells);
 }
 
-/* ---- 4. The axis ---------------------------------------------------------------------------------- */
+/* ---- 4. The axis ---------------------------------------------------------------------------- */
 
 static int64_t choose_step(const chart *c)
 {
     int64_t step = 1;
-    for (int k = 0; (c->to - c->from) / step > c->width / 10; k++)         /* 1 2 5 10 20 50 ... */
+    for (int k = 0; (c->to - c->from) / step > c->width / 10; k++) /* 1 2 5 10 20 50 ... */
         step = step / (k % 3 == 1 ? 2 : 1) * (k % 3 == 1 ? 5 : 2);
     return step;
 }
 
 static void put_axis(const chart *c)
 {
-    static const struct { int64_t size; const char *name; } units[] = { { 1000000000, "s" }, { 1000000, "ms" }, { 1000, "us" },
-                                                                        { 1, "ns" } };
+    static const struct {
+        int64_t size;
+        const char *name;
+    } units[] = { { 1000000000, "s" }, { 1000000, "ms" }, { 1000, "us" }, { 1, "ns" } };
     int64_t step = choose_step(c);
     unsigned u = 0;
     while (u < 3 && c->to < units[u].size)
@@ -246,23 +264,26 @@ static void put_axis(const chart *c)
     for (int64_t s = units[u].size; s > 1 && step % s; s /= 10)
         digits++;
 
-    g_autofree char *numbers = g_strnfill((gsize)c->columns, ' '), *line = g_strnfill((gsize)c->width, '-');
+    g_autofree char *numbers = g_strnfill((gsize)c->columns, ' '),
+                    *line = g_strnfill((gsize)c->width, '-');
     int room = c->columns - c->label - 2;
     for (int64_t at = (c->from + step - 1) / step * step; at <= c->to; at += step) {
         int column = MIN((int)column_of(c, at), c->width - 1);
         char text[40];
-        int n = g_snprintf(text, sizeof text, "%.*f %s", at ? digits : 0, (double)at / (double)units[u].size, units[u].name);
+        int n = g_snprintf(text, sizeof text, "%.*f %s", at ? digits : 0,
+                           (double)at / (double)units[u].size, units[u].name);
         if (column + n <= room)
             memcpy(numbers + column, text, (size_t)n);
         line[column] = '+';
     }
     numbers[room] = '\0';
-    fprintf(c->out, "%*s  %s\n%*s  %s busy\n", c->label, "", g_strchomp(numbers), c->label, "", line);
+    fprintf(c->out, "%*s  %s\n%*s  %s busy\n", c->label, "", g_strchomp(numbers), c->label, "",
+            line);
 }
 
-/* ---- 5. The whole --------------------------------------------------------------------------------- */
+/* ---- 5. The whole --------------------------------------------------------------------------- */
 
-static void put_line(const chart *c, char *line)          /* takes it; cut to the columns */
+static void put_line(const chart *c, char *line) /* takes it; cut to the columns */
 {
     fprintf(c->out, "%.*s\n", c->columns, line);
     g_free(line);
@@ -287,17 +308,26 @@ static void put_legend(const chart *c)
             continue;
         }
         put_line(c, g_strdup_printf("%*s  %c %-*.*s  %u %s, mean %s, in all %s", c->label, "",
-                                    c->letters[c->letter[c->order[i]]], name, name, fn->name, fn->tasks,
-                                    fn->tasks == 1 ? "task" : "tasks", sk_timeline_time(fn->run_ns / MAX(1, fn->tasks), mean),
+                                    c->letters[c->letter[c->order[i]]], name, name, fn->name,
+                                    fn->tasks, fn->tasks == 1 ? "task" : "tasks",
+                                    sk_timeline_time(fn->run_ns / MAX(1, fn->tasks), mean),
                                     sk_timeline_time(fn->run_ns, total)));
     }
     if (more)
         fprintf(c->out, "%*s  and %u more functions\n", c->label, "", more);
 
-    struct { bool used; const char *text; } marks[] = {
-        { t->nworkers > 0 && c->idle, ". idle" }, { c->waits, "~ waiting (sk_get, sk_wait)" },
-        { true, "= driver at work" }, { c->bars, "| next task" }, { c->small, "small letter: less than half busy" },
-        { c->failed, "x failed" }, { c->retried, "! failed, tried again" }, { c->cancelled, "/ cancelled" },
+    struct {
+        bool used;
+        const char *text;
+    } marks[] = {
+        { t->nworkers > 0 && c->idle, ". idle" },
+        { c->waits, "~ waiting (sk_get, sk_wait)" },
+        { true, "= driver at work" },
+        { c->bars, "| next task" },
+        { c->small, "small letter: less than half busy" },
+        { c->failed, "x failed" },
+        { c->retried, "! failed, tried again" },
+        { c->cancelled, "/ cancelled" },
     };
     int at = 0;
     for (unsigned i = 0; i < G_N_ELEMENTS(marks); i++) {
@@ -305,15 +335,17 @@ static void put_legend(const chart *c)
         if (!marks[i].used)
             continue;
         if (at == 0 || at + 3 + n > c->columns) {
-            at = fprintf(c->out, "%s%*s  %s", at ? "\n" : "", c->label, "", marks[i].text) - (at ? 1 : 0);
+            at = fprintf(c->out, "%s%*s  %s", at ? "\n" : "", c->label, "", marks[i].text) -
+                 (at ? 1 : 0);
             continue;
         }
         at += fprintf(c->out, "   %s", marks[i].text);
     }
     fputc('\n', c->out);
     char work[16], span[16];
-    put_line(c, g_strdup_printf("%*s  work T1 %s, span Tinf %s, T1/Tinf %.2f", c->label, "", sk_timeline_time(t->work, work),
-                                sk_timeline_time(t->span, span), t->span > 0 ? (double)t->work / (double)t->span : 0.0));
+    put_line(c, g_strdup_printf("%*s  work T1 %s, span Tinf %s, T1/Tinf %.2f", c->label, "",
+                                sk_timeline_time(t->work, work), sk_timeline_time(t->span, span),
+                                t->span > 0 ? (double)t->work / (double)t->span : 0.0));
 }
 
 static void put_title(const chart *c)
@@ -321,15 +353,18 @@ static void put_title(const chart *c)
     const sk_timeline *t = c->t;
     char time[16];
     g_autofree char *program = g_path_get_basename(t->program);
-    put_line(c, g_strdup_printf("%s on %s, %u worker%s: %u task%s in %s", program, t->backend, t->nworkers,
-                                t->nworkers == 1 ? "" : "s", t->ntasks, t->ntasks == 1 ? "" : "s",
-                                sk_timeline_time(t->makespan, time)));
+    put_line(c, g_strdup_printf("%s on %s, %u worker%s: %u task%s in %s", program, t->backend,
+                                t->nworkers, t->nworkers == 1 ? "" : "s", t->ntasks,
+                                t->ntasks == 1 ? "" : "s", sk_timeline_time(t->makespan, time)));
     if (t->info.damage)
-        fprintf(c->out, "DAMAGED at byte %" G_GUINT64_FORMAT ": only what comes before is shown\n", t->info.damaged_at);
+        fprintf(c->out, "DAMAGED at byte %" G_GUINT64_FORMAT ": only what comes before is shown\n",
+                t->info.damaged_at);
     else if (t->info.truncated)
         fprintf(c->out, "TRUNCATED: the trace stops before the program did\n");
     if (t->info.dropped || t->info.missing_chunks)
-        fprintf(c->out, "INCOMPLETE: %" G_GUINT64_FORMAT " records and %" G_GUINT64_FORMAT " chunks are missing\n",
+        fprintf(c->out,
+                "INCOMPLETE: %" G_GUINT64_FORMAT " records and %" G_GUINT64_FORMAT
+                " chunks are missing\n",
                 t->info.dropped, t->info.missing_chunks);
 }
 
@@ -344,11 +379,12 @@ void sk_gantt_print(FILE *out, const sk_timeline *t, int columns)
     }
     c.label = MIN(c.label, 20);
     c.width = c.columns - c.label - 2 - 5;
-    c.from = t->first > 0 && t->first < t->last / 2 ? 0 : t->first;        /* from sk_init, if that is near */
+    c.from =
+        t->first > 0 && t->first < t->last / 2 ? 0 : t->first; /* from sk_init, if that is near */
     c.to = MAX(t->last, c.from + 1);
 
     if (c.from > 0)
-        c.from -= c.from % MAX(1, choose_step(&c) / 10);                   /* a round number, if one is near */
+        c.from -= c.from % MAX(1, choose_step(&c) / 10); /* a round number, if one is near */
 
     put_title(&c);
     if (!t->nslices && !t->nwaits) {

@@ -1,11 +1,13 @@
 /* gantt.h -- a run as text: one row a worker, time from left to right.
  *
- * The idea: each character is a stretch of time. It shows the letter of the function that ran most of it (the legend below the
- * chart says which), lower case if the worker was busy for less than half of it, `.` if nothing ran, `~` if nothing ran and a
- * task was blocked there (in sk_get or sk_wait); for the driver `~` is waiting and `=` everything else. `|` separates two tasks that are
- * long enough to be told apart. Where an attempt did not end well, its last character says so: x ! / (legend).
+ * The idea: each character is a stretch of time. It shows the letter of the function that ran most
+ * of it (the legend below the chart says which), lower case if the worker was busy for less than
+ * half of it, `.` if nothing ran, `~` if nothing ran and a task was blocked there (in sk_get or
+ * sk_wait); for the driver `~` is waiting and `=` everything else. `|` separates two tasks that
+ * are long enough to be told apart. Where an attempt did not end well, its last character says so:
+ * x ! / (legend).
  *
- *     sk_gantt_print(stdout, timeline, 100);                                                            */
+ *     sk_gantt_print(stdout, timeline, 100); */
 #ifndef SK_GANTT_H
 #define SK_GANTT_H
 

@@ -1,7 +1,7 @@
 /* timeline.c -- see timeline.h.
  *
- * Reading order: 1 growing arrays and tables; 2 the graph of paths, for span and critical path; 3 one function per sort of
- * record; 4 what is known only at the end; 5 words for people. */
+ * Reading order: 1 growing arrays and tables; 2 the graph of paths, for span and critical path; 3
+ * one function per sort of record; 4 what is known only at the end; 5 words for people. */
 #include "timeline.h"
 
 #include <glib.h>
@@ -10,27 +10,38 @@
 #include <string.h>
 
 /* While building: what only the pass itself needs. */
-typedef struct walk { int64_t depth, since, child_depth; uint32_t child_strand, awaited; } walk;
-typedef struct strand { int64_t start; uint32_t before, task; } strand;
-typedef struct row_now { int64_t since[2]; uint32_t n[2]; } row_now;       /* tasks [0] RUNNING, [1] BLOCKED */
+typedef struct walk {
+    int64_t depth, since, child_depth;
+    uint32_t child_strand, awaited;
+} walk;
+typedef struct strand {
+    int64_t start;
+    uint32_t before, task;
+} strand;
+typedef struct row_now {
+    int64_t since[2];
+    uint32_t n[2];
+} row_now; /* tasks [0] RUNNING, [1] BLOCKED */
 
 typedef struct build {
     sk_timeline *t;
     sk_ids tasks, objects, fns, sites, rows, waiting;
-    walk *walks;                       /* by task */
+    walk *walks; /* by task */
     strand *strands;
-    row_now *now;                      /* by worker */
-    uint32_t *open_wait;               /* by waiting lane: in waits[], or SK_NO_INDEX */
+    row_now *now;        /* by worker */
+    uint32_t *open_wait; /* by waiting lane: in waits[], or SK_NO_INDEX */
     uint32_t nwalks, nstrands, nnow, nopen;
-    uint64_t live;                     /* bytes */
+    uint64_t live; /* bytes */
     int64_t last_end, first_submit;
 } build;
 
-/* ---- 1. Growing arrays and tables ----------------------------------------------------------------- */
+/* ---- 1. Growing arrays and tables ----------------------------------------------------------- */
 
 /* Room for one more at array[n]; arrays double at powers of two. */
-#define MORE(array, n) \
-    ((n) & ((n) - 1) ? &(array)[(n)++] : ((array) = g_realloc_n((array), (n) ? 2 * (size_t)(n) : 1, sizeof *(array)), &(array)[(n)++]))
+#define MORE(array, n)                                                                             \
+    ((n) & ((n)-1) ? &(array)[(n)++]                                                               \
+                   : ((array) = g_realloc_n((array), (n) ? 2 * (size_t)(n) : 1, sizeof *(array)),  \
+                      &(array)[(n)++]))
 
 static uint32_t fn_index(build *b, uint32_t number)
 {
@@ -38,8 +49,10 @@ static uint32_t fn_index(build *b, uint32_t number)
     if (i < b->t->nfns)
         return i;
     const sk_read_fn *fn = sk_trace_read_fn(b->t->log, number);
-    *MORE(b->t->fns, b->t->nfns) = (sk_line_fn){ .name = fn && *fn->name ? fn->name : "?", .signature = fn ? fn->signature : "",
-                                                  .file = fn ? fn->file : "?", .line = fn ? fn->line : 0 };
+    *MORE(b->t->fns, b->t->nfns) = (sk_line_fn){ .name = fn && *fn->name ? fn->name : "?",
+                                                 .signature = fn ? fn->signature : "",
+                                                 .file = fn ? fn->file : "?",
+                                                 .line = fn ? fn->line : 0 };
     return i;
 }
 
@@ -58,7 +71,8 @@ static uint32_t row_index(build *b, uint32_t node, uint32_t worker)
 {
     uint32_t i = sk_trace_ids_add(&b->rows, (uint64_t)node << 32 | worker);
     if (i == b->t->nworkers) {
-        *MORE(b->t->workers, b->t->nworkers) = (sk_line_worker){ .node = node, .worker = (int32_t)worker };
+        *MORE(b->t->workers, b->t->nworkers) =
+            (sk_line_worker){ .node = node, .worker = (int32_t)worker };
         *MORE(b->now, b->nnow) = (row_now){ 0 };
     }
     return i;
@@ -68,10 +82,16 @@ static uint32_t task_index(build *b, uint64_t number)
 {
     uint32_t i = sk_trace_ids_add(&b->tasks, number);
     if (i == b->t->ntasks) {
-        *MORE(b->t->tasks, b->t->ntasks) = (sk_line_task){
-            .number = number, .submitted = SK_NO_TIME, .ready = SK_NO_TIME, .start = SK_NO_TIME, .end = SK_NO_TIME,
-            .fn = SK_NO_INDEX, .parent = SK_NO_INDEX, .first_slice = SK_NO_INDEX, .last_slice = SK_NO_INDEX,
-            .path = SK_NO_INDEX };
+        *MORE(b->t->tasks, b->t->ntasks) = (sk_line_task){ .number = number,
+                                                           .submitted = SK_NO_TIME,
+                                                           .ready = SK_NO_TIME,
+                                                           .start = SK_NO_TIME,
+                                                           .end = SK_NO_TIME,
+                                                           .fn = SK_NO_INDEX,
+                                                           .parent = SK_NO_INDEX,
+                                                           .first_slice = SK_NO_INDEX,
+                                                           .last_slice = SK_NO_INDEX,
+                                                           .path = SK_NO_INDEX };
         *MORE(b->walks, b->nwalks) = (walk){ 0, 0, -1, SK_NO_INDEX, SK_NO_INDEX };
     }
     return i;
@@ -80,7 +100,10 @@ static uint32_t task_index(build *b, uint64_t number)
 static sk_line_object *new_object(build *b, uint64_t number)
 {
     sk_line_object *o = MORE(b->t->objects, b->t->nobjects);
-    *o = (sk_line_object){ .number = number, .made = SK_NO_TIME, .freed = SK_NO_TIME, .producer = SK_NO_INDEX,
+    *o = (sk_line_object){ .number = number,
+                           .made = SK_NO_TIME,
+                           .freed = SK_NO_TIME,
+                           .producer = SK_NO_INDEX,
                            .maker = SK_NO_INDEX };
     return o;
 }
@@ -93,9 +116,10 @@ static uint32_t object_index(build *b, uint64_t number)
     return i;
 }
 
-/* ---- 2. The graph of paths ------------------------------------------------------------------------
- * A strand is a task's work between two places where its longest path changed sides: its start, and each wait that was
- * longer on the other side. `depth` is the length of the longest path to where the task is now. */
+/* ---- 2. The graph of paths ---------------------------------------------------------------------
+ * A strand is a task's work between two places where its longest path changed sides: its start, and
+ * each wait that was longer on the other side. `depth` is the length of the longest path to where
+ * the task is now. */
 
 static int64_t depth_at(const build *b, uint32_t task, int64_t ns)
 {
@@ -103,7 +127,7 @@ static int64_t depth_at(const build *b, uint32_t task, int64_t ns)
     const walk *w = &b->walks[task];
     if (t->state == SK_TASK_RUNNING)
         return w->depth + MAX(0, ns - w->since);
-    if (t->end != SK_NO_TIME)                    /* it went on a little after it had sealed this answer */
+    if (t->end != SK_NO_TIME) /* it went on a little after it had sealed this answer */
         return MAX(0, w->depth - MAX(0, t->end - ns));
     return w->depth;
 }
@@ -112,7 +136,8 @@ static int64_t depth_at(const build *b, uint32_t task, int64_t ns)
 static int64_t object_depth(const build *b, uint32_t object, uint32_t *strand)
 {
     const sk_line_object *o = &b->t->objects[object];
-    if (o->producer == SK_NO_INDEX || o->made == SK_NO_TIME || b->t->tasks[o->producer].start == SK_NO_TIME)
+    if (o->producer == SK_NO_INDEX || o->made == SK_NO_TIME ||
+        b->t->tasks[o->producer].start == SK_NO_TIME)
         return -1;
     *strand = b->t->tasks[o->producer].path;
     return depth_at(b, o->producer, o->made);
@@ -128,7 +153,7 @@ static void new_strand(build *b, uint32_t task, int64_t start, uint32_t before)
 static void begin_path(build *b, uint32_t task)
 {
     const sk_line_task *t = &b->t->tasks[task];
-    int64_t depth = b->walks[task].depth;        /* of the parent where it submitted this */
+    int64_t depth = b->walks[task].depth; /* of the parent where it submitted this */
     uint32_t before = t->path, s;
     for (unsigned i = 0; i < t->ndeps; i++) {
         int64_t d = object_depth(b, b->t->deps[t->first_dep + i], &s);
@@ -138,7 +163,8 @@ static void begin_path(build *b, uint32_t task)
     new_strand(b, task, depth, before);
 }
 
-/* The task goes on after a wait: after the awaited object, and after children that ended meanwhile. */
+/* The task goes on after a wait: after the awaited object, and after children that ended
+ * meanwhile. */
 static void join_path(build *b, uint32_t task)
 {
     walk *w = &b->walks[task];
@@ -159,11 +185,13 @@ static void critical_path(build *b)
     int64_t depth = 0;
     uint32_t s = SK_NO_INDEX;
     for (uint32_t i = 0; i < t->ntasks; i++)
-        if (t->tasks[i].path < b->nstrands && t->tasks[i].start != SK_NO_TIME && (b->walks[i].depth > depth || s == SK_NO_INDEX))
+        if (t->tasks[i].path < b->nstrands && t->tasks[i].start != SK_NO_TIME &&
+            (b->walks[i].depth > depth || s == SK_NO_INDEX))
             depth = b->walks[i].depth, s = t->tasks[i].path;
     t->span = depth;
     for (; s != SK_NO_INDEX; s = b->strands[s].before) {
-        *MORE(t->path, t->npath) = (sk_line_step){ b->strands[s].task, MAX(0, depth - b->strands[s].start) };
+        *MORE(t->path, t->npath) =
+            (sk_line_step){ b->strands[s].task, MAX(0, depth - b->strands[s].start) };
         depth = MIN(depth, b->strands[s].start);
     }
     for (uint32_t i = 0; i < t->npath / 2; i++) {
@@ -173,16 +201,18 @@ static void critical_path(build *b)
     }
 }
 
-/* ---- 3. One function per sort of record ----------------------------------------------------------- */
+/* ---- 3. One function per sort of record ----------------------------------------------------- */
 
 static void task_new(build *b, const sk_event *e)
 {
     sk_timeline *t = b->t;
     unsigned returns = sk_trace_from(e), deps = sk_trace_to(e);
-    uint32_t parent = e->word[2] ? task_index(b, e->word[2]) : SK_NO_INDEX, i = task_index(b, e->word[0]);
+    uint32_t parent = e->word[2] ? task_index(b, e->word[2]) : SK_NO_INDEX,
+             i = task_index(b, e->word[0]);
     if (t->tasks[i].submitted != SK_NO_TIME)
-        return;                                  /* a damaged trace; the first one counts */
-    uint32_t fn = fn_index(b, sk_trace_hi(e->word[1])), site = site_index(b, sk_trace_lo(e->word[1]));
+        return; /* a damaged trace; the first one counts */
+    uint32_t fn = fn_index(b, sk_trace_hi(e->word[1])),
+             site = site_index(b, sk_trace_lo(e->word[1]));
     uint32_t first_object = t->nobjects, first_dep = t->ndeps;
     for (unsigned k = 0; k < returns; k++) {
         uint64_t number = e->word[3 + k];
@@ -190,7 +220,7 @@ static void task_new(build *b, const sk_event *e)
         if (sk_trace_ids_find(&b->objects, number) == SK_NO_INDEX) {
             uint32_t index = object_index(b, number);
             o = &t->objects[index];
-        } else {                                 /* known already: damaged; keep neighbours neighbours, and indices in step */
+        } else { /* known already: damaged; keep neighbours neighbours, and indices in step */
             o = new_object(b, number);
             sk_trace_ids_add(&b->objects, (1ull << 63) + t->nobjects);
         }
@@ -230,15 +260,22 @@ static void row_ends(build *b, uint32_t row, int64_t ns, bool blocked)
 {
     row_now *now = &b->now[row];
     if (now->n[blocked] && !--now->n[blocked])
-        *(blocked ? &b->t->workers[row].blocked_ns : &b->t->workers[row].busy_ns) += MAX(0, ns - now->since[blocked]);
+        *(blocked ? &b->t->workers[row].blocked_ns : &b->t->workers[row].busy_ns) +=
+            MAX(0, ns - now->since[blocked]);
 }
 
 static void open_slice(build *b, uint32_t task, uint32_t row, int64_t ns, bool blocked)
 {
     sk_line_task *t = &b->t->tasks[task];
     uint32_t s = b->t->nslices;
-    *MORE(b->t->slices, b->t->nslices) = (sk_line_slice){ .start = ns, .end = SK_NO_TIME, .task = task, .row = row,
-        .next = SK_NO_INDEX, .attempt = t->attempts, .blocked = blocked, .how = SK_SLICE_UNFINISHED };
+    *MORE(b->t->slices, b->t->nslices) = (sk_line_slice){ .start = ns,
+                                                          .end = SK_NO_TIME,
+                                                          .task = task,
+                                                          .row = row,
+                                                          .next = SK_NO_INDEX,
+                                                          .attempt = t->attempts,
+                                                          .blocked = blocked,
+                                                          .how = SK_SLICE_UNFINISHED };
     if (t->last_slice == SK_NO_INDEX)
         t->first_slice = s;
     else
@@ -265,7 +302,7 @@ static void task_moves(build *b, const sk_event *e)
     uint32_t i = task_index(b, e->word[0]);
     sk_line_task *t = &b->t->tasks[i];
     if (t->fn == SK_NO_INDEX && t->submitted == SK_NO_TIME)
-        t->fn = fn_index(b, 0);                  /* its TASK_NEW is missing */
+        t->fn = fn_index(b, 0); /* its TASK_NEW is missing */
     t = &b->t->tasks[i];
     walk *w = &b->walks[i];
     unsigned from = sk_trace_from(e), to = sk_trace_to(e);
@@ -298,7 +335,8 @@ static void task_moves(build *b, const sk_event *e)
         break;
     }
     case SK_TASK_BLOCKED: {
-        uint32_t row = t->last_slice == SK_NO_INDEX ? row_index(b, 0, 0) : b->t->slices[t->last_slice].row;
+        uint32_t row =
+            t->last_slice == SK_NO_INDEX ? row_index(b, 0, 0) : b->t->slices[t->last_slice].row;
         close_slice(b, i, e->ns, SK_SLICE_GOES_ON);
         open_slice(b, i, row, e->ns, true);
         w->child_depth = -1;
@@ -307,12 +345,15 @@ static void task_moves(build *b, const sk_event *e)
     case SK_TASK_DONE:
     case SK_TASK_FAILED:
     case SK_TASK_CANCELLED:
-        close_slice(b, i, e->ns, to == SK_TASK_DONE ? SK_SLICE_DONE : to == SK_TASK_FAILED ? SK_SLICE_FAILED
-                                                                                            : SK_SLICE_CANCELLED);
+        close_slice(b, i, e->ns,
+                    to == SK_TASK_DONE     ? SK_SLICE_DONE
+                    : to == SK_TASK_FAILED ? SK_SLICE_FAILED
+                                           : SK_SLICE_CANCELLED);
         t->end = e->ns;
         t->code = to == SK_TASK_DONE ? SK_OK : (uint8_t)e->word[1];
         b->last_end = MAX(b->last_end, e->ns);
-        if (t->parent != SK_NO_INDEX && t->start != SK_NO_TIME && w->depth > b->walks[t->parent].child_depth) {
+        if (t->parent != SK_NO_INDEX && t->start != SK_NO_TIME &&
+            w->depth > b->walks[t->parent].child_depth) {
             b->walks[t->parent].child_depth = w->depth;
             b->walks[t->parent].child_strand = t->path;
         }
@@ -332,8 +373,9 @@ static void object_moves(build *b, const sk_event *e)
         preview = w[1];
         w += 2;
     }
-    if (from == SK_OBJECT_NONE) {                /* a put, or a promise */
-        uint32_t site = site_index(b, sk_trace_hi(w[0])), maker = w[1] ? task_index(b, w[1]) : SK_NO_INDEX;
+    if (from == SK_OBJECT_NONE) { /* a put, or a promise */
+        uint32_t site = site_index(b, sk_trace_hi(w[0])),
+                 maker = w[1] ? task_index(b, w[1]) : SK_NO_INDEX;
         b->t->objects[i].site = site;
         b->t->objects[i].maker = maker;
     }
@@ -357,7 +399,7 @@ static void object_moves(build *b, const sk_event *e)
 
 static void node_moves(build *b, const sk_event *e)
 {
-    enum { MOST = 4096 };                        /* rows for idle workers; those that run something always get one */
+    enum { MOST = 4096 }; /* rows for idle workers; those that run something always get one */
     uint32_t node = sk_trace_hi(e->word[0]), workers = sk_trace_lo(e->word[0]);
     if (sk_trace_to(e) != SK_NODE_ALIVE)
         return;
@@ -374,12 +416,18 @@ static void wait_begins(build *b, const sk_event *e)
         b->walks[task].child_depth = -1;
         return;
     }
-    uint32_t lane = sk_trace_ids_add(&b->waiting, e->lane), site = site_index(b, sk_trace_hi(e->word[2]));
+    uint32_t lane = sk_trace_ids_add(&b->waiting, e->lane),
+             site = site_index(b, sk_trace_hi(e->word[2]));
     if (lane == b->nopen)
         *MORE(b->open_wait, b->nopen) = SK_NO_INDEX;
     b->open_wait[lane] = b->t->nwaits;
-    *MORE(b->t->waits, b->t->nwaits) = (sk_line_wait){ .start = e->ns, .end = SK_NO_TIME, .wanted = sk_trace_hi(e->word[1]),
-        .given = sk_trace_lo(e->word[1]), .site = site, .how = e->a, .code = SK_TIMEOUT };
+    *MORE(b->t->waits, b->t->nwaits) = (sk_line_wait){ .start = e->ns,
+                                                       .end = SK_NO_TIME,
+                                                       .wanted = sk_trace_hi(e->word[1]),
+                                                       .given = sk_trace_lo(e->word[1]),
+                                                       .site = site,
+                                                       .how = e->a,
+                                                       .code = SK_TIMEOUT };
 }
 
 static void wait_ends(build *b, const sk_event *e)
@@ -388,7 +436,7 @@ static void wait_ends(build *b, const sk_event *e)
         uint32_t task = task_index(b, e->word[0]);
         walk *w = &b->walks[task];
         unsigned state = b->t->tasks[task].state;
-        if (state == SK_TASK_RUNNING) {          /* it did not have to wait */
+        if (state == SK_TASK_RUNNING) { /* it did not have to wait */
             w->depth += MAX(0, e->ns - w->since);
             w->since = MAX(e->ns, w->since);
         }
@@ -438,7 +486,7 @@ static void take(build *b, const sk_event *e)
     b->t->last = MAX(b->t->last, e->ns);
 }
 
-/* ---- 4. What is known only at the end ------------------------------------------------------------- */
+/* ---- 4. What is known only at the end ------------------------------------------------------- */
 
 /* A trace that stops in the middle: what is open stays open until the last event. */
 static void close_all(build *b)
@@ -446,7 +494,7 @@ static void close_all(build *b)
     sk_timeline *t = b->t;
     for (uint32_t i = 0; i < t->ntasks; i++) {
         if (t->tasks[i].fn == SK_NO_INDEX)
-            t->tasks[i].fn = fn_index(b, 0);     /* others name it, but it has no records itself */
+            t->tasks[i].fn = fn_index(b, 0); /* others name it, but it has no records itself */
         if (t->tasks[i].state == SK_TASK_RUNNING)
             b->walks[i].depth += MAX(0, t->last - b->walks[i].since);
         close_slice(b, i, t->last, SK_SLICE_UNFINISHED);
@@ -511,7 +559,8 @@ sk_timeline *sk_timeline_new(sk_reader *log)
 {
     sk_timeline *t = g_new0(sk_timeline, 1);
     build b = { .t = t, .first_submit = INT64_MAX, .last_end = INT64_MIN };
-    const char *program = sk_trace_read_value(log, "program"), *backend = sk_trace_read_value(log, "backend");
+    const char *program = sk_trace_read_value(log, "program"),
+               *backend = sk_trace_read_value(log, "backend");
     t->log = log;
     t->info = *sk_trace_read_info(log);
     t->program = program ? program : "?";
@@ -523,7 +572,7 @@ sk_timeline *sk_timeline_new(sk_reader *log)
     *MORE(t->names, t->nnames) = "";
 
     sk_cursor *c = sk_trace_read_cursor(log);
-    for (sk_event e; sk_trace_read_next(c, &e); )
+    for (sk_event e; sk_trace_read_next(c, &e);)
         take(&b, &e);
     sk_trace_read_cursor_free(c);
     if (t->last < t->first)
@@ -557,8 +606,8 @@ void sk_timeline_free(sk_timeline *t)
 {
     if (!t)
         return;
-    void *arrays[] = { t->tasks, t->objects, t->slices, t->deps, t->workers, t->waits, t->fns, t->sites, t->names, t->says,
-                       t->path };
+    void *arrays[] = { t->tasks, t->objects, t->slices, t->deps, t->workers, t->waits,
+                       t->fns,   t->sites,   t->names,  t->says, t->path };
     for (unsigned i = 0; i < G_N_ELEMENTS(arrays); i++)
         g_free(arrays[i]);
     if (t->owns_log)
@@ -566,7 +615,7 @@ void sk_timeline_free(sk_timeline *t)
     g_free(t);
 }
 
-/* ---- 5. Words for people -------------------------------------------------------------------------- */
+/* ---- 5. Words for people -------------------------------------------------------------------- */
 
 const char *sk_timeline_name(const sk_timeline *t, uint32_t task)
 {
@@ -577,10 +626,20 @@ const char *sk_timeline_name(const sk_timeline *t, uint32_t task)
 const char *sk_timeline_code(unsigned code)
 {
     static const char *const names[] = {
-        [SK_OK] = "OK", [SK_TIMEOUT] = "TIMEOUT", [SK_TASK] = "TASK", [SK_CANCELLED] = "CANCELLED",
-        [SK_TASK_TIMEOUT] = "TASK_TIMEOUT", [SK_WORKER_DIED] = "WORKER_DIED", [SK_WORKER_OOM] = "WORKER_OOM",
-        [SK_OBJECT_LOST] = "OBJECT_LOST", [SK_STORE_FULL] = "STORE_FULL", [SK_INFEASIBLE] = "INFEASIBLE",
-        [SK_DEADLOCK] = "DEADLOCK", [SK_LIMIT] = "LIMIT", [SK_HEAD_LOST] = "HEAD_LOST", [SK_PROTOCOL] = "PROTOCOL",
+        [SK_OK] = "OK",
+        [SK_TIMEOUT] = "TIMEOUT",
+        [SK_TASK] = "TASK",
+        [SK_CANCELLED] = "CANCELLED",
+        [SK_TASK_TIMEOUT] = "TASK_TIMEOUT",
+        [SK_WORKER_DIED] = "WORKER_DIED",
+        [SK_WORKER_OOM] = "WORKER_OOM",
+        [SK_OBJECT_LOST] = "OBJECT_LOST",
+        [SK_STORE_FULL] = "STORE_FULL",
+        [SK_INFEASIBLE] = "INFEASIBLE",
+        [SK_DEADLOCK] = "DEADLOCK",
+        [SK_LIMIT] = "LIMIT",
+        [SK_HEAD_LOST] = "HEAD_LOST",
+        [SK_PROTOCOL] = "PROTOCOL",
         [SK_MISUSE] = "MISUSE",
     };
     _Static_assert(G_N_ELEMENTS(names) == SK_CODES, "name the new code here");
@@ -589,19 +648,27 @@ const char *sk_timeline_code(unsigned code)
 
 const char *sk_timeline_outcome(const sk_timeline *t, uint32_t task)
 {
-    static const char *const names[] = { "unknown", "waiting", "ready", "running", "blocked", "done", "failed", "cancelled" };
+    static const char *const names[] = { "unknown", "waiting", "ready",  "running",
+                                         "blocked", "done",    "failed", "cancelled" };
     return names[t->tasks[task].state];
 }
 
 const char *sk_timeline_time(int64_t ns, char buf[16])
 {
-    static const struct { double size; const char *name; } units[] = { { 1e9, "s" }, { 1e6, "ms" }, { 1e3, "us" }, { 1, "ns" } };
+    static const struct {
+        double size;
+        const char *name;
+    } units[] = { { 1e9, "s" }, { 1e6, "ms" }, { 1e3, "us" }, { 1, "ns" } };
     double x = (double)ns;
     unsigned u = 0;
     while (u < 3 && (x < 0 ? -x : x) < 0.9995 * units[u].size)
         u++;
     x /= units[u].size;
     double size = x < 0 ? -x : x;
-    snprintf(buf, 16, "%.*f %s", u == 3 || size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2, x, units[u].name);
+    snprintf(buf, 16, "%.*f %s",
+             u == 3 || size >= 99.95 ? 0
+             : size >= 9.995         ? 1
+                                     : 2,
+             x, units[u].name);
     return buf;
 }

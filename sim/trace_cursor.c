@@ -1,38 +1,41 @@
 /* trace_cursor.c -- section 3 of trace_read.h.
  *
- * The idea: the lanes whose next record may come are in a heap by time; a lane whose next record must wait for another's is held
- * back, beside the heap, with a note of the task or object it waits for. When a record changes that one, the lane goes back to
- * the heap, where its time makes it the next.
+ * The idea: the lanes whose next record may come are in a heap by time; a lane whose next record
+ * must wait for another's is held back, beside the heap, with a note of the task or object it
+ * waits for. When a record changes that one, the lane goes back to the heap, where its time makes
+ * it the next.
  *
- * Reading order: 1 a lane's next record; 2 the heap; 3 open and close; 4 may a record come now?; 5 the next one of all. */
+ * Reading order: 1 a lane's next record; 2 the heap; 3 open and close; 4 may a record come now?; 5
+ * the next one of all. */
 #include "trace_read.h"
 
 #include <string.h>
 
 #include "trace_file.h"
 
-enum { HOLD_NS = 1000000000 };         /* how long a lane is held back at most: far beyond any interruption */
+/* How long a lane is held back at most: far beyond any interruption. */
+enum { HOLD_NS = 1000000000 };
 
-/* ---- 1. A lane's next record ------------------------------------------------------------------ */
+/* ---- 1. A lane's next record ---------------------------------------------------------------- */
 
 typedef struct lane {
-    const sk_file_chunk *chunk, *last;         /* the one being read; one past the lane's last */
+    const sk_file_chunk *chunk, *last; /* the one being read; one past the lane's last */
     const char *at, *end;              /* the next record; the end of the chunk */
     sk_event head;                     /* the lane's next event */
     uint64_t waits_for;                /* while held back: this task or object must change first */
     bool waits_for_task;
-    uint64_t awaited;                  /* between WAIT and WAIT_END for one object: that one, else 0 */
+    uint64_t awaited; /* between WAIT and WAIT_END for one object: that one, else 0 */
 } lane;
 
 struct sk_cursor {
     const sk_reader *log;
     lane *lanes;
-    uint32_t *heap, nheap;             /* lanes by (time, number), as a binary heap */
-    uint32_t *held, nheld;             /* lanes that are held back */
-    int64_t held_since;                /* the earliest time among them */
+    uint32_t *heap, nheap; /* lanes by (time, number), as a binary heap */
+    uint32_t *held, nheld; /* lanes that are held back */
+    int64_t held_since;    /* the earliest time among them */
     sk_ids tasks, objects;
-    GByteArray *task_state, *object_state;       /* by index */
-    GPtrArray *task_new;               /* by index: the words of its TASK_NEW, NULL before */
+    GByteArray *task_state, *object_state; /* by index */
+    GPtrArray *task_new;                   /* by index: the words of its TASK_NEW, NULL before */
 };
 
 static int64_t ns_of(const sk_reader *log, const sk_file_chunk *c, uint32_t dt)
@@ -41,8 +44,11 @@ static int64_t ns_of(const sk_reader *log, const sk_file_chunk *c, uint32_t dt)
     if (log->clock == 1)
         ns = (__int128)c->ns + dt;
     else
-        ns = log->base_ns + (((__int128)(int64_t)(c->tick + dt - log->base_tick) * (int64_t)log->scale + ((int64_t)1 << 47)) >> 48);
-    const int64_t most = INT64_MAX / 4;          /* so that nobody's differences overflow */
+        ns = log->base_ns +
+             (((__int128)(int64_t)(c->tick + dt - log->base_tick) * (int64_t)log->scale +
+               ((int64_t)1 << 47)) >>
+              48);
+    const int64_t most = INT64_MAX / 4; /* so that nobody's differences overflow */
     return ns > most ? most : ns < -most ? -most : (int64_t)ns;
 }
 
@@ -59,13 +65,14 @@ static bool advance(const sk_reader *log, lane *l)
         const sk_trace_record *r = (const sk_trace_record *)l->at;
         l->at += sizeof *r + 8 * r->n;
         if (sk_trace_file_knows(r->type)) {
-            l->head = (sk_event){ ns_of(log, l->chunk, r->dt), l->chunk->lane, r->type, r->a, r->n, (const uint64_t *)(r + 1) };
+            l->head = (sk_event){ ns_of(log, l->chunk, r->dt), l->chunk->lane, r->type, r->a, r->n,
+                                  (const uint64_t *)(r + 1) };
             return true;
         }
     }
 }
 
-/* ---- 2. The heap ------------------------------------------------------------------------------ */
+/* ---- 2. The heap ---------------------------------------------------------------------------- */
 
 static bool before(const sk_cursor *c, uint32_t a, uint32_t b)
 {
@@ -101,7 +108,7 @@ static void pop(sk_cursor *c)
         sift_down(c);
 }
 
-/* ---- 3. Open and close ------------------------------------------------------------------------ */
+/* ---- 3. Open and close ---------------------------------------------------------------------- */
 
 sk_cursor *sk_trace_read_cursor(const sk_reader *log)
 {
@@ -142,7 +149,7 @@ void sk_trace_read_cursor_free(sk_cursor *c)
     g_free(c);
 }
 
-/* ---- 4. May a record come now? ---------------------------------------------------------------- */
+/* ---- 4. May a record come now? -------------------------------------------------------------- */
 
 static unsigned object_state(const sk_cursor *c, uint64_t number)
 {
@@ -175,7 +182,8 @@ static bool waits_for(lane *l, bool task, uint64_t number)
     return false;
 }
 
-/* Does a task with these words in its TASK_NEW have an argument that is neither there nor failed? */
+/* Does a task with these words in its TASK_NEW have an argument that is neither there nor failed?
+ */
 static bool missing_argument(const sk_cursor *c, const uint64_t *w, uint64_t *which)
 {
     const sk_trace_record *r = (const sk_trace_record *)w - 1;
@@ -196,8 +204,9 @@ static bool fits(sk_cursor *c, lane *l)
     uint64_t which;
     uint32_t i;
     switch (e->type) {
-    case SK_TRACE_TASK_NEW:            /* here `from` and `to` count returns and arguments */
-        if (e->word[2] && ((i = sk_trace_ids_find(&c->tasks, e->word[2])) == SK_NO_INDEX || !c->task_new->pdata[i]))
+    case SK_TRACE_TASK_NEW: /* here `from` and `to` count returns and arguments */
+        if (e->word[2] && ((i = sk_trace_ids_find(&c->tasks, e->word[2])) == SK_NO_INDEX ||
+                           !c->task_new->pdata[i]))
             return waits_for(l, true, e->word[2]);
         for (unsigned d = 0; d < to; d++)
             if (object_state(c, e->word[3 + from + d]) == SK_OBJECT_NONE)
@@ -207,7 +216,8 @@ static bool fits(sk_cursor *c, lane *l)
         i = sk_trace_ids_find(&c->tasks, e->word[0]);
         if (i == SK_NO_INDEX || !c->task_new->pdata[i] || c->task_state->data[i] != from)
             return waits_for(l, true, e->word[0]);
-        if (to == SK_TASK_READY && from <= SK_TASK_WAITING && missing_argument(c, c->task_new->pdata[i], &which))
+        if (to == SK_TASK_READY && from <= SK_TASK_WAITING &&
+            missing_argument(c, c->task_new->pdata[i], &which))
             return waits_for(l, false, which);
         return true;
     case SK_TRACE_OBJECT:
@@ -241,7 +251,7 @@ static void apply(sk_cursor *c, lane *l)
     }
 }
 
-/* ---- 5. The next one of all ------------------------------------------------------------------- */
+/* ---- 5. The next one of all ----------------------------------------------------------------- */
 
 static bool changes(const sk_event *e, const lane *l)
 {
@@ -311,7 +321,7 @@ bool sk_trace_read_next(sk_cursor *c, sk_event *e)
             sift_down(c);
         else if (!forced)
             pop(c);
-        for (uint32_t i = c->nheld; i--; ) {
+        for (uint32_t i = c->nheld; i--;) {
             uint32_t other = c->held[i];
             if (changes(e, &c->lanes[other])) {
                 unhold(c, i);

@@ -3,9 +3,13 @@
 
 #include <glib.h>
 
-struct sk_ids_slot { uint64_t number; uint32_t index_plus_1; };
+struct sk_ids_slot {
+    uint64_t number;
+    uint32_t index_plus_1;
+};
 
-/* Neighbours stay neighbours, eight to a group: numbers are given out in order, and used in order. */
+/* Neighbours stay neighbours, eight to a group: numbers are given out in order, and used in order.
+ */
 static uint32_t hash(uint64_t number)
 {
     return (uint32_t)(((number >> 3) * 0x9e3779b97f4a7c15ull) >> 32) << 3 | (number & 7);

@@ -1,6 +1,8 @@
-/* trace_read.c -- see trace_read.h. Opening a trace: everything in it is checked here, once, so that cursors need not.
+/* trace_read.c -- see trace_read.h. Opening a trace: everything in it is checked here, once, so
+ * that cursors need not.
  *
- * Reading order: 1 what a record must look like; 2 chunks and tables; 3 lanes and the clock; 4 opening. */
+ * Reading order: 1 what a record must look like; 2 chunks and tables; 3 lanes and the clock; 4
+ * opening. */
 #include "trace_read.h"
 
 #include <errno.h>
@@ -13,13 +15,16 @@
 
 _Static_assert(G_BYTE_ORDER == G_LITTLE_ENDIAN, "traces are little-endian and read in place");
 
-/* ---- 1. What a record must look like -------------------------------------------------------------- */
+/* ---- 1. What a record must look like -------------------------------------------------------- */
 
-static const struct shape { uint8_t words, strings; } shapes[] = {       /* at least; the text follows the words */
-    [SK_TRACE_INFO] = { 0, 2 },     [SK_TRACE_FUNCTION] = { 1, 3 }, [SK_TRACE_SITE] = { 1, 2 },
+static const struct shape {
+    uint8_t words, strings;
+} shapes[] = {
+    /* at least; the text follows the words */
+    [SK_TRACE_INFO] = { 0, 2 },     [SK_TRACE_FUNCTION] = { 1, 3 },  [SK_TRACE_SITE] = { 1, 2 },
     [SK_TRACE_TASK_NEW] = { 3, 0 }, [SK_TRACE_TASK_ASKS] = { 2, 2 }, [SK_TRACE_TASK] = { 1, 0 },
-    [SK_TRACE_OBJECT] = { 1, 0 },   [SK_TRACE_NODE] = { 1, 0 },     [SK_TRACE_WAIT] = { 4, 0 },
-    [SK_TRACE_WAIT_END] = { 3, 0 }, [SK_TRACE_SAY] = { 1, 1 },      [SK_TRACE_NOTE] = { 0, 1 },
+    [SK_TRACE_OBJECT] = { 1, 0 },   [SK_TRACE_NODE] = { 1, 0 },      [SK_TRACE_WAIT] = { 4, 0 },
+    [SK_TRACE_WAIT_END] = { 3, 0 }, [SK_TRACE_SAY] = { 1, 1 },       [SK_TRACE_NOTE] = { 0, 1 },
     [SK_TRACE_DROPPED] = { 1, 0 },  [SK_TRACE_END] = { 4, 0 },
 };
 
@@ -28,7 +33,8 @@ static const char *check_record(const sk_trace_record *r)
 {
     if (!sk_trace_file_knows(r->type))
         return r->type ? NULL : "a record without a type";
-    unsigned words = shapes[r->type].words, strings = shapes[r->type].strings, from = r->a >> 4, to = r->a & 15;
+    unsigned words = shapes[r->type].words, strings = shapes[r->type].strings, from = r->a >> 4,
+             to = r->a & 15;
     if (r->type == SK_TRACE_TASK_NEW) {
         words += from + to;
     } else if (r->type == SK_TRACE_TASK) {
@@ -63,7 +69,7 @@ const char *sk_trace_read_text(const sk_event *e, unsigned k)
     return p;
 }
 
-/* ---- 2. Chunks and tables ----------------------------------------------------------------------------------- */
+/* ---- 2. Chunks and tables ------------------------------------------------------------------- */
 
 static void damaged(sk_reader *log, uint64_t at, const char *what)
 {
@@ -77,14 +83,16 @@ static void collect_table(sk_reader *log, const sk_event *e)
     int line = e->n ? (int)sk_trace_lo(e->word[0]) : 0;
     if (e->type == SK_TRACE_FUNCTION) {
         sk_read_fn *fn = g_new(sk_read_fn, 1);
-        *fn = (sk_read_fn){ number, line, sk_trace_read_text(e, 0), sk_trace_read_text(e, 1), sk_trace_read_text(e, 2) };
+        *fn = (sk_read_fn){ number, line, sk_trace_read_text(e, 0), sk_trace_read_text(e, 1),
+                            sk_trace_read_text(e, 2) };
         g_hash_table_replace(log->fns, GUINT_TO_POINTER(number), fn);
     } else if (e->type == SK_TRACE_SITE) {
         sk_read_site *site = g_new(sk_read_site, 1);
         *site = (sk_read_site){ number, line, sk_trace_read_text(e, 0), sk_trace_read_text(e, 1) };
         g_hash_table_replace(log->sites, GUINT_TO_POINTER(number), site);
     } else if (e->type == SK_TRACE_INFO) {
-        g_hash_table_replace(log->values, (char *)sk_trace_read_text(e, 0), (char *)sk_trace_read_text(e, 1));
+        g_hash_table_replace(log->values, (char *)sk_trace_read_text(e, 0),
+                             (char *)sk_trace_read_text(e, 1));
     } else if (e->type == SK_TRACE_DROPPED) {
         log->info.dropped += e->word[0];
     } else if (e->type == SK_TRACE_END) {
@@ -97,7 +105,8 @@ static void collect_table(sk_reader *log, const sk_event *e)
     }
 }
 
-/* Walks over the records in [at, end); returns where the last whole one ends. Shorter than `end`: cut, or damaged. */
+/* Walks over the records in [at, end); returns where the last whole one ends. Shorter than `end`:
+ * cut, or damaged. */
 static uint64_t scan_records(sk_reader *log, uint64_t at, uint64_t end, bool *ended)
 {
     *ended = false;
@@ -156,7 +165,7 @@ static void scan_chunks(sk_reader *log)
         log->info.dropped = log->info.end_dropped;
 }
 
-/* ---- 3. Lanes and the clock ----------------------------------------------------------------------- */
+/* ---- 3. Lanes and the clock ----------------------------------------------------------------- */
 
 static int by_lane(const void *a, const void *b)
 {
@@ -205,8 +214,10 @@ static void set_clock(sk_reader *log)
     log->base_ns = (int64_t)MIN(first->ns, (uint64_t)INT64_MAX / 2);
     if (last->tick == first->tick || log->clock == 1)
         return;
-    unsigned __int128 scale = last->ns < first->ns ? 0
-        : ((unsigned __int128)(last->ns - first->ns) << 48) / (last->tick - first->tick);
+    unsigned __int128 scale =
+        last->ns < first->ns
+            ? 0
+            : ((unsigned __int128)(last->ns - first->ns) << 48) / (last->tick - first->tick);
     if (scale == 0 || scale >> 63) {
         if (!log->info.damage)
             damaged(log, first->offset, "clocks that contradict each other");
@@ -216,7 +227,7 @@ static void set_clock(sk_reader *log)
     }
 }
 
-/* ---- 4. Opening ----------------------------------------------------------------------------------- */
+/* ---- 4. Opening ----------------------------------------------------------------------------- */
 
 static G_GNUC_PRINTF(2, 3) bool fail(sk_error *err, const char *format, ...)
 {
@@ -237,23 +248,34 @@ static bool check_header(sk_reader *log, const char *name, sk_error *err)
     if (n)
         memcpy(&head, log->data, n);
     if (!n)
-        return fail(err, "%s: not a Skate trace (found an empty file); was the program killed before it wrote one?", name);
+        return fail(err,
+                    "%s: not a Skate trace (found an empty file); was the program killed before it "
+                    "wrote one?",
+                    name);
     if (memcmp(head.magic, SK_TRACE_MAGIC, MIN(n, sizeof head.magic))) {
         char found[4 * sizeof head.magic + 1] = "";
         for (size_t i = 0; i < MIN(n, sizeof head.magic); i++) {
             unsigned char b = (unsigned char)head.magic[i];
             sprintf(found + strlen(found), g_ascii_isprint(b) && b != '"' ? "%c" : "\\x%02x", b);
         }
-        return fail(err, "%s: not a Skate trace (found \"%s\" at its start); make one with --sk-trace=FILE or "
-                         "`skate run --trace FILE PROGRAM`", name, found);
+        return fail(
+            err,
+            "%s: not a Skate trace (found \"%s\" at its start); make one with --sk-trace=FILE or "
+            "`skate run --trace FILE PROGRAM`",
+            name, found);
     }
     if (n < sizeof head)
-        return fail(err, "%s: not a Skate trace (found %zu bytes, its header alone has %zu)", name, n, sizeof head);
+        return fail(err, "%s: not a Skate trace (found %zu bytes, its header alone has %zu)", name,
+                    n, sizeof head);
     if (head.version != SK_TRACE_VERSION)
-        return fail(err, "%s: a Skate trace of version %u, but this skate reads version %d; record it again, or use the skate "
-                         "that made it", name, head.version, SK_TRACE_VERSION);
+        return fail(err,
+                    "%s: a Skate trace of version %u, but this skate reads version %d; record it "
+                    "again, or use the skate "
+                    "that made it",
+                    name, head.version, SK_TRACE_VERSION);
     if (head.clock > 1)
-        return fail(err, "%s: not a Skate trace (found clock %u, there are 0 and 1)", name, head.clock);
+        return fail(err, "%s: not a Skate trace (found clock %u, there are 0 and 1)", name,
+                    head.clock);
     log->clock = head.clock;
     return true;
 }
@@ -318,10 +340,7 @@ void sk_trace_read_close(sk_reader *log)
     g_free(log);
 }
 
-const sk_read_info *sk_trace_read_info(const sk_reader *log)
-{
-    return &log->info;
-}
+const sk_read_info *sk_trace_read_info(const sk_reader *log) { return &log->info; }
 
 const char *sk_trace_read_value(const sk_reader *log, const char *key)
 {

@@ -1,4 +1,5 @@
-/* trace_check.c -- see trace_check.h. Replays the events in the cursor's order against its own tables. */
+/* trace_check.c -- see trace_check.h. Replays the events in the cursor's order against its own
+ * tables. */
 #include "trace_check.h"
 
 #include <glib.h>
@@ -14,9 +15,12 @@ static const unsigned task_edges[] = {
     [SK_TASK_NONE] = TO(SK_TASK_WAITING) | TO(SK_TASK_READY) | TO(SK_TASK_FAILED),
     [SK_TASK_WAITING] = TO(SK_TASK_READY) | TO(SK_TASK_CANCELLED) | TO(SK_TASK_FAILED),
     [SK_TASK_READY] = TO(SK_TASK_RUNNING) | TO(SK_TASK_CANCELLED) | TO(SK_TASK_FAILED),
-    [SK_TASK_RUNNING] = TO(SK_TASK_BLOCKED) | TO(SK_TASK_DONE) | TO(SK_TASK_FAILED) | TO(SK_TASK_CANCELLED) | TO(SK_TASK_READY),
+    [SK_TASK_RUNNING] = TO(SK_TASK_BLOCKED) | TO(SK_TASK_DONE) | TO(SK_TASK_FAILED) |
+                        TO(SK_TASK_CANCELLED) | TO(SK_TASK_READY),
     [SK_TASK_BLOCKED] = TO(SK_TASK_RUNNING) | TO(SK_TASK_FAILED) | TO(SK_TASK_CANCELLED),
-    [SK_TASK_DONE] = 0, [SK_TASK_FAILED] = 0, [SK_TASK_CANCELLED] = 0,
+    [SK_TASK_DONE] = 0,
+    [SK_TASK_FAILED] = 0,
+    [SK_TASK_CANCELLED] = 0,
 };
 static const unsigned object_edges[] = {
     [SK_OBJECT_NONE] = TO(SK_OBJECT_PENDING) | TO(SK_OBJECT_READY),
@@ -26,23 +30,36 @@ static const unsigned object_edges[] = {
     [SK_OBJECT_LOST] = TO(SK_OBJECT_PENDING),
     [SK_OBJECT_FREED] = 0,
 };
-static const unsigned node_edges[] = { [SK_NODE_NONE] = TO(SK_NODE_ALIVE), [SK_NODE_ALIVE] = TO(SK_NODE_DEAD), [SK_NODE_DEAD] = 0 };
+static const unsigned node_edges[] = {
+    [SK_NODE_NONE] = TO(SK_NODE_ALIVE), [SK_NODE_ALIVE] = TO(SK_NODE_DEAD), [SK_NODE_DEAD] = 0
+};
 
-static const char *const task_names[] = { "NONE", "WAITING", "READY", "RUNNING", "BLOCKED", "DONE", "FAILED", "CANCELLED" };
+static const char *const task_names[] = { "NONE",    "WAITING", "READY",  "RUNNING",
+                                          "BLOCKED", "DONE",    "FAILED", "CANCELLED" };
 static const char *const object_names[] = { "NONE", "PENDING", "READY", "FAILED", "LOST", "FREED" };
 
-typedef struct task { const sk_event *new; uint32_t fn, site; uint8_t state; bool asks; uint64_t place; } task;
-typedef struct object { uint8_t state; bool was_ready, was_failed; } object;
+typedef struct task {
+    const sk_event *new;
+    uint32_t fn, site;
+    uint8_t state;
+    bool asks;
+    uint64_t place;
+} task;
+typedef struct object {
+    uint8_t state;
+    bool was_ready, was_failed;
+} object;
 
 typedef struct replay {
     sk_reader *log;
     char *why;
     size_t room;
     sk_ids task_ids, object_ids, node_ids;
-    GArray *tasks, *objects, *nodes;             /* by index: task, object, uint8_t */
-    GHashTable *lane_time, *lane_new;            /* lane -> the last ns; -> the task whose first TASK must come next */
-    GHashTable *running;                         /* node:worker -> number of the ordinary task there */
-    GPtrArray *news;                             /* copies of TASK_NEW events, owned */
+    GArray *tasks, *objects, *nodes; /* by index: task, object, uint8_t */
+    GHashTable *lane_time,
+        *lane_new;       /* lane -> the last ns; -> the task whose first TASK must come next */
+    GHashTable *running; /* node:worker -> number of the ordinary task there */
+    GPtrArray *news;     /* copies of TASK_NEW events, owned */
 } replay;
 
 static G_GNUC_PRINTF(2, 3) bool wrong(replay *r, const char *format, ...)
@@ -63,7 +80,8 @@ static task *task_at(replay *r, uint64_t number)
 
 static object *object_at(replay *r, uint64_t number, bool make)
 {
-    uint32_t i = make ? sk_trace_ids_add(&r->object_ids, number) : sk_trace_ids_find(&r->object_ids, number);
+    uint32_t i =
+        make ? sk_trace_ids_add(&r->object_ids, number) : sk_trace_ids_find(&r->object_ids, number);
     if (i == SK_NO_INDEX)
         return NULL;
     if (i == r->objects->len) {
@@ -78,8 +96,8 @@ static char *task_text(const replay *r, uint64_t number, const task *t)
 {
     const sk_read_fn *fn = sk_trace_read_fn(r->log, t->fn);
     const sk_read_site *site = sk_trace_read_site(r->log, t->site);
-    return g_strdup_printf("task %" G_GINT64_MODIFIER "x (%s, at %s:%d)", number, fn ? fn->name : "?", site ? site->file : "?",
-                           site ? site->line : 0);
+    return g_strdup_printf("task %" G_GINT64_MODIFIER "x (%s, at %s:%d)", number,
+                           fn ? fn->name : "?", site ? site->file : "?", site ? site->line : 0);
 }
 
 static bool site_exists(replay *r, uint32_t number, const char *what)
@@ -92,14 +110,20 @@ static bool site_exists(replay *r, uint32_t number, const char *what)
 static bool check_lane(replay *r, const sk_event *e)
 {
     gpointer key = GUINT_TO_POINTER(e->lane), last;
-    if (g_hash_table_lookup_extended(r->lane_time, key, NULL, &last) && (gint64)(intptr_t)last > e->ns)
-        return wrong(r, "lane %u goes back in time, by %" G_GINT64_FORMAT " ns", e->lane, (gint64)(intptr_t)last - e->ns);
+    if (g_hash_table_lookup_extended(r->lane_time, key, NULL, &last) &&
+        (gint64)(intptr_t)last > e->ns)
+        return wrong(r, "lane %u goes back in time, by %" G_GINT64_FORMAT " ns", e->lane,
+                     (gint64)(intptr_t)last - e->ns);
     g_hash_table_insert(r->lane_time, key, (gpointer)(intptr_t)e->ns);
 
     sk_event *new = g_hash_table_lookup(r->lane_new, key);
-    if (new && e->type != SK_TRACE_TASK_ASKS && e->type != SK_TRACE_SITE && e->type != SK_TRACE_FUNCTION) {
-        if (e->type != SK_TRACE_TASK || e->word[0] != new->word[0] || sk_trace_from(e) != SK_TASK_NONE)
-            return wrong(r, "TASK_NEW of task %" G_GINT64_MODIFIER "x is not followed by its first TASK", new->word[0]);
+    if (new && e->type != SK_TRACE_TASK_ASKS && e->type != SK_TRACE_SITE &&
+        e->type != SK_TRACE_FUNCTION) {
+        if (e->type != SK_TRACE_TASK || e->word[0] != new->word[0] ||
+            sk_trace_from(e) != SK_TASK_NONE)
+            return wrong(
+                r, "TASK_NEW of task %" G_GINT64_MODIFIER "x is not followed by its first TASK",
+                new->word[0]);
         g_hash_table_remove(r->lane_new, key);
     }
     return true;
@@ -112,7 +136,10 @@ static bool check_new(replay *r, const sk_event *e)
     if (task_at(r, number))
         return wrong(r, "task %" G_GINT64_MODIFIER "x is made twice", number);
     if (e->word[2] && !task_at(r, e->word[2]))
-        return wrong(r, "task %" G_GINT64_MODIFIER "x has a parent, %" G_GINT64_MODIFIER "x, that is not made yet", number, e->word[2]);
+        return wrong(r,
+                     "task %" G_GINT64_MODIFIER "x has a parent, %" G_GINT64_MODIFIER
+                     "x, that is not made yet",
+                     number, e->word[2]);
     sk_event *copy = g_memdup2(e, sizeof *e);
     g_ptr_array_add(r->news, copy);
     task t = { copy, sk_trace_hi(e->word[1]), sk_trace_lo(e->word[1]), SK_TASK_NONE, false, 0 };
@@ -120,11 +147,15 @@ static bool check_new(replay *r, const sk_event *e)
     g_array_append_val(r->tasks, t);
     g_hash_table_insert(r->lane_new, GUINT_TO_POINTER(e->lane), copy);
     if (!sk_trace_read_fn(r->log, t.fn))
-        return wrong(r, "task %" G_GINT64_MODIFIER "x runs function %u, which has no FUNCTION record", number, t.fn);
+        return wrong(r,
+                     "task %" G_GINT64_MODIFIER "x runs function %u, which has no FUNCTION record",
+                     number, t.fn);
     for (unsigned i = 0; i < deps; i++)
         if (!object_at(r, e->word[3 + returns + i], false))
-            return wrong(r, "task %" G_GINT64_MODIFIER "x takes object %" G_GINT64_MODIFIER "x, which is not made yet", number,
-                         e->word[3 + returns + i]);
+            return wrong(r,
+                         "task %" G_GINT64_MODIFIER "x takes object %" G_GINT64_MODIFIER
+                         "x, which is not made yet",
+                         number, e->word[3 + returns + i]);
     for (unsigned i = 0; i < returns; i++) {
         object *o = object_at(r, e->word[3 + i], true);
         if (o->state != SK_OBJECT_NONE)
@@ -139,7 +170,9 @@ static bool check_arguments(replay *r, task *t, const char *text, unsigned to)
     unsigned returns = sk_trace_from(t->new), deps = sk_trace_to(t->new);
     for (unsigned i = 0; i < deps; i++) {
         object *o = object_at(r, t->new->word[3 + returns + i], false);
-        bool there = to == SK_TASK_DONE ? !o->was_failed : o->state == SK_OBJECT_READY || o->state == SK_OBJECT_FAILED;
+        bool there = to == SK_TASK_DONE
+                         ? !o->was_failed
+                         : o->state == SK_OBJECT_READY || o->state == SK_OBJECT_FAILED;
         if (!there)
             return wrong(r, "%s is %s, but its argument %u is %s", text, task_names[to], i + 1,
                          to == SK_TASK_DONE ? "failed" : object_names[o->state]);
@@ -147,7 +180,8 @@ static bool check_arguments(replay *r, task *t, const char *text, unsigned to)
     return true;
 }
 
-static bool check_place(replay *r, const sk_event *e, task *t, const char *text, unsigned from, unsigned to)
+static bool check_place(replay *r, const sk_event *e, task *t, const char *text, unsigned from,
+                        unsigned to)
 {
     if (t->asks)
         return true;
@@ -158,9 +192,11 @@ static bool check_place(replay *r, const sk_event *e, task *t, const char *text,
     t->place = e->word[1];
     uint64_t *other = g_hash_table_lookup(r->running, &t->place);
     if (other)
-        return wrong(r, "%s runs on worker %u of node %u, where task %" G_GINT64_MODIFIER "x is running", text,
-                     sk_trace_hi(t->place), sk_trace_lo(t->place), *other);
-    g_hash_table_insert(r->running, g_memdup2(&t->place, sizeof t->place), g_memdup2(&e->word[0], sizeof e->word[0]));
+        return wrong(
+            r, "%s runs on worker %u of node %u, where task %" G_GINT64_MODIFIER "x is running",
+            text, sk_trace_hi(t->place), sk_trace_lo(t->place), *other);
+    g_hash_table_insert(r->running, g_memdup2(&t->place, sizeof t->place),
+                        g_memdup2(&e->word[0], sizeof e->word[0]));
     return true;
 }
 
@@ -169,7 +205,8 @@ static bool check_answers(replay *r, task *t, const char *text, unsigned to)
     for (unsigned i = 0; i < sk_trace_from(t->new); i++) {
         object *o = object_at(r, t->new->word[3 + i], false);
         if (to == SK_TASK_DONE ? !o->was_ready : !o->was_failed)
-            return wrong(r, "%s is %s, but its answer %u is %s", text, task_names[to], i + 1, object_names[o->state]);
+            return wrong(r, "%s is %s, but its answer %u is %s", text, task_names[to], i + 1,
+                         object_names[o->state]);
     }
     return true;
 }
@@ -179,14 +216,18 @@ static bool check_task(replay *r, const sk_event *e)
     unsigned from = sk_trace_from(e), to = sk_trace_to(e);
     task *t = task_at(r, e->word[0]);
     if (!t)
-        return wrong(r, "task %" G_GINT64_MODIFIER "x changes its state before its TASK_NEW", e->word[0]);
+        return wrong(r, "task %" G_GINT64_MODIFIER "x changes its state before its TASK_NEW",
+                     e->word[0]);
     g_autofree char *text = task_text(r, e->word[0], t);
     if (t->state != from)
-        return wrong(r, "%s moves from %s to %s, but is %s", text, task_names[from], task_names[to], task_names[t->state]);
+        return wrong(r, "%s moves from %s to %s, but is %s", text, task_names[from], task_names[to],
+                     task_names[t->state]);
     if (!(task_edges[from] & TO(to)))
-        return wrong(r, "%s moves from %s to %s: there is no such edge", text, task_names[from], task_names[to]);
+        return wrong(r, "%s moves from %s to %s: there is no such edge", text, task_names[from],
+                     task_names[to]);
     t->state = (uint8_t)to;
-    if ((to == SK_TASK_READY || to == SK_TASK_RUNNING) && from <= SK_TASK_READY && !check_arguments(r, t, text, to))
+    if ((to == SK_TASK_READY || to == SK_TASK_RUNNING) && from <= SK_TASK_READY &&
+        !check_arguments(r, t, text, to))
         return false;
     if (to == SK_TASK_DONE && !check_arguments(r, t, text, to))
         return false;
@@ -199,11 +240,11 @@ static bool check_object(replay *r, const sk_event *e)
     object *o = object_at(r, e->word[0], from == SK_OBJECT_NONE);
     unsigned state = o ? o->state : SK_OBJECT_NONE;
     if (state != from)
-        return wrong(r, "object %" G_GINT64_MODIFIER "x moves from %s to %s, but is %s", e->word[0], object_names[from],
-                     object_names[to], object_names[state]);
+        return wrong(r, "object %" G_GINT64_MODIFIER "x moves from %s to %s, but is %s", e->word[0],
+                     object_names[from], object_names[to], object_names[state]);
     if (!(object_edges[from] & TO(to)))
-        return wrong(r, "object %" G_GINT64_MODIFIER "x moves from %s to %s: there is no such edge", e->word[0],
-                     object_names[from], object_names[to]);
+        return wrong(r, "object %" G_GINT64_MODIFIER "x moves from %s to %s: there is no such edge",
+                     e->word[0], object_names[from], object_names[to]);
     o->state = (uint8_t)to;
     o->was_ready |= to == SK_OBJECT_READY;
     o->was_failed |= to == SK_OBJECT_FAILED;
@@ -219,7 +260,8 @@ static bool check_node(replay *r, const sk_event *e)
         g_array_append_val(r->nodes, none);
     uint8_t *state = &g_array_index(r->nodes, uint8_t, i);
     if (*state != sk_trace_from(e) || !(node_edges[*state] & TO(sk_trace_to(e))))
-        return wrong(r, "node %u moves from %u to %u, but is %u", sk_trace_hi(e->word[0]), sk_trace_from(e), sk_trace_to(e), *state);
+        return wrong(r, "node %u moves from %u to %u, but is %u", sk_trace_hi(e->word[0]),
+                     sk_trace_from(e), sk_trace_to(e), *state);
     *state = (uint8_t)sk_trace_to(e);
     return true;
 }
@@ -237,7 +279,8 @@ static bool check_event(replay *r, const sk_event *e)
     case SK_TRACE_TASK_ASKS: {
         task *t = task_at(r, e->word[0]);
         if (!t)
-            return wrong(r, "TASK_ASKS of task %" G_GINT64_MODIFIER "x comes before its TASK_NEW", e->word[0]);
+            return wrong(r, "TASK_ASKS of task %" G_GINT64_MODIFIER "x comes before its TASK_NEW",
+                         e->word[0]);
         t->asks = true;
         return true;
     }
@@ -259,14 +302,18 @@ static bool check_end(replay *r)
     for (uint32_t i = 0; i < r->objects->len; i++) {
         object *o = &g_array_index(r->objects, object, i);
         if (o->state != SK_OBJECT_FREED)
-            return wrong(r, "an object (the %u. that was made) is still %s in the end", i + 1, object_names[o->state]);
+            return wrong(r, "an object (the %u. that was made) is still %s in the end", i + 1,
+                         object_names[o->state]);
     }
     if (info->end_records != info->records)
-        return wrong(r, "END counts %" G_GUINT64_FORMAT " records, there are %" G_GUINT64_FORMAT, info->end_records, info->records);
+        return wrong(r, "END counts %" G_GUINT64_FORMAT " records, there are %" G_GUINT64_FORMAT,
+                     info->end_records, info->records);
     if (info->end_tasks != r->tasks->len)
-        return wrong(r, "END counts %" G_GUINT64_FORMAT " tasks, there are %u", info->end_tasks, r->tasks->len);
+        return wrong(r, "END counts %" G_GUINT64_FORMAT " tasks, there are %u", info->end_tasks,
+                     r->tasks->len);
     if (info->end_objects != r->objects->len)
-        return wrong(r, "END counts %" G_GUINT64_FORMAT " objects, there are %u", info->end_objects, r->objects->len);
+        return wrong(r, "END counts %" G_GUINT64_FORMAT " objects, there are %u", info->end_objects,
+                     r->objects->len);
     return true;
 }
 
@@ -278,8 +325,10 @@ static bool check_file(replay *r)
     if (!info->whole)
         return wrong(r, "it does not end with END");
     if (info->dropped || info->missing_chunks)
-        return wrong(r, "%" G_GUINT64_FORMAT " records were dropped, %" G_GUINT64_FORMAT " chunks are missing", info->dropped,
-                     info->missing_chunks);
+        return wrong(r,
+                     "%" G_GUINT64_FORMAT " records were dropped, %" G_GUINT64_FORMAT
+                     " chunks are missing",
+                     info->dropped, info->missing_chunks);
     return true;
 }
 
@@ -299,7 +348,7 @@ bool trace_check(const char *path, char *why, size_t n)
 
     bool good = check_file(&r);
     sk_cursor *c = good ? sk_trace_read_cursor(r.log) : NULL;
-    for (sk_event e; good && sk_trace_read_next(c, &e); )
+    for (sk_event e; good && sk_trace_read_next(c, &e);)
         good = check_event(&r, &e);
     good = good && check_end(&r);
 

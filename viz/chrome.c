@@ -1,9 +1,11 @@
-/* chrome.c -- see export.h. Chrome's trace event format, which ui.perfetto.dev and chrome://tracing open.
+/* chrome.c -- see export.h. Chrome's trace event format, which ui.perfetto.dev and
+ * chrome://tracing open.
  *
- * The idea: viewers draw a slice ("X") on a track and nest what overlaps, so slices of one track must not overlap. A worker
- * is a track; a task that was blocked in the middle is two slices. If a worker still has two tasks at once, the second
- * goes to a further track of the same name. An arrow is a pair of events "s" and "f" with one id: "s" lies inside the last
- * slice of the task that made the argument, "f" at the start of the first slice of the one that takes it.
+ * The idea: viewers draw a slice ("X") on a track and nest what overlaps, so slices of one track
+ * must not overlap. A worker is a track; a task that was blocked in the middle is two slices. If a
+ * worker still has two tasks at once, the second goes to a further track of the same name. An
+ * arrow is a pair of events "s" and "f" with one id: "s" lies inside the last slice of the task
+ * that made the argument, "f" at the start of the first slice of the one that takes it.
  *
  * Reading order: 1 text; 2 tracks; 3 slices, arrows, the driver; 4 the whole. */
 #include "export.h"
@@ -14,17 +16,20 @@
 
 enum { DRIVER_TRACK = 1, FIRST_TRACK = 2, SKEW_NS = 1000 };
 
-typedef struct placed { int64_t start; uint32_t track; } placed;
+typedef struct placed {
+    int64_t start;
+    uint32_t track;
+} placed;
 
 typedef struct chrome {
     FILE *out;
     const sk_timeline *t;
-    placed *places;                    /* of each slice */
-    uint32_t tracks;                   /* numbers used so far */
+    placed *places;  /* of each slice */
+    uint32_t tracks; /* numbers used so far */
     bool comma;
 } chrome;
 
-/* ---- 1. Text -------------------------------------------------------------------------------------- */
+/* ---- 1. Text -------------------------------------------------------------------------------- */
 
 static void put_string(FILE *out, const char *text)
 {
@@ -45,7 +50,8 @@ static void put_string(FILE *out, const char *text)
 static void put_us(FILE *out, const char *key, int64_t ns)
 {
     uint64_t size = ns < 0 ? (uint64_t)-ns : (uint64_t)ns;
-    fprintf(out, ",\"%s\":%s%" G_GUINT64_FORMAT ".%03u", key, ns < 0 ? "-" : "", size / 1000, (unsigned)(size % 1000));
+    fprintf(out, ",\"%s\":%s%" G_GUINT64_FORMAT ".%03u", key, ns < 0 ? "-" : "", size / 1000,
+            (unsigned)(size % 1000));
 }
 
 static void next_event(chrome *c)
@@ -57,7 +63,8 @@ static void next_event(chrome *c)
 static void put_meta(chrome *c, uint32_t pid, uint32_t tid, const char *what, const char *name)
 {
     next_event(c);
-    fprintf(c->out, "\"ph\":\"M\",\"pid\":%u,\"tid\":%u,\"name\":\"%s\",\"args\":{\"name\":", pid, tid, what);
+    fprintf(c->out, "\"ph\":\"M\",\"pid\":%u,\"tid\":%u,\"name\":\"%s\",\"args\":{\"name\":", pid,
+            tid, what);
     put_string(c->out, name);
     fputs("}}", c->out);
 }
@@ -65,10 +72,13 @@ static void put_meta(chrome *c, uint32_t pid, uint32_t tid, const char *what, co
 static void put_order(chrome *c, uint32_t pid, uint32_t tid, uint32_t order)
 {
     next_event(c);
-    fprintf(c->out, "\"ph\":\"M\",\"pid\":%u,\"tid\":%u,\"name\":\"thread_sort_index\",\"args\":{\"sort_index\":%u}}", pid, tid, order);
+    fprintf(c->out,
+            "\"ph\":\"M\",\"pid\":%u,\"tid\":%u,\"name\":\"thread_sort_index\",\"args\":{\"sort_"
+            "index\":%u}}",
+            pid, tid, order);
 }
 
-/* ---- 2. Tracks ------------------------------------------------------------------------------------ */
+/* ---- 2. Tracks ------------------------------------------------------------------------------ */
 
 static int by_row(const void *a, const void *b, void *data)
 {
@@ -86,19 +96,21 @@ static int by_row(const void *a, const void *b, void *data)
 
 static uint32_t pid_of(const sk_timeline *t, uint32_t row)
 {
-    return t->workers[row].node + 1;             /* some viewers take pid 0 for the idle process */
+    return t->workers[row].node + 1; /* some viewers take pid 0 for the idle process */
 }
 
 static void new_track(chrome *c, uint32_t row, unsigned extra)
 {
     char label[60];
-    g_snprintf(label, sizeof label, extra ? "worker %d (at the same time)" : "worker %d", c->t->workers[row].worker);
+    g_snprintf(label, sizeof label, extra ? "worker %d (at the same time)" : "worker %d",
+               c->t->workers[row].worker);
     put_meta(c, pid_of(c->t, row), c->tracks, "thread_name", label);
     put_order(c, pid_of(c->t, row), c->tracks, 1 + 2 * row + (extra > 0));
     c->tracks++;
 }
 
-/* The first track of this row that is free at the slice's start; two threads' clocks may differ a little. */
+/* The first track of this row that is free at the slice's start; two threads' clocks may differ a
+ * little. */
 static void place(chrome *c, uint32_t slice, GArray *ends, GArray *tracks)
 {
     const sk_line_slice *s = &c->t->slices[slice];
@@ -126,7 +138,8 @@ static void place_all(chrome *c)
 {
     const sk_timeline *t = c->t;
     g_autofree uint32_t *order = g_new(uint32_t, (gsize)t->nslices + 1);
-    g_autoptr(GArray) ends = g_array_new(FALSE, FALSE, sizeof(int64_t)), tracks = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    g_autoptr(GArray) ends = g_array_new(FALSE, FALSE, sizeof(int64_t)),
+                      tracks = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     uint32_t n = 0;
     for (uint32_t i = 0; i < t->nslices; i++)
         if (!t->slices[i].blocked)
@@ -141,11 +154,12 @@ static void place_all(chrome *c)
     }
 }
 
-/* ---- 3. Slices, arrows, the driver ---------------------------------------------------------------- */
+/* ---- 3. Slices, arrows, the driver ---------------------------------------------------------- */
 
 static void put_slice(chrome *c, uint32_t i)
 {
-    static const char *const ends[] = { "goes on", "done", "failed", "cancelled", "tried again", "unfinished" };
+    static const char *const ends[] = { "goes on",   "done",        "failed",
+                                        "cancelled", "tried again", "unfinished" };
     const sk_timeline *t = c->t;
     const sk_line_slice *s = &t->slices[i];
     const sk_line_task *task = &t->tasks[s->task];
@@ -158,8 +172,8 @@ static void put_slice(chrome *c, uint32_t i)
     put_us(c->out, "dur", s->end - c->places[i].start);
     if (s->how == SK_SLICE_FAILED)
         fputs(",\"cname\":\"terrible\"", c->out);
-    fprintf(c->out, ",\"args\":{\"task\":%u,\"outcome\":\"%s\",\"ends\":\"%s\"", s->task + 1, sk_timeline_outcome(t, s->task),
-            ends[s->how]);
+    fprintf(c->out, ",\"args\":{\"task\":%u,\"outcome\":\"%s\",\"ends\":\"%s\"", s->task + 1,
+            sk_timeline_outcome(t, s->task), ends[s->how]);
     if (task->code)
         fprintf(c->out, ",\"code\":\"%s\"", sk_timeline_code(task->code));
     if (task->attempts > 1)
@@ -173,8 +187,11 @@ static void put_slice(chrome *c, uint32_t i)
 static void put_arrow_end(chrome *c, const char *phase, uint32_t id, uint32_t slice, int64_t ns)
 {
     next_event(c);
-    fprintf(c->out, "\"ph\":\"%s\",\"cat\":\"argument\",\"name\":\"argument\",\"id\":%u,\"pid\":%u,\"tid\":%u%s", phase, id,
-            pid_of(c->t, c->t->slices[slice].row), c->places[slice].track, *phase == 'f' ? ",\"bp\":\"e\"" : "");
+    fprintf(c->out,
+            "\"ph\":\"%s\",\"cat\":\"argument\",\"name\":\"argument\",\"id\":%u,\"pid\":%u,\"tid\":"
+            "%u%s",
+            phase, id, pid_of(c->t, c->t->slices[slice].row), c->places[slice].track,
+            *phase == 'f' ? ",\"bp\":\"e\"" : "");
     put_us(c->out, "ts", ns);
     fputc('}', c->out);
 }
@@ -187,7 +204,9 @@ static void put_arrows(chrome *c)
         const sk_line_task *task = &t->tasks[i];
         for (unsigned d = 0; d < task->ndeps && task->first_slice != SK_NO_INDEX; d++) {
             const sk_line_object *o = &t->objects[t->deps[task->first_dep + d]];
-            uint32_t from = o->producer == SK_NO_INDEX ? SK_NO_INDEX : t->tasks[o->producer].last_slice, to = task->first_slice;
+            uint32_t from = o->producer == SK_NO_INDEX ? SK_NO_INDEX
+                                                       : t->tasks[o->producer].last_slice,
+                     to = task->first_slice;
             if (from == SK_NO_INDEX || t->slices[from].blocked || t->slices[to].blocked)
                 continue;
             /* Inside the slice: its very end belongs to whatever comes next on the track. */
@@ -204,13 +223,15 @@ static int by_start(const void *a, const void *b)
     return x->start < y->start ? -1 : x->start > y->start;
 }
 
-/* Waits of several of the driver's threads may overlap: each goes to the first track that is free. */
+/* Waits of several of the driver's threads may overlap: each goes to the first track that is free.
+ */
 static void put_driver(chrome *c)
 {
     static const char *const names[] = { "sk_get", "sk_get_all", "sk_wait", "sk_waiter_next" };
     const sk_timeline *t = c->t;
     g_autofree const sk_line_wait **order = g_new(const sk_line_wait *, (gsize)t->nwaits + 1);
-    g_autoptr(GArray) ends = g_array_new(FALSE, FALSE, sizeof(int64_t)), tracks = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    g_autoptr(GArray) ends = g_array_new(FALSE, FALSE, sizeof(int64_t)),
+                      tracks = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     const int64_t never = INT64_MIN;
     const uint32_t driver = DRIVER_TRACK;
     put_meta(c, 1, DRIVER_TRACK, "thread_name", "driver");
@@ -237,9 +258,10 @@ static void put_driver(chrome *c)
                 names[MIN(w->how, G_N_ELEMENTS(names) - 1)], g_array_index(tracks, uint32_t, k));
         put_us(c->out, "ts", w->start);
         put_us(c->out, "dur", w->end - w->start);
-        g_autofree char *where = g_strdup_printf("%s:%d", t->sites[w->site].file, t->sites[w->site].line);
-        fprintf(c->out, ",\"args\":{\"wanted\":%u,\"of\":%u,\"ready\":%u,\"code\":\"%s\",\"at\":", w->wanted, w->given, w->ready,
-                sk_timeline_code(w->code));
+        g_autofree char *where =
+            g_strdup_printf("%s:%d", t->sites[w->site].file, t->sites[w->site].line);
+        fprintf(c->out, ",\"args\":{\"wanted\":%u,\"of\":%u,\"ready\":%u,\"code\":\"%s\",\"at\":",
+                w->wanted, w->given, w->ready, sk_timeline_code(w->code));
         put_string(c->out, where);
         fputs("}}", c->out);
     }
@@ -250,7 +272,8 @@ static void put_says(chrome *c)
     const sk_timeline *t = c->t;
     for (uint32_t i = 0; i < t->nsays; i++) {
         const sk_line_say *say = &t->says[i];
-        uint32_t pid = 1, track = DRIVER_TRACK, s = say->task == SK_NO_INDEX ? SK_NO_INDEX : t->tasks[say->task].first_slice;
+        uint32_t pid = 1, track = DRIVER_TRACK,
+                 s = say->task == SK_NO_INDEX ? SK_NO_INDEX : t->tasks[say->task].first_slice;
         for (; s != SK_NO_INDEX; s = t->slices[s].next) {
             if (t->slices[s].blocked || t->slices[s].start > say->ns)
                 continue;
@@ -266,7 +289,7 @@ static void put_says(chrome *c)
     }
 }
 
-/* ---- 4. The whole --------------------------------------------------------------------------------- */
+/* ---- 4. The whole --------------------------------------------------------------------------- */
 
 void sk_chrome_write(FILE *out, const sk_timeline *t)
 {
@@ -277,12 +300,14 @@ void sk_chrome_write(FILE *out, const sk_timeline *t)
     put_string(out, program);
     fputs(",\"backend\":", out);
     put_string(out, t->backend);
-    fprintf(out, ",\"complete\":\"%s\"},\"traceEvents\":[", t->info.whole && !t->info.dropped ? "yes" : "no");
+    fprintf(out, ",\"complete\":\"%s\"},\"traceEvents\":[",
+            t->info.whole && !t->info.dropped ? "yes" : "no");
     for (uint32_t i = 0; i <= t->nworkers; i++) {
         char label[40];
         uint32_t node = i < t->nworkers ? t->workers[i].node : 0;
-        if (i == t->nworkers ? i > 0 && t->workers[0].node == 0 : i > 0 && node == t->workers[i - 1].node)
-            continue;                            /* node 0 is named even if it has no workers: it is the driver's */
+        if (i == t->nworkers ? i > 0 && t->workers[0].node == 0
+                             : i > 0 && node == t->workers[i - 1].node)
+            continue; /* node 0 is named even if it has no workers: it is the driver's */
         g_snprintf(label, sizeof label, "node %u", node);
         put_meta(&c, node + 1, 0, "process_name", label);
     }

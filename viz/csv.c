@@ -1,5 +1,6 @@
-/* csv.c -- see export.h. One line a task; times in ns since sk_init, empty where it never happened; `deps` are the tasks whose
- * answers are arguments, separated by spaces. Quoted as RFC 4180 says. */
+/* csv.c -- see export.h. One line a task; times in ns since sk_init, empty where it never
+ * happened; `deps` are the tasks whose answers are arguments, separated by spaces. Quoted as RFC
+ * 4180 says. */
 #include "export.h"
 
 #include <glib.h>
@@ -26,7 +27,9 @@ static void put_time(FILE *out, int64_t ns)
 
 void sk_csv_write(FILE *out, const sk_timeline *t)
 {
-    fputs("id,name,file,line,parent,worker,node,submitted_ns,ready_ns,start_ns,end_ns,blocked_ns,attempts,outcome,deps\n", out);
+    fputs("id,name,file,line,parent,worker,node,submitted_ns,ready_ns,start_ns,end_ns,blocked_ns,"
+          "attempts,outcome,deps\n",
+          out);
     for (uint32_t i = 0; i < t->ntasks; i++) {
         const sk_line_task *task = &t->tasks[i];
         const sk_line_site *site = &t->sites[task->site];
@@ -34,7 +37,8 @@ void sk_csv_write(FILE *out, const sk_timeline *t)
         put_text(out, sk_timeline_name(t, i));
         fputc(',', out);
         put_text(out, site->file);
-        fprintf(out, ",%d,%u,", site->line, task->parent + 1);         /* SK_NO_INDEX + 1 is 0, the driver */
+        fprintf(out, ",%d,%u,", site->line,
+                task->parent + 1); /* SK_NO_INDEX + 1 is 0, the driver */
         if (task->last_slice != SK_NO_INDEX) {
             const sk_line_worker *w = &t->workers[t->slices[task->last_slice].row];
             fprintf(out, "%d,%u,", w->worker, w->node);
@@ -45,7 +49,8 @@ void sk_csv_write(FILE *out, const sk_timeline *t)
         put_time(out, task->ready);
         put_time(out, task->start);
         put_time(out, task->end);
-        fprintf(out, "%" G_GINT64_FORMAT ",%u,%s,", task->blocked_ns, task->attempts, sk_timeline_outcome(t, i));
+        fprintf(out, "%" G_GINT64_FORMAT ",%u,%s,", task->blocked_ns, task->attempts,
+                sk_timeline_outcome(t, i));
         const char *space = "";
         for (unsigned d = 0; d < task->ndeps; d++) {
             const sk_line_object *o = &t->objects[t->deps[task->first_dep + d]];

@@ -1,5 +1,6 @@
-/* dot.c -- see export.h. Tasks are boxes coloured by function, puts that tasks take are ellipses; an arrow is an argument, with
- * the number of the answer where a task has several; a dotted arrow leads from a task to those it submitted. */
+/* dot.c -- see export.h. Tasks are boxes coloured by function, puts that tasks take are ellipses;
+ * an arrow is an argument, with the number of the answer where a task has several; a dotted arrow
+ * leads from a task to those it submitted. */
 #include "export.h"
 
 #include <glib.h>
@@ -69,7 +70,8 @@ static void put_edges(FILE *out, const sk_timeline *t, uint32_t i, bool *put_dra
         fprintf(out, "  o%u -> t%u;\n", index + 1, i + 1);
     }
     if (task->parent != SK_NO_INDEX)
-        fprintf(out, "  t%u -> t%u [style=dotted, arrowhead=open, constraint=false];\n", task->parent + 1, i + 1);
+        fprintf(out, "  t%u -> t%u [style=dotted, arrowhead=open, constraint=false];\n",
+                task->parent + 1, i + 1);
 }
 
 void sk_dot_write(FILE *out, const sk_timeline *t)
@@ -79,7 +81,8 @@ void sk_dot_write(FILE *out, const sk_timeline *t)
     g_autofree char *program = g_path_get_basename(t->program);
     put_text(out, program);
     fputs("\";\n  node [shape=box, style=filled, fontname=\"sans-serif\", fontsize=10];\n"
-          "  edge [fontname=\"sans-serif\", fontsize=8];\n", out);
+          "  edge [fontname=\"sans-serif\", fontsize=8];\n",
+          out);
     for (uint32_t i = 0; i < t->ntasks; i++)
         put_task(out, t, i);
     for (uint32_t i = 0; i < t->ntasks; i++)

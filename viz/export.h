@@ -1,12 +1,13 @@
-/* export.h -- what `skate trace` can make of a timeline. Each writes the whole of one form to `out`; write errors stay in the
- * stream, for the caller to find with ferror. Tasks are called 1, 2, 3 ... in the order of their submission, 0 is the driver,
- * in all of them.
+/* export.h -- what `skate trace` can make of a timeline. Each writes the whole of one form to
+ * `out`; write errors stay in the stream, for the caller to find with ferror. Tasks are called 1,
+ * 2, 3 ... in the order of their submission, 0 is the driver, in all of them.
  *
  *   summary.c   figures, workers, functions, critical path, for people
  *   refs.c      objects by the line that made them: what was freed when, and what only grows
- *   chrome.c    Chrome trace JSON, for ui.perfetto.dev: one process a node, one track a worker, arrows for dependencies
+ *   chrome.c    Chrome trace JSON, for ui.perfetto.dev: a process a node, a track a worker, arrows
+ *               for dependencies
  *   dot.c       the task graph for Graphviz
- *   csv.c       a line a task, for spreadsheets and pandas                                              */
+ *   csv.c       a line a task, for spreadsheets and pandas */
 #ifndef SK_EXPORT_H
 #define SK_EXPORT_H
 
@@ -15,7 +16,8 @@
 #include "timeline.h"
 
 void sk_summary_print(FILE *out, const sk_timeline *t, const char *path);
-/* What is missing from the trace, a line each ("TRUNCATED: ..."); nothing if it is whole. Returns how many lines. */
+/* What is missing from the trace, a line each ("TRUNCATED: ..."); nothing if it is whole. Returns
+ * how many lines. */
 unsigned sk_summary_warn(FILE *out, const sk_timeline *t);
 void sk_refs_print(FILE *out, const sk_timeline *t);
 void sk_chrome_write(FILE *out, const sk_timeline *t);

@@ -1,5 +1,6 @@
-/* main.c -- skate trace: what is in an event log, as text, or exported for other programs. Options in; the forms are in export.h.
- * Exit status: 0, 1 if the trace cannot be read or an export cannot be written, 2 for wrong usage. */
+/* main.c -- skate trace: what is in an event log, as text, or exported for other programs. Options
+ * in; the forms are in export.h. Exit status: 0, 1 if the trace cannot be read or an export cannot
+ * be written, 2 for wrong usage. */
 #include <errno.h>
 #include <glib.h>
 #include <locale.h>
@@ -26,7 +27,8 @@ static int usage(const char *what, const char *which)
 }
 
 /* Writes one form to `path`, "-" for standard output. */
-static bool export(const sk_timeline *t, const char *path, void (*write)(FILE *, const sk_timeline *))
+static bool export(const sk_timeline *t, const char *path,
+                   void (*write)(FILE *, const sk_timeline *))
 {
     bool console = !strcmp(path, "-");
     FILE *out = console ? stdout : fopen(path, "w");
@@ -48,18 +50,23 @@ int main(int argc, char **argv)
     gboolean summary = FALSE, gantt = FALSE, refs = FALSE;
     g_autofree char *chrome = NULL, *dot = NULL, *csv = NULL;
     GOptionEntry entries[] = {
-        { "summary", 0, 0, G_OPTION_ARG_NONE, &summary, "Tasks, T1, Tinf, workers, functions, critical path, bytes", NULL },
+        { "summary", 0, 0, G_OPTION_ARG_NONE, &summary,
+          "Tasks, T1, Tinf, workers, functions, critical path, bytes", NULL },
         { "gantt", 0, 0, G_OPTION_ARG_NONE, &gantt, "A chart as text: one row a worker", NULL },
-        { "refs", 0, 0, G_OPTION_ARG_NONE, &refs, "Objects by the line that made them, and what only grows", NULL },
-        { "chrome", 0, 0, G_OPTION_ARG_FILENAME, &chrome, "Chrome trace JSON, for Perfetto", "OUT.json" },
+        { "refs", 0, 0, G_OPTION_ARG_NONE, &refs,
+          "Objects by the line that made them, and what only grows", NULL },
+        { "chrome", 0, 0, G_OPTION_ARG_FILENAME, &chrome, "Chrome trace JSON, for Perfetto",
+          "OUT.json" },
         { "dot", 0, 0, G_OPTION_ARG_FILENAME, &dot, "The task graph, for Graphviz", "OUT.dot" },
         { "csv", 0, 0, G_OPTION_ARG_FILENAME, &csv, "One line a task", "OUT.csv" },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
-    setlocale(LC_CTYPE, "");           /* not numbers: JSON and CSV want points */
+    setlocale(LC_CTYPE, ""); /* not numbers: JSON and CSV want points */
     g_set_prgname("skate trace");
     g_autoptr(GOptionContext) options = g_option_context_new("FILE.sktrace");
-    g_option_context_set_summary(options, "Shows an event log that --sk-trace=FILE, or skate run --trace FILE, has written.");
+    g_option_context_set_summary(
+        options,
+        "Shows an event log that --sk-trace=FILE, or skate run --trace FILE, has written.");
     g_option_context_set_description(options, help);
     g_option_context_add_main_entries(options, entries, NULL);
     g_autoptr(GError) wrong = NULL;
@@ -95,7 +102,8 @@ int main(int argc, char **argv)
     if (refs)
         sk_refs_print(stdout, t);
     if ((summary || gantt || refs) && (fflush(stdout) || ferror(stdout)))
-        good = fprintf(stderr, "skate trace: cannot write to standard output: %s\n", g_strerror(errno)) < 0;
+        good = fprintf(stderr, "skate trace: cannot write to standard output: %s\n",
+                       g_strerror(errno)) < 0;
     if (chrome)
         good &= export(t, chrome, sk_chrome_write);
     if (dot)

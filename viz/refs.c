@@ -1,13 +1,17 @@
-/* refs.c -- see export.h. A site whose objects are never freed while the program works holds on to more and more: usually refs
- * that are kept in a list for ever, or a loop without sk_drop or sk_scope. What shutdown frees does not count as freed then. */
+/* refs.c -- see export.h. A site whose objects are never freed while the program works holds on to
+ * more and more: usually refs that are kept in a list for ever, or a loop without sk_drop or
+ * sk_scope. What shutdown frees does not count as freed then. */
 #include "export.h"
 
 #include <glib.h>
 #include <stdlib.h>
 
-enum { MANY = 10 };                    /* fewer objects than this are no pattern */
+enum { MANY = 10 }; /* fewer objects than this are no pattern */
 
-typedef struct count { uint32_t site; uint64_t made, early, late, never, bytes; } count;
+typedef struct count {
+    uint32_t site;
+    uint64_t made, early, late, never, bytes;
+} count;
 
 static int by_keeping(const void *a, const void *b)
 {
@@ -18,7 +22,8 @@ static int by_keeping(const void *a, const void *b)
     return x->site < y->site ? -1 : x->site > y->site;
 }
 
-/* When the last task ended, and the driver submitted and waited for the last time: from then on only shutdown frees. */
+/* When the last task ended, and the driver submitted and waited for the last time: from then on
+ * only shutdown frees. */
 static int64_t end_of_work(const sk_timeline *t)
 {
     int64_t end = t->first;
@@ -51,25 +56,33 @@ void sk_refs_print(FILE *out, const sk_timeline *t)
     }
     qsort(counts, t->nsites, sizeof *counts, by_keeping);
 
-    fprintf(out, "%u objects, by the line that made them; \"in the end\": by sk_shutdown, or after the last task\n\n", t->nobjects);
-    fprintf(out, "%10s %10s %10s %10s %14s  %s\n", "made", "freed", "in the end", "never", "bytes", "where");
+    fprintf(out,
+            "%u objects, by the line that made them; \"in the end\": by sk_shutdown, or after the "
+            "last task\n\n",
+            t->nobjects);
+    fprintf(out, "%10s %10s %10s %10s %14s  %s\n", "made", "freed", "in the end", "never", "bytes",
+            "where");
     for (uint32_t i = 0; i < t->nsites; i++) {
         const count *c = &counts[i];
         bool grows = c->made >= MANY && c->early == 0;
         if (!c->made)
             continue;
         growing += grows;
-        fprintf(out, "%10" G_GUINT64_FORMAT " %10" G_GUINT64_FORMAT " %10" G_GUINT64_FORMAT " %10" G_GUINT64_FORMAT
-                " %14" G_GUINT64_FORMAT "  %s:%d (%s)%s\n", c->made, c->early, c->late, c->never, c->bytes,
-                t->sites[c->site].file, t->sites[c->site].line, t->sites[c->site].fn, grows ? "  ONLY GROWS" : "");
+        fprintf(out,
+                "%10" G_GUINT64_FORMAT " %10" G_GUINT64_FORMAT " %10" G_GUINT64_FORMAT
+                " %10" G_GUINT64_FORMAT " %14" G_GUINT64_FORMAT "  %s:%d (%s)%s\n",
+                c->made, c->early, c->late, c->never, c->bytes, t->sites[c->site].file,
+                t->sites[c->site].line, t->sites[c->site].fn, grows ? "  ONLY GROWS" : "");
     }
     fputc('\n', out);
     if (never)
         fprintf(out, "%" G_GUINT64_FORMAT " objects were never freed%s\n", never,
                 t->info.whole ? "" : " (or the trace ends before that)");
     if (growing)
-        fprintf(out, "%u site%s: nothing made there was freed while the program worked; sk_drop, or sk_scope in loops\n", growing,
-                growing == 1 ? " only grows" : "s only grow");
+        fprintf(out,
+                "%u site%s: nothing made there was freed while the program worked; sk_drop, or "
+                "sk_scope in loops\n",
+                growing, growing == 1 ? " only grows" : "s only grow");
     if (!never && !growing)
         fputs("all were freed, and no site only grows\n", out);
 }

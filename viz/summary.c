@@ -12,22 +12,30 @@ unsigned sk_summary_warn(FILE *out, const sk_timeline *t)
     const sk_read_info *info = &t->info;
     unsigned n = 0;
     if (info->damage) {
-        fprintf(out, "DAMAGED: %s at byte %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT "; what follows could not be read\n",
+        fprintf(out,
+                "DAMAGED: %s at byte %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+                "; what follows could not be read\n",
                 info->damage, info->damaged_at, info->bytes);
         n++;
     }
     if (info->truncated) {
-        fprintf(out, "TRUNCATED: the trace stops before its end (was the program killed?); all figures are of the part "
+        fprintf(out, "TRUNCATED: the trace stops before its end (was the program killed?); all "
+                     "figures are of the part "
                      "that is there\n");
         n++;
     }
     if (info->dropped) {
-        fprintf(out, "DROPPED: %" G_GUINT64_FORMAT " records could not be written (is the disk full?); the figures are too small\n",
+        fprintf(out,
+                "DROPPED: %" G_GUINT64_FORMAT
+                " records could not be written (is the disk full?); the figures are too small\n",
                 info->dropped);
         n++;
     }
     if (info->missing_chunks) {
-        fprintf(out, "MISSING: %" G_GUINT64_FORMAT " chunks are not in the file; the figures are too small\n", info->missing_chunks);
+        fprintf(out,
+                "MISSING: %" G_GUINT64_FORMAT
+                " chunks are not in the file; the figures are too small\n",
+                info->missing_chunks);
         n++;
     }
     return n;
@@ -48,28 +56,32 @@ static void put_figures(FILE *out, const sk_timeline *t)
 {
     char a[16], b[32], d[32];
     int64_t waited = 0;
-    fprintf(out, "  tasks        %u: %u done, %u failed, %u cancelled", t->ntasks, t->done, t->failed, t->cancelled);
+    fprintf(out, "  tasks        %u: %u done, %u failed, %u cancelled", t->ntasks, t->done,
+            t->failed, t->cancelled);
     if (t->unfinished)
         fprintf(out, ", %u unfinished", t->unfinished);
     fprintf(out, "; %u retries\n", t->retries);
     fprintf(out, "  work T1      %s\n", sk_timeline_time(t->work, a));
     fprintf(out, "  span Tinf    %s\n", sk_timeline_time(t->span, a));
     if (t->span > 0)
-        fprintf(out, "  parallelism  %.2f   T1 / Tinf: more workers than that do not help\n", (double)t->work / (double)t->span);
+        fprintf(out, "  parallelism  %.2f   T1 / Tinf: more workers than that do not help\n",
+                (double)t->work / (double)t->span);
     fprintf(out, "  makespan     %s", sk_timeline_time(t->makespan, a));
     if (t->makespan > 0)
         fprintf(out, "   %.2f workers busy on average", (double)t->work / (double)t->makespan);
     for (uint32_t i = 0; i < t->nwaits; i++)
         waited += t->waits[i].end - t->waits[i].start;
-    fprintf(out, "\n  driver       waited %s, %u time%s\n", sk_timeline_time(waited, a), t->nwaits, t->nwaits == 1 ? "" : "s");
-    fprintf(out, "  objects      %u made, %u freed; %s in all, at most %s at once\n\n", t->nobjects, t->objects_freed,
-            bytes_text(t->bytes_made, b), bytes_text(t->bytes_peak, d));
+    fprintf(out, "\n  driver       waited %s, %u time%s\n", sk_timeline_time(waited, a), t->nwaits,
+            t->nwaits == 1 ? "" : "s");
+    fprintf(out, "  objects      %u made, %u freed; %s in all, at most %s at once\n\n", t->nobjects,
+            t->objects_freed, bytes_text(t->bytes_made, b), bytes_text(t->bytes_peak, d));
 }
 
 static void put_workers(FILE *out, const sk_timeline *t)
 {
     char a[16], b[16], d[16];
-    fprintf(out, "  %-14s %9s %9s %6s %9s %9s\n", "worker", "attempts", "busy", "", "idle", "blocked");
+    fprintf(out, "  %-14s %9s %9s %6s %9s %9s\n", "worker", "attempts", "busy", "", "idle",
+            "blocked");
     uint32_t lines = 0, idle = 0;
     for (uint32_t i = 0; i < t->nworkers && lines < MOST_WORKERS; i++) {
         const sk_line_worker *w = &t->workers[i];
@@ -80,9 +92,11 @@ static void put_workers(FILE *out, const sk_timeline *t)
         }
         int n = t->nodes > 1 ? g_snprintf(label, sizeof label, "node %u>", w->node) : 0;
         g_snprintf(label + n, sizeof label - (gulong)n, "%d", w->worker);
-        fprintf(out, "  %-14s %9u %9s %5.1f%% %9s %9s\n", label, w->tasks, sk_timeline_time(w->busy_ns, a),
+        fprintf(out, "  %-14s %9u %9s %5.1f%% %9s %9s\n", label, w->tasks,
+                sk_timeline_time(w->busy_ns, a),
                 t->makespan ? 100.0 * (double)w->busy_ns / (double)t->makespan : 0.0,
-                sk_timeline_time(MAX(0, t->makespan - w->busy_ns), b), sk_timeline_time(w->blocked_ns, d));
+                sk_timeline_time(MAX(0, t->makespan - w->busy_ns), b),
+                sk_timeline_time(w->blocked_ns, d));
         lines++;
     }
     if (lines + idle < t->nworkers)
@@ -109,35 +123,43 @@ static void put_fns(FILE *out, const sk_timeline *t)
     for (uint32_t i = 0; i < t->nfns; i++)
         order[i] = &t->fns[i];
     qsort(order, t->nfns, sizeof *order, by_time);
-    fprintf(out, "  %-24s %9s %9s %9s %9s %9s %7s\n", "function", "tasks", "failed", "mean", "longest", "in all", "of T1");
+    fprintf(out, "  %-24s %9s %9s %9s %9s %9s %7s\n", "function", "tasks", "failed", "mean",
+            "longest", "in all", "of T1");
     for (uint32_t i = 0; i < t->nfns && i < MOST_FNS; i++) {
         const sk_line_fn *fn = order[i];
         fprintf(out, "  %-24s %9u %9u %9s %9s %9s %6.1f%%\n", fn->name, fn->tasks, fn->failed,
-                sk_timeline_time(fn->run_ns / MAX(1, fn->tasks), a), sk_timeline_time(fn->longest_ns, b),
-                sk_timeline_time(fn->run_ns, d), t->work ? 100.0 * (double)fn->run_ns / (double)t->work : 0.0);
+                sk_timeline_time(fn->run_ns / MAX(1, fn->tasks), a),
+                sk_timeline_time(fn->longest_ns, b), sk_timeline_time(fn->run_ns, d),
+                t->work ? 100.0 * (double)fn->run_ns / (double)t->work : 0.0);
     }
     if (t->nfns > MOST_FNS)
         fprintf(out, "  and %u more functions\n", t->nfns - MOST_FNS);
     fputc('\n', out);
 }
 
-/* Steps that follow each other, of one function submitted on one line, are one line here; the middle of a long path is left out. */
+/* Steps that follow each other, of one function submitted on one line, are one line here; the
+ * middle of a long path is left out. */
 static void put_path(FILE *out, const sk_timeline *t)
 {
-    typedef struct fold { uint32_t task, n; int64_t ns; } fold;
+    typedef struct fold {
+        uint32_t task, n;
+        int64_t ns;
+    } fold;
     g_autofree fold *folds = g_new(fold, (gsize)t->npath + 1);
     uint32_t n = 0;
     char a[16];
     if (!t->npath)
         return;
     for (uint32_t i = 0; i < t->npath; i++) {
-        const sk_line_task *task = &t->tasks[t->path[i].task], *last = n ? &t->tasks[folds[n - 1].task] : NULL;
+        const sk_line_task *task = &t->tasks[t->path[i].task],
+                           *last = n ? &t->tasks[folds[n - 1].task] : NULL;
         if (last && last->fn == task->fn && last->site == task->site && last->name == task->name)
             folds[n - 1].n++, folds[n - 1].ns += t->path[i].ns;
         else
             folds[n++] = (fold){ t->path[i].task, 1, t->path[i].ns };
     }
-    fprintf(out, "  critical path: %s in %u step%s, first to last\n", sk_timeline_time(t->span, a), t->npath, t->npath == 1 ? "" : "s");
+    fprintf(out, "  critical path: %s in %u step%s, first to last\n", sk_timeline_time(t->span, a),
+            t->npath, t->npath == 1 ? "" : "s");
     for (uint32_t i = 0; i < n; i++) {
         if (n > MOST_STEPS && i == MOST_STEPS / 2) {
             uint32_t steps = 0;
@@ -151,8 +173,8 @@ static void put_path(FILE *out, const sk_timeline *t)
         if (folds[i].n > 1)
             g_snprintf(times, sizeof times, " x %u", folds[i].n);
         g_autofree char *what = g_strdup_printf("%s%s", sk_timeline_name(t, folds[i].task), times);
-        fprintf(out, "  %9s  %-24s submitted at %s:%d\n", sk_timeline_time(folds[i].ns, a), what, t->sites[task->site].file,
-                t->sites[task->site].line);
+        fprintf(out, "  %9s  %-24s submitted at %s:%d\n", sk_timeline_time(folds[i].ns, a), what,
+                t->sites[task->site].file, t->sites[task->site].line);
     }
     fputc('\n', out);
 }
@@ -169,8 +191,9 @@ static void put_failures(FILE *out, const sk_timeline *t)
         if (shown > MOST_FAILURES)
             fprintf(out, "  and %u more\n", t->failed - MOST_FAILURES);
         else
-            fprintf(out, "  %-13s %-20s submitted at %s:%d   (task %u%s)\n", sk_timeline_code(task->code), sk_timeline_name(t, i),
-                    t->sites[task->site].file, t->sites[task->site].line, i + 1,
+            fprintf(out, "  %-13s %-20s submitted at %s:%d   (task %u%s)\n",
+                    sk_timeline_code(task->code), sk_timeline_name(t, i), t->sites[task->site].file,
+                    t->sites[task->site].line, i + 1,
                     task->start == SK_NO_TIME ? ", never ran" : "");
     }
     if (shown)
@@ -184,7 +207,8 @@ void sk_summary_print(FILE *out, const sk_timeline *t, const char *path)
 {
     const char *seed = sk_trace_read_value(t->log, "seed");
     g_autofree char *program = g_path_get_basename(t->program);
-    fprintf(out, "%s: %s on %s, %u worker%s", path, program, t->backend, t->nworkers, t->nworkers == 1 ? "" : "s");
+    fprintf(out, "%s: %s on %s, %u worker%s", path, program, t->backend, t->nworkers,
+            t->nworkers == 1 ? "" : "s");
     if (t->nodes > 1)
         fprintf(out, " on %u nodes", t->nodes);
     fprintf(out, "%s%s\n", seed ? ", seed " : "", seed ? seed : "");

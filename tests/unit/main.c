@@ -1,6 +1,7 @@
 /* main.c -- the unit tests. A new suite: one line in the list below.
  *
- * CK_RUN_CASE and CK_RUN_SUITE pick some; set but empty, Check would run none and call that a success. */
+ * CK_RUN_CASE and CK_RUN_SUITE pick some; set but empty, Check would run none and call that a
+ * success. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* test_timeline.c -- the model of a run, its figures, and what is made of them: Gantt chart, Chrome JSON, CSV, DOT. */
+/* test_timeline.c -- the model of a run, its figures, and what is made of them: Gantt chart,
+ * Chrome JSON, CSV, DOT. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,11 @@
 
 Suite *timeline_suite(void);
 
-typedef struct loaded { GByteArray *file; sk_reader *log; sk_timeline *t; } loaded;
+typedef struct loaded {
+    GByteArray *file;
+    sk_reader *log;
+    sk_timeline *t;
+} loaded;
 
 static loaded load(GByteArray *file)
 {
@@ -28,7 +33,10 @@ static void unload(loaded *l)
 }
 
 static void write_gantt(FILE *out, const sk_timeline *t) { sk_gantt_print(out, t, 60); }
-static void write_summary(FILE *out, const sk_timeline *t) { sk_summary_print(out, t, "x.sktrace"); }
+static void write_summary(FILE *out, const sk_timeline *t)
+{
+    sk_summary_print(out, t, "x.sktrace");
+}
 
 /* What `write` prints of this timeline; free it. */
 static char *text_of(const sk_timeline *t, void (*write)(FILE *, const sk_timeline *))
@@ -53,13 +61,15 @@ static void assert_in(const char *text, const char *part)
 
 enum { MS = 1000000 };
 
-/* Submits a task at `ns` and makes it READY when its arguments are there, at `ready` (== ns: at once). */
-#define SUBMIT(f, ns, ready, task, fn, parent, ...)                                                                  \
-    do {                                                                                                             \
-        forge_task((f), 0, (ns), (task), (fn), (parent), __VA_ARGS__);                                               \
-        forge_move((f), 0, (ns), (task), SK_TASK_NONE, (ready) == (ns) ? SK_TASK_READY : SK_TASK_WAITING, 0);        \
-        if ((ready) != (ns))                                                                                         \
-            forge_move((f), 9, (ready), (task), SK_TASK_WAITING, SK_TASK_READY, 0);                                  \
+/* Submits a task at `ns` and makes it READY when its arguments are there, at `ready` (== ns: at
+ * once). */
+#define SUBMIT(f, ns, ready, task, fn, parent, ...)                                                \
+    do {                                                                                           \
+        forge_task((f), 0, (ns), (task), (fn), (parent), __VA_ARGS__);                             \
+        forge_move((f), 0, (ns), (task), SK_TASK_NONE,                                             \
+                   (ready) == (ns) ? SK_TASK_READY : SK_TASK_WAITING, 0);                          \
+        if ((ready) != (ns))                                                                       \
+            forge_move((f), 9, (ready), (task), SK_TASK_WAITING, SK_TASK_READY, 0);                \
     } while (0)
 
 /* Three tasks of 100 ms, each takes the one before. */
@@ -109,7 +119,8 @@ static forge nested(void)
     return f;
 }
 
-/* Attempt 1 ends after 40 ms and is tried again, attempt 2 fails; one is cancelled while it runs, one is never run. */
+/* Attempt 1 ends after 40 ms and is tried again, attempt 2 fails; one is cancelled while it runs,
+ * one is never run. */
 static forge trouble(void)
 {
     forge f = forge_start(1, 2, "shaky", "slow", NULL);
@@ -220,7 +231,8 @@ START_TEST(retries_failures_and_cancels_are_told_apart)
     ck_assert_uint_eq(shaky->attempts, 2);
     ck_assert_int_eq(shaky->run_ns, 80 * MS);
     ck_assert_uint_eq(shaky->code, SK_TASK);
-    const sk_line_slice *first = &l.t->slices[shaky->first_slice], *second = &l.t->slices[first->next];
+    const sk_line_slice *first = &l.t->slices[shaky->first_slice],
+                        *second = &l.t->slices[first->next];
     ck_assert_uint_eq(first->how, SK_SLICE_RETRIED);
     ck_assert_uint_eq(second->how, SK_SLICE_FAILED);
     ck_assert_uint_eq(second->attempt, 2);
@@ -249,9 +261,14 @@ END_TEST
 
 START_TEST(times_are_printed_in_three_digits)
 {
-    static const struct { int64_t ns; const char *text; } cases[] = {
-        { 0, "0 ns" }, { 999, "999 ns" }, { 1000, "1.00 us" }, { 12345, "12.3 us" }, { 123456, "123 us" }, { 999600, "1.00 ms" },
-        { 1500000, "1.50 ms" }, { 2000000000, "2.00 s" }, { 3600000000000, "3600 s" }, { -1500, "-1.50 us" },
+    static const struct {
+        int64_t ns;
+        const char *text;
+    } cases[] = {
+        { 0, "0 ns" },          { 999, "999 ns" },        { 1000, "1.00 us" },
+        { 12345, "12.3 us" },   { 123456, "123 us" },     { 999600, "1.00 ms" },
+        { 1500000, "1.50 ms" }, { 2000000000, "2.00 s" }, { 3600000000000, "3600 s" },
+        { -1500, "-1.50 us" },
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
         char buf[16];
@@ -268,8 +285,9 @@ static void try_everything(const GByteArray *file, size_t size)
     memcpy(copy, file->data, size);
     sk_reader *log = sk_trace_read_memory("x", copy, size, NULL);
     if (log) {
-        void (*const writers[])(FILE *, const sk_timeline *) = { write_gantt, write_summary, sk_refs_print, sk_chrome_write,
-                                                                 sk_dot_write, sk_csv_write };
+        void (*const writers[])(FILE *, const sk_timeline *) = { write_gantt,   write_summary,
+                                                                 sk_refs_print, sk_chrome_write,
+                                                                 sk_dot_write,  sk_csv_write };
         sk_timeline *t = sk_timeline_new(log);
         for (unsigned i = 0; i < G_N_ELEMENTS(writers); i++)
             free(text_of(t, writers[i]));
@@ -487,7 +505,10 @@ END_TEST
 
 /* ---- exports ---- */
 
-typedef struct json_slice { unsigned pid, tid; double ts, end; } json_slice;
+typedef struct json_slice {
+    unsigned pid, tid;
+    double ts, end;
+} json_slice;
 
 static int by_track(const void *a, const void *b)
 {
@@ -506,7 +527,8 @@ static double number_after(const char *line, const char *key)
     return g_ascii_strtod(p + strlen(key), NULL);
 }
 
-/* Slices of one track do not overlap; each arrow starts inside a slice and ends at one. Returns how many arrows. */
+/* Slices of one track do not overlap; each arrow starts inside a slice and ends at one. Returns
+ * how many arrows. */
 static unsigned check_chrome(const char *text)
 {
     gchar **lines = g_strsplit(text, "\n", -1);
@@ -515,7 +537,8 @@ static unsigned check_chrome(const char *text)
     for (unsigned i = 0; lines[i]; i++) {
         if (!strstr(lines[i], "\"ph\":\"X\""))
             continue;
-        json_slice s = { (unsigned)number_after(lines[i], "\"pid\":"), (unsigned)number_after(lines[i], "\"tid\":"),
+        json_slice s = { (unsigned)number_after(lines[i], "\"pid\":"),
+                         (unsigned)number_after(lines[i], "\"tid\":"),
                          number_after(lines[i], "\"ts\":"), 0 };
         s.end = s.ts + number_after(lines[i], "\"dur\":");
         g_array_append_val(slices, s);
@@ -529,8 +552,10 @@ static unsigned check_chrome(const char *text)
         bool start = strstr(lines[i], "\"ph\":\"s\""), end = strstr(lines[i], "\"ph\":\"f\"");
         bool bound = !start && !end;
         for (unsigned k = 0; k < slices->len && !bound; k++)
-            bound = s[k].pid == (unsigned)number_after(lines[i], "\"pid\":") && s[k].tid == (unsigned)number_after(lines[i], "\"tid\":")
-                    && number_after(lines[i], "\"ts\":") >= s[k].ts && number_after(lines[i], "\"ts\":") <= s[k].end;
+            bound = s[k].pid == (unsigned)number_after(lines[i], "\"pid\":") &&
+                    s[k].tid == (unsigned)number_after(lines[i], "\"tid\":") &&
+                    number_after(lines[i], "\"ts\":") >= s[k].ts &&
+                    number_after(lines[i], "\"ts\":") <= s[k].end;
         ck_assert_msg(bound, "bound to no slice: %s", lines[i]);
         arrows += start;
     }
@@ -541,8 +566,10 @@ static unsigned check_chrome(const char *text)
 
 START_TEST(chrome_slices_of_one_track_do_not_overlap_and_arrows_are_bound)
 {
-    static const struct { forge (*make)(void); unsigned arrows; } cases[] = { { chain, 2 }, { tree, 6 }, { nested, 0 },
-                                                                              { trouble, 0 } };
+    static const struct {
+        forge (*make)(void);
+        unsigned arrows;
+    } cases[] = { { chain, 2 }, { tree, 6 }, { nested, 0 }, { trouble, 0 } };
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
         forge f = cases[i].make();
         loaded l = load(forge_end(&f, true, 300 * MS));
@@ -587,7 +614,8 @@ START_TEST(csv_has_a_line_a_task)
     forge f = trouble();
     loaded l = load(forge_end(&f, true, 100 * MS));
     g_autofree char *text = text_of(l.t, sk_csv_write);
-    assert_text(text, "id,name,file,line,parent,worker,node,submitted_ns,ready_ns,start_ns,end_ns,blocked_ns,attempts,outcome,deps\n"
+    assert_text(text, "id,name,file,line,parent,worker,node,submitted_ns,ready_ns,start_ns,end_ns,"
+                      "blocked_ns,attempts,outcome,deps\n"
                       "1,shaky,forge.c,1,0,0,0,0,0,0,90000000,0,2,failed,\n"
                       "2,slow,forge.c,2,0,1,0,0,0,0,60000000,0,1,cancelled,\n"
                       "3,slow,forge.c,2,0,,,0,90000000,,95000000,0,0,failed,1\n");

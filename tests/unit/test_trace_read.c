@@ -1,4 +1,5 @@
-/* test_trace_read.c -- reading traces: order, damage, foreign files; and the checker that other tests rely on. */
+/* test_trace_read.c -- reading traces: order, damage, foreign files; and the checker that other
+ * tests rely on. */
 #include <check.h>
 #include <glib/gstdio.h>
 #include <stdio.h>
@@ -167,7 +168,8 @@ START_TEST(a_trace_with_any_byte_changed_is_read_without_harm)
     GByteArray *file = chain_of_two(0);
     for (size_t at = 0; at < file->len; at++) {
         for (unsigned k = 0; k < 4; k++) {
-            const uint8_t changes[] = { 0, 0xff, (uint8_t)(file->data[at] ^ 1), (uint8_t)(file->data[at] ^ 0x80) };
+            const uint8_t changes[] = { 0, 0xff, (uint8_t)(file->data[at] ^ 1),
+                                        (uint8_t)(file->data[at] ^ 0x80) };
             uint8_t was = file->data[at];
             file->data[at] = changes[k];
             sk_reader *log = sk_trace_read_memory("x", file->data, file->len, NULL);
@@ -301,7 +303,7 @@ START_TEST(an_argument_is_there_before_the_task_is_ready_though_clocks_differ)
     sk_reader *log = sk_trace_read_memory("x", file->data, file->len, NULL);
     sk_cursor *c = sk_trace_read_cursor(log);
     bool there = false, ready = false;
-    for (sk_event e; sk_trace_read_next(c, &e); ) {
+    for (sk_event e; sk_trace_read_next(c, &e);) {
         there |= e.type == SK_TRACE_OBJECT && sk_trace_to(&e) == SK_OBJECT_READY;
         if (e.type == SK_TRACE_TASK)
             ready = true, ck_assert(there);
@@ -316,8 +318,8 @@ END_TEST
 START_TEST(a_record_whose_cause_never_comes_is_not_lost)
 {
     forge f = forge_start(1, 2, "f", NULL);
-    forge_run(&f, 0, 50, 60, 99, 199);                       /* no TASK_NEW */
-    forge_task(&f, 0, 70, 1, 1, 98, 0, 1, 55ull);            /* neither parent nor argument is known */
+    forge_run(&f, 0, 50, 60, 99, 199);            /* no TASK_NEW */
+    forge_task(&f, 0, 70, 1, 1, 98, 0, 1, 55ull); /* neither parent nor argument is known */
     forge_move(&f, 0, 71, 1, SK_TASK_NONE, SK_TASK_READY, 0);
     for (uint64_t s = 1; s < 5; s++)
         forge_object(&f, 2, s * 1000000000, 200 + s, SK_OBJECT_NONE, SK_OBJECT_READY, 1);
@@ -325,9 +327,9 @@ START_TEST(a_record_whose_cause_never_comes_is_not_lost)
     sk_reader *log = sk_trace_read_memory("x", file->data, file->len, NULL);
     ck_assert_uint_eq(walk(log), sk_trace_read_info(log)->records);
 
-    sk_cursor *c = sk_trace_read_cursor(log);                /* and comes not much later than it was */
+    sk_cursor *c = sk_trace_read_cursor(log); /* and comes not much later than it was */
     unsigned puts = 0;
-    for (sk_event e; sk_trace_read_next(c, &e); ) {
+    for (sk_event e; sk_trace_read_next(c, &e);) {
         if (e.type == SK_TRACE_OBJECT && sk_trace_from(&e) == SK_OBJECT_NONE)
             puts++;
         if (e.type == SK_TRACE_TASK)
@@ -371,7 +373,7 @@ START_TEST(the_checker_accepts_legal_histories)
     ck_assert_str_eq(verdict(chain_of_two(1)), "");
     ck_assert_str_eq(verdict(chain_of_two(0)), "");
 
-    forge f = one_ready();                                   /* blocked, retried, failed */
+    forge f = one_ready(); /* blocked, retried, failed */
     forge_move(&f, 1, 20, 1, SK_TASK_READY, SK_TASK_RUNNING, 0);
     forge_move(&f, 1, 30, 1, SK_TASK_RUNNING, SK_TASK_BLOCKED, 0);
     forge_move(&f, 1, 40, 1, SK_TASK_BLOCKED, SK_TASK_RUNNING, 1);
@@ -409,14 +411,15 @@ START_TEST(the_checker_refuses_what_cannot_have_happened)
     forge_run(&f, 0, 20, 30, 1, 101);
     assert_in(verdict(forge_end(&f, true, 90)), "still READY in the end");
 
-    f = one_ready();                                         /* two at once on worker 0 */
+    f = one_ready(); /* two at once on worker 0 */
     forge_task(&f, 0, 12, 2, 1, 0, 1, 0, 102ull);
     forge_move(&f, 0, 13, 2, SK_TASK_NONE, SK_TASK_READY, 0);
     forge_move(&f, 1, 20, 1, SK_TASK_READY, SK_TASK_RUNNING, 0);
     forge_move(&f, 2, 25, 2, SK_TASK_READY, SK_TASK_RUNNING, 0);
-    assert_in(verdict(forge_end(&f, true, 90)), "runs on worker 0 of node 0, where task 1 is running");
+    assert_in(verdict(forge_end(&f, true, 90)),
+              "runs on worker 0 of node 0, where task 1 is running");
 
-    f = one_ready();                                         /* takes what is not there yet */
+    f = one_ready(); /* takes what is not there yet */
     forge_task(&f, 0, 12, 2, 1, 0, 1, 1, 102ull, 101ull);
     forge_move(&f, 0, 13, 2, SK_TASK_NONE, SK_TASK_READY, 0);
     assert_in(verdict(forge_end(&f, true, 90)), "is READY, but its argument 1 is PENDING");
@@ -430,7 +433,7 @@ START_TEST(the_checker_refuses_what_cannot_have_happened)
     assert_in(verdict(forge_end(&f, true, 90)), "is not followed by its first TASK");
 
     GByteArray *file = chain_of_two(1);
-    *(uint64_t *)(file->data + file->len - 16) = 3;          /* END's number of tasks */
+    *(uint64_t *)(file->data + file->len - 16) = 3; /* END's number of tasks */
     assert_in(verdict(file), "END counts 3 tasks, there are 2");
 
     f = one_ready();

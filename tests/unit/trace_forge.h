@@ -1,6 +1,7 @@
-/* trace_forge.h -- makes traces for tests: a writer of its own, so that reader and library cannot agree on a mistake.
+/* trace_forge.h -- makes traces for tests: a writer of its own, so that reader and library cannot
+ * agree on a mistake.
  *
- *     forge f = forge_new(1);                       clock 1: ticks are nanoseconds; 0: three ticks a nanosecond
+ *     forge f = forge_new(1);        clock 1: ticks are nanoseconds; 0: three a nanosecond
  *     forge_fn(&f, 1, "add"); ...                   FUNCTION 1, and SITE 1 at forge.c:1
  *     forge_task(&f, lane, ns, task, fn, parent, returns, deps, objects...)
  *     forge_move(&f, lane, ns, task, from, to, word) ...
@@ -39,14 +40,16 @@ static inline void forge_flush(forge *f, unsigned lane)
     GByteArray *c = f->chunk[lane];
     if (!c)
         return;
-    sk_trace_chunk head = { SK_CHUNK_MAGIC, lane, c->len, f->number[lane]++, f->tick[lane], f->ns[lane] };
+    sk_trace_chunk head = { SK_CHUNK_MAGIC,    lane,          c->len,
+                            f->number[lane]++, f->tick[lane], f->ns[lane] };
     g_byte_array_append(f->file, (const guint8 *)&head, sizeof head);
     g_byte_array_append(f->file, c->data, c->len);
     g_byte_array_unref(c);
     f->chunk[lane] = NULL;
 }
 
-static inline void forge_record(forge *f, unsigned lane, uint64_t ns, unsigned type, unsigned a, const uint64_t *words, unsigned n)
+static inline void forge_record(forge *f, unsigned lane, uint64_t ns, unsigned type, unsigned a,
+                                const uint64_t *words, unsigned n)
 {
     uint64_t tick = f->clock ? ns : 1000 + 3 * ns;
     if (f->chunk[lane] && tick - f->tick[lane] > UINT32_MAX)
@@ -56,7 +59,8 @@ static inline void forge_record(forge *f, unsigned lane, uint64_t ns, unsigned t
         f->tick[lane] = tick;
         f->ns[lane] = ns;
     }
-    sk_trace_record r = { (uint32_t)(tick - f->tick[lane]), (uint8_t)type, (uint8_t)a, (uint16_t)n };
+    sk_trace_record r = { (uint32_t)(tick - f->tick[lane]), (uint8_t)type, (uint8_t)a,
+                          (uint16_t)n };
     g_byte_array_append(f->chunk[lane], (const guint8 *)&r, sizeof r);
     if (n)
         g_byte_array_append(f->chunk[lane], (const guint8 *)words, 8 * n);
@@ -64,7 +68,8 @@ static inline void forge_record(forge *f, unsigned lane, uint64_t ns, unsigned t
 }
 
 /* Strings up to a NULL. */
-static inline void forge_text(forge *f, unsigned lane, uint64_t ns, unsigned type, const uint64_t *words, unsigned n, ...)
+static inline void forge_text(forge *f, unsigned lane, uint64_t ns, unsigned type,
+                              const uint64_t *words, unsigned n, ...)
 {
     uint64_t w[512] = { 0 };
     char *p = (char *)(w + n);
@@ -95,7 +100,8 @@ static inline void forge_site(forge *f, uint32_t number, int line)
     forge_text(f, 0, 0, SK_TRACE_SITE, &w, 1, "forge.c", "main", NULL);
 }
 
-/* A trace of `workers` workers on node 0, functions 1 .. named, sites 1 .. 3 on lines 1 .. 3; names end with NULL. */
+/* A trace of `workers` workers on node 0, functions 1 .. named, sites 1 .. 3 on lines 1 .. 3;
+ * names end with NULL. */
 static inline forge forge_start(uint32_t clock, uint32_t workers, ...)
 {
     forge f = forge_new(clock);
@@ -104,7 +110,7 @@ static inline forge forge_start(uint32_t clock, uint32_t workers, ...)
     forge_info(&f, "program", "forge");
     forge_info(&f, "backend", "threads");
     va_start(args, workers);
-    for (const char *s; (s = va_arg(args, const char *)); )
+    for (const char *s; (s = va_arg(args, const char *));)
         forge_fn(&f, ++n, s);
     va_end(args);
     for (uint32_t i = 1; i <= 3; i++)
@@ -114,9 +120,10 @@ static inline forge forge_start(uint32_t clock, uint32_t workers, ...)
     return f;
 }
 
-/* TASK_NEW, submitted at site `fn`; then the numbers of the objects it returns, and of those it takes, as uint64_t. */
-static inline void forge_task(forge *f, unsigned lane, uint64_t ns, uint64_t task, uint32_t fn, uint64_t parent, unsigned returns,
-                              unsigned deps, ...)
+/* TASK_NEW, submitted at site `fn`; then the numbers of the objects it returns, and of those it
+ * takes, as uint64_t. */
+static inline void forge_task(forge *f, unsigned lane, uint64_t ns, uint64_t task, uint32_t fn,
+                              uint64_t parent, unsigned returns, unsigned deps, ...)
 {
     uint64_t w[33] = { task, (uint64_t)fn << 32 | fn, parent };
     va_list args;
@@ -130,14 +137,16 @@ static inline void forge_task(forge *f, unsigned lane, uint64_t ns, uint64_t tas
 }
 
 /* `word`: of RUNNING the worker (of node 0), of FAILED and CANCELLED the code. */
-static inline void forge_move(forge *f, unsigned lane, uint64_t ns, uint64_t task, unsigned from, unsigned to, uint64_t word)
+static inline void forge_move(forge *f, unsigned lane, uint64_t ns, uint64_t task, unsigned from,
+                              unsigned to, uint64_t word)
 {
     uint64_t w[2] = { task, to == SK_TASK_RUNNING ? word << 32 : word };
     bool has = to == SK_TASK_RUNNING || to == SK_TASK_FAILED || to == SK_TASK_CANCELLED;
     forge_record(f, lane, ns, SK_TRACE_TASK, from << 4 | to, w, 1 + has);
 }
 
-static inline void forge_object(forge *f, unsigned lane, uint64_t ns, uint64_t object, unsigned from, unsigned to, uint64_t bytes)
+static inline void forge_object(forge *f, unsigned lane, uint64_t ns, uint64_t object,
+                                unsigned from, unsigned to, uint64_t bytes)
 {
     uint64_t w[5] = { object }, n = 1;
     if (to == SK_OBJECT_READY)
@@ -148,14 +157,16 @@ static inline void forge_object(forge *f, unsigned lane, uint64_t ns, uint64_t o
 }
 
 /* READY -> RUNNING at `start`, one answer and DONE at `end`; lane and worker are the same. */
-static inline void forge_run(forge *f, unsigned worker, uint64_t start, uint64_t end, uint64_t task, uint64_t object)
+static inline void forge_run(forge *f, unsigned worker, uint64_t start, uint64_t end, uint64_t task,
+                             uint64_t object)
 {
     forge_move(f, worker + 1, start, task, SK_TASK_READY, SK_TASK_RUNNING, worker);
     forge_object(f, worker + 1, end, object, SK_OBJECT_PENDING, SK_OBJECT_READY, 100);
     forge_move(f, worker + 1, end, task, SK_TASK_RUNNING, SK_TASK_DONE, 0);
 }
 
-static inline void forge_wait(forge *f, unsigned lane, uint64_t start, uint64_t end, uint64_t task, uint64_t object)
+static inline void forge_wait(forge *f, unsigned lane, uint64_t start, uint64_t end, uint64_t task,
+                              uint64_t object)
 {
     uint64_t w[4] = { task, 1ull << 32 | 1, 1ull << 32, object }, e[3] = { task, 1, 0 };
     forge_record(f, lane, start, SK_TRACE_WAIT, SK_WAIT_GET, w, 4);
@@ -164,7 +175,8 @@ static inline void forge_wait(forge *f, unsigned lane, uint64_t start, uint64_t 
 
 static inline GByteArray *forge_end(forge *f, bool with_end, uint64_t ns)
 {
-    for (unsigned i = FORGE_LANES; i-- > 0; )    /* last lane first: a reader must not lean on the order of chunks */
+    for (unsigned i = FORGE_LANES;
+         i-- > 0;) /* last lane first: a reader must not lean on the order of chunks */
         forge_flush(f, i);
     if (with_end) {
         uint64_t w[4] = { f->records + 1, f->dropped, f->tasks, f->objects };
