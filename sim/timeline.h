@@ -12,7 +12,7 @@
  *                 starts after the tasks that make its arguments, and after the point of its
  *                 parent where it was submitted; its parent goes on, after a wait, after the
  *                 awaited object and after those of its children that ended while it waited. The
- *                 driver is not part of the graph: its time does not count, its order does not bind.
+ *                 driver is not part of it: its time does not count, its order does not bind.
  *   makespan      from the first submission to the end of the last task
  *   busy          of a worker: the time at least one task was RUNNING on it; blocked: at least one
  *                 was BLOCKED. A worker whose task is blocked may run another: the two overlap.
@@ -139,8 +139,8 @@ sk_timeline *sk_timeline_load(const char *path, sk_error *err);
 sk_timeline *sk_timeline_new(sk_reader *log);
 void sk_timeline_free(sk_timeline *t); /* NULL is fine */
 
-const char *sk_timeline_name(const sk_timeline *t,
-                             uint32_t task); /* its own name, else its function's */
+/* The task's own name, else its function's. */
+const char *sk_timeline_name(const sk_timeline *t, uint32_t task);
 const char *sk_timeline_code(unsigned code); /* "TASK_TIMEOUT"; "?" */
 /* The task's outcome in one word: done failed cancelled, or where the trace left it: waiting ready
  * running blocked. */

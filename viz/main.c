@@ -15,7 +15,7 @@ static const char help[] =
     "Tasks are numbered 1, 2, 3 ... in the order of their submission; 0 is the driver.\n"
     "\n"
     "Example:\n"
-    "  skate run --trace run.sktrace build/lessons/06-reduce\n"
+    "  skate run --trace run.sktrace build/lessons/06-tree-reduction\n"
     "  skate trace run.sktrace --summary --gantt\n"
     "  skate trace run.sktrace --chrome run.json        # open it at https://ui.perfetto.dev\n"
     "  skate trace run.sktrace --dot - | dot -Tsvg > graph.svg";
