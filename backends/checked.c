@@ -123,10 +123,10 @@ static void checked_free(sk_backend *self, void *bytes, size_t size)
         sk_store_free(bytes, size);
 }
 
-static int checked_take_workers(sk_backend *self, int n)
+static int checked_take_workers(sk_backend *self, int n, bool only_if_idle)
 {
     MUST(n > 0, "take_workers", "n must be above 0");
-    int got = inner_ops->take_workers(inner(self), n);
+    int got = inner_ops->take_workers(inner(self), n, only_if_idle);
     MUST(got >= 0 && got <= n, "take_workers", "took more than was asked for");
     return got;
 }

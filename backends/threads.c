@@ -34,7 +34,7 @@ typedef struct thread {
     unsigned number, victim;
     bool is_driver;                        /* a thread of the program, not of ours */
     pthread_t handle;
-    uint64_t steals, parks;
+    _Atomic uint64_t steals, parks;        /* the owner writes */
 } thread;
 
 typedef struct alarm { int64_t at; sk_task_name task; struct alarm *next; } alarm_entry;
@@ -293,7 +293,7 @@ static uint64_t find_work(threads *b, thread *t)
         while (!sk_deque_is_empty(&victim->deque))
             if ((name = sk_deque_steal(&victim->deque)) && sk_task_is_ready((sk_task_name){ name })) {
                 t->victim = at;
-                t->steals++;
+                atomic_store_explicit(&t->steals, atomic_load_explicit(&t->steals, relaxed) + 1, relaxed);
                 return name;
             }
     }
@@ -316,7 +316,7 @@ static void standstill(threads *b);
 /* The permit has been announced. Sleeps; a timed sleep does not count as standing still. */
 static bool sleep_announced(threads *b, thread *t, int64_t deadline)
 {
-    t->parks++;
+    atomic_store_explicit(&t->parks, atomic_load_explicit(&t->parks, relaxed) + 1, relaxed);
     if (deadline != SK_NEVER) {
         bool woken = sk_permit_sleep(&t->permit, deadline);
         if (woken)
@@ -634,6 +634,8 @@ static void *alarm_main(void *data)
             pthread_mutex_unlock(&b->lock);
             sk_task_alarm(a->task);
             free(a);
+            if (atomic_fetch_sub_explicit(&b->awake, 1, seq_cst) == 1)
+                standstill(b);
             pthread_mutex_lock(&b->lock);
         }
     }
@@ -649,6 +651,7 @@ static void threads_alarm(sk_backend *self, int64_t at, sk_task_name task)
     if (!a)
         abort();
     *a = (alarm_entry){ sk_monotonic_ns() + (at - (int64_t)(sk_now() * 1e9)), task, NULL };
+    atomic_fetch_add_explicit(&b->awake, 1, seq_cst);         /* while it is armed, something can still happen */
     pthread_mutex_lock(&b->lock);
     alarm_entry **place = &b->alarms;
     while (*place && (*place)->at <= a->at)
@@ -723,10 +726,12 @@ static void threads_close(sk_backend *self)
     pthread_mutex_destroy(&b->lock);
 }
 
-static int threads_take_workers(sk_backend *self, int n)
+static int threads_take_workers(sk_backend *self, int n, bool only_if_idle)
 {
     threads *b = the(self);
     int got = 0;
+    if (only_if_idle && work_is_visible(b))
+        return 0;
     for (int lease; got < n && (lease = take_lease(b)) != NO_LEASE; got++)
         lend_to_core(b, lease);
     return got;
@@ -752,8 +757,8 @@ static void threads_counts(sk_backend *self, sk_counts *counts)
     counts->steals = counts->parks = 0;
     for (unsigned i = 0; i < n; i++) {
         thread *t = atomic_load_explicit(&b->all[i], acquire);
-        counts->steals += __atomic_load_n(&t->steals, __ATOMIC_RELAXED);
-        counts->parks += __atomic_load_n(&t->parks, __ATOMIC_RELAXED);
+        counts->steals += atomic_load_explicit(&t->steals, relaxed);
+        counts->parks += atomic_load_explicit(&t->parks, relaxed);
     }
     pthread_mutex_lock(&b->lock);
     counts->threads = counts->threads_peak = b->ours;

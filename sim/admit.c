@@ -14,6 +14,7 @@ static int64_t in_use;                     /* cpus of admitted tasks that are no
 static int borrowed;
 static _Atomic int wanted, wanted_idle;
 static size_t nwaiting;
+static bool idle_gift;                     /* the backend has just given an idle worker */
 static uint64_t rows;                      /* rows of the picture beyond the workers that are taken; 64 are enough to look at */
 
 void sk_admit_open(const sk_resource_pool *p)
@@ -47,28 +48,48 @@ static bool has_resources(const sk_extras *e)
     return true;
 }
 
+static int take(int k, bool only_if_idle)
+{
+    const sk_backend_ops *ops = sk_session.backend->ops;
+    int got = ops->take_workers ? ops->take_workers((sk_backend *)sk_session.backend, k, only_if_idle) : k;
+    borrowed += got;
+    spare += (int64_t)got * SK_UNITS;
+    return got;
+}
+
+/* Whole leases that nobody uses go back to the backend. */
+static void put_back_spare(void)
+{
+    int n = spare >= SK_UNITS ? (int)(spare / SK_UNITS) : 0;
+    if (n > borrowed)
+        n = borrowed;
+    if (n == 0)
+        return;
+    spare -= (int64_t)n * SK_UNITS;
+    borrowed -= n;
+    if (sk_session.backend->ops->put_back)
+        sk_session.backend->ops->put_back((sk_backend *)sk_session.backend, n);
+}
+
 /* Finds as many waiting tasks as can run now their resources; returns them as a list. */
 static sk_extras *try_all(void)
 {
-    const sk_backend_ops *ops = sk_session.backend->ops;
     sk_extras *start = NULL, **start_end = &start, **at = &waiting;
     int want = 0, want_idle = 0;
-    while (*at) {
+    while (*at && !want && !want_idle) {
         sk_extras *e = *at;
         if (!has_resources(e)) {
             at = &e->next_waiting;
             continue;
         }
-        if (spare < e->demand.cpus) {
-            int k = (int)((e->demand.cpus - spare + SK_UNITS - 1) / SK_UNITS);
-            int got = ops->take_workers ? ops->take_workers((sk_backend *)sk_session.backend, k) : k;
-            borrowed += got;
-            spare += (int64_t)got * SK_UNITS;
+        bool low = e->priority < 0;               /* comes after ordinary tasks: what is over goes to them first */
+        if (low && !idle_gift)
+            put_back_spare();
+        int k = (int)((e->demand.cpus - spare + SK_UNITS - 1) / SK_UNITS);
+        if (k > 0) {
+            int got = take(k, low && !idle_gift);
             if (got < k) {
-                if (e->priority >= 0)
-                    want = k - got;
-                else
-                    want_idle = k - got;
+                *(low ? &want_idle : &want) = k - got;
                 break;
             }
         }
@@ -89,13 +110,8 @@ static sk_extras *try_all(void)
     }
     atomic_store_explicit(&wanted, want, seq_cst);
     atomic_store_explicit(&wanted_idle, want_idle, seq_cst);
-    if (!want && !want_idle && borrowed > 0 && spare >= SK_UNITS) {
-        int n = (int)(spare / SK_UNITS) < borrowed ? (int)(spare / SK_UNITS) : borrowed;
-        spare -= (int64_t)n * SK_UNITS;
-        borrowed -= n;
-        if (ops->put_back)
-            ops->put_back((sk_backend *)sk_session.backend, n);
-    }
+    if (!want)
+        put_back_spare();
     return start;
 }
 
@@ -203,7 +219,9 @@ void sk_cpus_give(int n)
     pthread_mutex_lock(&lock);
     borrowed += n;
     spare += (int64_t)n * SK_UNITS;
+    idle_gift = sk_cpus_wanted() == 0;
     sk_extras *start = try_all();
+    idle_gift = false;
     pthread_mutex_unlock(&lock);
     start_all(lane, start);
 }

@@ -1,6 +1,7 @@
 /* api.c -- the functions behind the macros of skate.h: check what can be checked anywhere, then call the lane's port.
  *
  * Two ways to fail: in a task, a failed get fails the task (its chain goes on); in the driver it ends the program. */
+#include "reduce.h"
 #include "session.h"
 #include "task.h"
 #include "wait.h"
@@ -29,8 +30,9 @@ void sk_submit(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value *arg
     for (size_t i = 0; i < nargs; i++) {
         if (unlikely(args[i].type == SK_T_BAD))
             refuse_bad(&args[i], fn->name, (int)i + 1, site);
-        if (unlikely(fn->arg_type[i] == SK_T_REF && args[i].type != SK_T_REF))
-            sk_misuse(site, "sk_remote_fn(%s): argument %zu must be a ref: %s", fn->name, i + 1, fn->signature);
+        if (unlikely(!SK_FITS(fn->arg_type[i], args[i].type)))      /* only sk_remote_fn: the compiler has checked the others */
+            sk_misuse(site, "sk_remote_fn(%s): argument %zu is %s, wanted %s: %s", fn->name, i + 1,
+                      sk_type_name((sk_type)args[i].type), sk_type_name((sk_type)fn->arg_type[i]), fn->signature);
     }
     lane->port->submit(fn, site, nargs, args, options, returns);
 }
@@ -65,8 +67,12 @@ static void check_timeout(double timeout_s, const char *call, const sk_site *sit
 static _Noreturn void fail_get(sk_failure *why, const char *call, const sk_site *site)
 {
     sk_lane *lane = sk_lane_self;
-    if (lane->frame->task)
-        sk_frame_fail(lane->frame, sk_failure_new(SK_TASK, site, why, "%s in %s failed", call, sk_task_name_of(lane->frame->task)));
+    if (lane->frame->task) {
+        sk_task *t = lane->frame->task;
+        bool wait_ended = why->code == SK_DEADLOCK || why->code == SK_LIMIT;
+        sk_frame_fail(lane->frame, sk_failure_new(wait_ended ? why->code : SK_TASK, t->site, why, "%s: %s at %s:%d failed",
+                                                  sk_task_name_of(t), call, site->file, site->line));
+    }
     sk_die(site, why, 1, "%s: failed with %s", call, sk_code_name(why->code));
 }
 
@@ -116,7 +122,9 @@ bool sk_try_get_into(sk_ref ref, sk_type type, void *out, double timeout_s, sk_e
     sk_value value;
     sk_failure *why = NULL;
     char text[160];
-    check_timeout(timeout_s, "sk_try_get", site);
+    if (!(timeout_s >= 0))
+        return sk_error_set(err, SK_MISUSE, "%s:%d: sk_try_get: the timeout is %g; give seconds, 0 to poll, or SK_FOREVER", site->file,
+                            site->line, timeout_s);
     sk_code code = lane->port->get(ref, timeout_s, &value, &why, site, "sk_try_get");
     if (code == SK_TIMEOUT && !why)
         return sk_error_set(err, SK_TIMEOUT, "not ready after %g s", timeout_s);
@@ -128,8 +136,6 @@ bool sk_try_get_into(sk_ref ref, sk_type type, void *out, double timeout_s, sk_e
     if (!sk_value_fits(&value, type, text, sizeof text))
         return sk_error_set(err, SK_TASK, "the object %s", text);
     sk_value_store(&value, type, out);
-    if (err)
-        *err = (sk_error){ SK_OK, "" };
     return true;
 }
 
@@ -137,7 +143,10 @@ static bool get_all(const sk_ref *refs, size_t n, sk_type type, void *values, si
                     sk_site *site, const char *call)
 {
     sk_lane *lane = sk_lane_get(call, site);
-    check_timeout(timeout_s, call, site);
+    if (!(timeout_s >= 0)) {
+        *why = sk_failure_new(SK_MISUSE, site, NULL, "%s: the timeout is %g; give seconds, 0 to poll, or SK_FOREVER", call, timeout_s);
+        return false;
+    }
     if (n == 0)
         return true;
     uint8_t *ready = malloc(n);
@@ -173,11 +182,8 @@ bool sk_try_get_all_into(const sk_ref *refs, size_t n, sk_type type, void *value
                          sk_site *site)
 {
     sk_failure *why = NULL;
-    if (get_all(refs, n, type, values, stride, timeout_s, &why, site, "sk_try_get_all")) {
-        if (err)
-            *err = (sk_error){ SK_OK, "" };
+    if (get_all(refs, n, type, values, stride, timeout_s, &why, site, "sk_try_get_all"))
         return true;
-    }
     sk_error_from_failure(err, why);
     sk_failure_unref(why);
     return false;
@@ -196,12 +202,12 @@ static size_t find_duplicate(const sk_ref *refs, size_t n)
         abort();
     size_t found = n;
     for (size_t i = 0; i < n && found == n; i++) {
-        size_t at = sk_mix(refs[i].id) & (size - 1);
-        while (table[at] && table[at] != refs[i].id)
+        size_t at = sk_mix(refs[i].id & ~SK_DUPLICATE) & (size - 1);
+        while (table[at] && table[at] != (refs[i].id & ~SK_DUPLICATE))
             at = (at + 1) & (size - 1);
         if (table[at])
             found = i;
-        table[at] = refs[i].id;
+        table[at] = refs[i].id & ~SK_DUPLICATE;
     }
     free(table);
     return found;
@@ -274,13 +280,11 @@ bool sk_try_wait_at(sk_ref *refs, size_t n, size_t num_returns, double timeout_s
     sk_failure *why = NULL;
     bool ok = !wrong;
     if (wrong) {
-        sk_error_set(err, SK_MISUSE, "sk_try_wait: %s", wrong);
+        sk_error_set(err, SK_MISUSE, "%s:%d: sk_try_wait: %s", site->file, site->line, wrong);
     } else if (wait_partition(refs, n, num_returns, timeout_s, &ready, &why, site, "sk_try_wait") != SK_OK) {
         sk_error_from_failure(err, why);
         sk_failure_unref(why);
         ok = false;
-    } else if (err) {
-        *err = (sk_error){ SK_OK, "" };
     }
     if (count)
         *count = ready;
@@ -366,6 +370,16 @@ void sk_fail_at(sk_site *site, const char *format, ...)
         sk_misuse(site, "sk_fail: called outside a task, with \"%s\"; the driver ends with exit()", text);
     sk_task *t = lane->frame->task;
     sk_frame_fail(lane->frame, sk_failure_new(SK_TASK, t->site, NULL, "%s: %s", sk_task_name_of(t), text));
+}
+
+sk_ref sk_reduce_at(const sk_fn *fn, const sk_ref *refs, size_t n, sk_site *site)
+{
+    sk_lane_get("sk_reduce", site);
+    if (n == 0)
+        sk_misuse(site, "sk_reduce: there is nothing to reduce; n must be at least 1");
+    if (fn->nargs != 2 || fn->nreturns != 1)
+        sk_misuse(site, "sk_reduce: %s has %d parameters and %d answers, wanted 2 and 1: %s", fn->name, fn->nargs, fn->nreturns, fn->signature);
+    return sk_reduce_tree(fn, refs, n, site);
 }
 
 bool sk_cancelled(void) { return sk_lane_get("sk_cancelled", NULL)->port->cancelled(); }
@@ -467,13 +481,65 @@ sk_array sk_new_array_at(sk_dtype dtype, const int64_t *shape, int ndim, bool ze
     return sk_to_array((sk_value){ SK_T_ARRAY, { .blob = blob } });
 }
 
+/* Inside a task, a copy that lives until the task ends: what a task returns is boxed after its stack is gone. */
+static const void *keep(sk_value value, const char *call, sk_site *site)
+{
+    if (unlikely(value.type == SK_T_BAD))
+        refuse_bad(&value, call, 0, site);
+    sk_lane_add_scratch(sk_lane_self, value.blob);
+    return value.blob;
+}
+
 sk_array sk_array_view(const void *data, sk_dtype dtype, const int64_t *shape, int ndim, sk_site *site)
 {
+    sk_lane *lane = sk_lane_get("sk_array_of", site);
     array_bytes(dtype, shape, ndim, "sk_array_of", site);
     sk_array a = { data, dtype, ndim, { 1, 1, 1, 1 }, NULL };
     for (int i = 0; i < ndim; i++)
         a.shape[i] = shape[i];
+    if (lane->frame->task) {
+        a.owner = keep(sk_from_array(a), "sk_array_of", site);
+        a.data = sk_blob_data(a.owner);
+    }
     return a;
+}
+
+sk_list sk_list_view(const sk_ref *refs, size_t n, sk_site *site)
+{
+    sk_list list = { refs, n, NULL };
+    if (sk_lane_get("sk_list_of", site)->frame->task) {
+        list.owner = keep(sk_from_list(list), "sk_list_of", site);
+        list.refs = sk_blob_data(list.owner);
+    }
+    return list;
+}
+
+sk_buf sk_buf_view(const void *data, size_t size, sk_site *site)
+{
+    sk_buf buf = { data, size, NULL };
+    if (sk_lane_get("sk_buf_of", site)->frame->task) {
+        buf.owner = keep(sk_from_buf(buf), "sk_buf_of", site);
+        buf.data = sk_blob_data(buf.owner);
+    }
+    return buf;
+}
+
+const char *sk_format(const char *format, ...)
+{
+    sk_lane_get("sk_format", NULL);
+    va_list ap;
+    va_start(ap, format);
+    int length = vsnprintf(NULL, 0, format, ap);
+    va_end(ap);
+    char *text = malloc((size_t)length + 1);
+    if (!text)
+        abort();
+    va_start(ap, format);
+    vsnprintf(text, (size_t)length + 1, format, ap);
+    va_end(ap);
+    sk_value value = sk_from_str(text);
+    free(text);
+    return sk_blob_data(keep(value, "sk_format", NULL));
 }
 
 /* A mistake about an array's type: fails the task, ends the driver. */
@@ -501,8 +567,8 @@ void *sk_write_at(sk_array array, sk_dtype dtype, sk_site *site)
     const sk_blob *blob = array.owner;
     sk_read_at(array, dtype, site);
     if (unlikely(!blob || blob->sealed || blob->maker != lane->frame->id))
-        fail_array(blob && blob->sealed ? "sk_write: the array is an object: immutable; make a new one with sk_new_array"
-                                        : "sk_write: the array was not made here with sk_new_array", site);
+        sk_misuse(site, "%s", blob && blob->sealed ? "sk_write: the array is an object: immutable; make a new one with sk_new_array"
+                                        : "sk_write: the array was not made here with sk_new_array");
     return (void *)(uintptr_t)array.data;
 }
 

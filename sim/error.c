@@ -23,7 +23,7 @@ sk_failure *sk_failure_new(sk_code code, const sk_site *site, sk_failure *cause,
     sk_failure *f = malloc(sizeof *f + (size_t)length + 1);
     if (!f)
         abort();
-    *f = (sk_failure){ .refs = 1, .code = cause ? cause->code : code, .site = site, .cause = cause };
+    *f = (sk_failure){ .refs = 1, .code = code, .site = site, .cause = cause };
     va_start(ap, format);
     vsnprintf(f->text, (size_t)length + 1, format, ap);
     va_end(ap);

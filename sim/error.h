@@ -11,13 +11,13 @@
 
 typedef struct sk_failure {
     _Atomic uint32_t refs;
-    sk_code code;                 /* of the root cause */
+    sk_code code;
     const sk_site *site;          /* where the failed task was submitted; may be NULL */
     struct sk_failure *cause;     /* owned; NULL at the root */
     char text[];                  /* "divmod: cannot divide 1 by zero" */
 } sk_failure;
 
-/* cause is taken over, its code wins. Never NULL. */
+/* cause is taken over. Never NULL. */
 sk_failure *sk_failure_new(sk_code code, const sk_site *site, sk_failure *cause, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 sk_failure *sk_failure_ref(sk_failure *failure);

@@ -342,16 +342,18 @@ static void drop(sk_ref ref, sk_site *site, const char *call)
     sk_lane *lane = sk_lane_self;
     sk_frame *frame = lane->frame;
     sk_object *o = sk_object_need(ref, call, site);
+    bool duplicate = ref.id & SK_DUPLICATE;
     if (likely(o->maker == frame->id)) {
         uint16_t owned = atomic_load_explicit(&o->owned, relaxed);
         do {
-            if (!owned)
-                sk_misuse(site, "%s: this ref has been dropped before; what is left of it belongs to a list or to a pending task", call);
-        } while (!atomic_compare_exchange_weak_explicit(&o->owned, &owned, owned & SK_MADE ? owned & ~SK_MADE : owned - 1, relaxed, relaxed));
+            if (duplicate ? !(owned & ~SK_MADE) : !(owned & SK_MADE))
+                sk_misuse(site, "%s: this ref has been dropped before; the object lives on because a duplicate, a list or a "
+                          "pending task has it", call);
+        } while (!atomic_compare_exchange_weak_explicit(&o->owned, &owned, (uint16_t)(owned - (duplicate ? 1 : SK_MADE)), relaxed, relaxed));
     } else {
-        gpointer key = (gpointer)(uintptr_t)ref.id;
+        gpointer key = (gpointer)(uintptr_t)(ref.id & ~SK_DUPLICATE);
         size_t n = frame->dups ? GPOINTER_TO_SIZE(g_hash_table_lookup(frame->dups, key)) : 0;
-        if (!n)
+        if (!n || !duplicate)
             sk_misuse(site, "%s: the ref is not this task's to drop: it was neither made nor duplicated here", call);
         if (n == 1)
             g_hash_table_remove(frame->dups, key);
@@ -372,16 +374,16 @@ static sk_ref dup_ref(sk_ref ref, sk_site *site, const char *call)
             if ((owned & ~SK_MADE) == SK_MADE - 1)
                 sk_misuse(site, "%s: more than %d duplicates of one ref in one task", call, SK_MADE - 1);
         } while (!atomic_compare_exchange_weak_explicit(&o->owned, &owned, owned + 1, relaxed, relaxed));
-        if (!owned)                               /* dropped, but a list still has it: the handle stack forgot it */
-            sk_lane_add_handle(lane, ref.id);
+        if (!owned)                               /* dropped, but a list still has it: the handle stack may have forgotten it */
+            sk_lane_add_handle(lane, sk_object_id(o));
     } else {
         if (!frame->dups)
             frame->dups = g_hash_table_new(g_direct_hash, g_direct_equal);
-        gpointer key = (gpointer)(uintptr_t)ref.id;
+        gpointer key = (gpointer)(uintptr_t)(ref.id & ~SK_DUPLICATE);
         g_hash_table_insert(frame->dups, key, GSIZE_TO_POINTER(GPOINTER_TO_SIZE(g_hash_table_lookup(frame->dups, key)) + 1));
     }
     sk_object_ref(o, SK_HANDLE);
-    return ref;
+    return (sk_ref){ ref.id | SK_DUPLICATE };
 }
 
 static bool hold(sk_ref ref)
@@ -459,6 +461,9 @@ static void compute(double units, sk_site *site)
 static double now(void)       { return (double)sk_session_now() / 1e9; }
 static bool cancelled(void)
 {
+    sk_task *t = sk_lane_self->frame->task;
+    if (t && t->extras && t->extras->deadline != SK_NEVER && sk_session_now() > t->extras->deadline)
+        return true;                              /* where nobody rings an alarm */
     return atomic_load_explicit(&sk_cancellations, relaxed) && sk_lane_self->frame->id && sk_task_is_cancelled(sk_lane_self->frame->id);
 }
 

@@ -76,7 +76,7 @@ sk_object *sk_object_new_promise(sk_lane *lane, uint64_t maker, sk_site *site)
 
 sk_object *sk_object_find(sk_ref ref, const char **why)
 {
-    uint32_t number = (uint32_t)ref.id, generation = (uint32_t)(ref.id >> 32);
+    uint32_t number = (uint32_t)ref.id, generation = sk_ref_generation(ref.id);
     sk_object *o = ref.id ? sk_pool_at(&sk_object_pool, number) : NULL;
     if (likely(o && (number & (SK_CHUNK_RECORDS - 1)))) {
         uint32_t now = atomic_load_explicit(&o->generation, relaxed);
@@ -218,7 +218,8 @@ static void free_one(sk_lane *lane, sk_object *o)
     else                                          /* a promise nobody can fulfil or wait for */
         sk_object_move(lane, o, SK_OBJECT_PENDING, SK_OBJECT_FAILED), state = SK_OBJECT_FAILED;
     sk_object_move(lane, o, state, SK_OBJECT_FREED);
-    atomic_store_explicit(&o->generation, atomic_load_explicit(&o->generation, relaxed) + 1, relaxed);
+    uint32_t next = (atomic_load_explicit(&o->generation, relaxed) + 1) & INT32_MAX;
+    atomic_store_explicit(&o->generation, next ? next : 1, relaxed);
     SK_COUNT_UP(lane->freed);
     sk_pool_give(&sk_object_pool, &lane->objects, o);
 }

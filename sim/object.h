@@ -32,6 +32,10 @@ typedef struct sk_object {
 _Static_assert(sizeof(sk_object) == 64, "one cache line");
 _Static_assert(offsetof(sk_object, value) + 8 == SK_FREE_LINK, "the free link must not cover generation or counts");
 
+/* A ref's id is generation << 32 | number; the top bit says that sk_dup made it: so the two references are told apart when one is dropped. */
+#define SK_DUPLICATE ((uint64_t)1 << 63)
+static inline uint32_t sk_ref_generation(uint64_t id) { return (uint32_t)(id >> 32) & INT32_MAX; }
+
 #define SK_HANDLE ((uint64_t)1 << 32)
 #define SK_HOLD   ((uint64_t)1)
 enum { SK_MADE = 1 << 15 };
@@ -40,7 +44,8 @@ enum { SK_MADE = 1 << 15 };
 enum { SK_LINK_ARG = 0, SK_LINK_BIG_ARG = 1, SK_LINK_WAIT = 2, SK_LINK_TAG = 3, SK_CLOSED = 4, SK_LOCKED = 8 };
 #define SK_T_PENDING 0xff          /* type of an argument slot that waits: next << 8 | SK_T_PENDING, object */
 
-typedef struct sk_link { uint64_t next; struct sk_wait *wait; sk_object *object; uint64_t index; } sk_link;
+/* Aligned to 16, as argument slots are: four bits are free for tags. */
+typedef struct sk_link { _Alignas(16) uint64_t next; struct sk_wait *wait; sk_object *object; uint64_t index; } sk_link;
 
 extern sk_pool sk_object_pool;
 

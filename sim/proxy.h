@@ -4,8 +4,10 @@
 
 #include "port.h"
 
+extern const sk_port sk_proxy_port;
+
 /* Lets this lane (the driver's) make its calls through a socketpair, served by a thread of this process. false if it cannot. */
 bool sk_proxy_start(void);
-void sk_proxy_stop(void);            /* back to the local graph; the server has dropped what the proxy held */
+void sk_proxy_stop(void);            /* back to the local graph, which takes over what the driver still holds; at shutdown only */
 
 #endif

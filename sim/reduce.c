@@ -1,14 +1,12 @@
 /* reduce.c -- sk_reduce and sk_map, on the public API only. */
-#include <skate.h>
+#include "reduce.h"
 
 #include <stdlib.h>
 
 /* Level by level, neighbours in pairs; an odd one out moves up as it is. So the order is kept: (x0 x1)(x2 x3) x4 ->
- * ((x0 x1)(x2 x3)) x4 -> one, and the depth is ceil(log2 n). Nothing of nothing is the empty ref. */
-sk_ref sk_reduce_at(const sk_fn *fn, const sk_ref *refs, size_t n, sk_site *site)
+ * ((x0 x1)(x2 x3)) x4 -> one, and the depth is ceil(log2 n). */
+sk_ref sk_reduce_tree(const sk_fn *fn, const sk_ref *refs, size_t n, sk_site *site)
 {
-    if (n == 0)
-        return (sk_ref){ 0 };
     if (n == 1)
         return sk_dup_at(refs[0], site);
     struct { sk_ref ref; bool ours; } *level = malloc(n * sizeof *level);

@@ -90,11 +90,17 @@ typedef struct sk_fn sk_fn;           /* a remote function; SK_REMOTE makes one 
  * T *        sk_write(T, array)           the same, to fill; only before the array is sealed
  * int64_t    sk_len(array)                elements in all
  * void       sk_expect_shape(array, n...) fails the task unless the shape is this
- * sk_array   sk_array_of(pointer, n...)   your own memory as an array, to put or pass (borrowed, then copied)
- * sk_list    sk_list_of(refs, n)          your own refs as a list (borrowed, then copied)
+ * sk_array   sk_array_of(pointer, n...)   your own memory as an array, to put, pass or return
+ * sk_list    sk_list_of(refs, n)          your own refs as a list
+ * sk_buf     sk_buf_of(data, size)        your own bytes as a buffer
  * sk_buf     sk_pack(lvalue)              the bytes of a plain struct
- * T          sk_unpack(T, buf)            and back; the size is checked                                   */
+ * T          sk_unpack(T, buf)            and back; the size is checked
+ *
+ * The four that take your own memory copy it at once inside a task, so that a task may return what stands on its
+ * stack; the driver's is borrowed until the call that takes the value, and copied there.                    */
 int64_t sk_len(sk_array array);
+/* printf into a string that lives until the task (or sk_scope) ends: to return, or to pass. */
+const char *sk_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* ---- 3. Objects -------------------------------------------------------------------------------
  *

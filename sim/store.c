@@ -138,14 +138,14 @@ void sk_store_limit(size_t bytes) { limit = bytes; }
 uint64_t sk_store_live(void)      { return atomic_load_explicit(&live, relaxed); }
 uint64_t sk_store_peak(void)      { return atomic_load_explicit(&peak, relaxed); }
 
-bool sk_store_charge(size_t size, sk_error *err)
+bool sk_store_charge(size_t size, size_t asked, sk_error *err)
 {
     uint64_t have = atomic_fetch_add_explicit(&live, size, relaxed), now = have + size;
     if (unlikely(now > limit || now < size)) {
         atomic_fetch_sub_explicit(&live, size, relaxed);
         return sk_error_set(err, SK_STORE_FULL, "the object store is full: need %zu bytes, have %zu of %zu free; "
                             "drop refs you no longer need, or give more with --sk-store-bytes",
-                            size, limit > have ? (size_t)(limit - have) : 0, limit);
+                            asked, limit > have ? (size_t)(limit - have) : 0, limit);
     }
     uint64_t old = atomic_load_explicit(&peak, relaxed);
     while (now > old && !atomic_compare_exchange_weak_explicit(&peak, &old, now, relaxed, relaxed))

@@ -108,6 +108,9 @@ bool sk_task_move(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state 
 
 /* ---- making ready ---- */
 
+static bool never(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state to, sk_code code, const char *text,
+                  sk_failure *cause, bool last_link);
+
 /* From WAITING, NONE or (a retry) RUNNING to READY, and on to who runs it. false: it was cancelled. */
 static bool make_ready(sk_lane *lane, sk_task *t, sk_task_state from)
 {
@@ -124,6 +127,17 @@ static bool make_ready(sk_lane *lane, sk_task *t, sk_task_state from)
 
 void sk_task_all_there(sk_lane *lane, sk_task *t)
 {
+    for (unsigned i = 0; i < t->nargs; i++) {
+        sk_slot *s = &t->args[i];
+        if (unlikely(sk_slot_is_pending(s) && sk_object_state_of(s->pending.object) == SK_OBJECT_FAILED)) {
+            char text[40];
+            snprintf(text, sizeof text, "argument %u failed", i + 1);
+            sk_failure *cause = sk_failure_ref(sk_object_failure(s->pending.object));
+            if (!never(lane, t, sk_generation_of(atomic_load_explicit(&t->state, relaxed)), SK_TASK_FAILED, SK_TASK, text, cause, true))
+                sk_task_bury_cancelled(lane, t);
+            return;
+        }
+    }
     if (!make_ready(lane, t, SK_TASK_WAITING))
         sk_task_bury_cancelled(lane, t);          /* while it waited; this was the last link to it */
 }
@@ -170,11 +184,7 @@ static sk_failure *gather(sk_task *t, sk_value *in)
     for (unsigned i = 0; i < t->nargs; i++) {
         sk_slot *s = &t->args[i];
         if (sk_slot_is_pending(s)) {
-            sk_object *o = s->pending.object;
-            if (unlikely(sk_object_state_of(o) == SK_OBJECT_FAILED))
-                return sk_failure_new(SK_TASK, t->site, sk_failure_ref(sk_object_failure(o)), "%s: argument %u failed",
-                                      sk_task_name_of(t), i + 1);
-            in[i] = o->value;
+            in[i] = s->pending.object->value;     /* READY: see sk_task_all_there */
         } else {
             in[i] = s->value;
         }
@@ -256,7 +266,7 @@ bool sk_task_run(sk_task_name name, int worker)
     if (unlikely(atomic_load_explicit(&sk_cancellations, relaxed)) && sk_task_is_cancelled(name.id)) {
         how = SK_ENDED_CANCELLED;
     } else if (unlikely((why = gather(t, in)))) {
-        how = SK_ENDED_ERROR;
+        how = SK_ENDED_REFUSED;
     } else if (unlikely(call_body(&frame, t->fn, in, out))) {
         how = frame.failure ? SK_ENDED_ERROR : SK_ENDED_CANCELLED;
         why = frame.failure;
@@ -391,19 +401,22 @@ void sk_task_end(sk_lane *lane, sk_task *t, sk_outcome how, sk_value *out, sk_fa
 }
 
 /* From NONE, WAITING or READY straight to the end. Between the move and the last line nobody else buries the record. */
-bool sk_task_never(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state to, sk_code code, const char *text)
+static bool never(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state to, sk_code code, const char *text,
+                  sk_failure *cause, bool last_link)
 {
     uint64_t word;
     sk_task_state from;
     do {
         word = atomic_load_explicit(&t->state, relaxed);
         from = sk_state_of(word);
-        if (sk_generation_of(word) != generation || from > SK_TASK_READY)
+        if (sk_generation_of(word) != generation || from > SK_TASK_READY) {
+            sk_failure_unref(cause);
             return false;
+        }
     } while (!move(lane, t, generation, from, to, 0, 0, code));
     word = atomic_load_explicit(&t->state, relaxed);          /* the flags may have changed before the move */
     bool queued = sk_flags_of(word) & SK_FLAG_QUEUED, admitted = sk_flags_of(word) & SK_FLAG_ADMITTED;
-    bool ours = from != SK_TASK_WAITING;          /* WAITING: links lead to it; the last to fire buries it */
+    bool ours = from != SK_TASK_WAITING || last_link;         /* else links lead to it; the last to fire buries it */
     if (queued && !sk_admit_remove(t->extras))
         ours = false;
     if (admitted)
@@ -412,12 +425,17 @@ bool sk_task_never(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state
         SK_COUNT_UP(lane->cancelled);
     else
         SK_COUNT_UP(lane->failed);
-    seal_all_failed(lane, sk_task_outputs(t), t->nreturns, sk_failure_new(code, t->site, NULL, "%s: %s", sk_task_name_of(t), text));
+    seal_all_failed(lane, sk_task_outputs(t), t->nreturns, sk_failure_new(code, t->site, cause, "%s: %s", sk_task_name_of(t), text));
     if (ours)
         bury(lane, t);
     else
         atomic_fetch_or_explicit(&t->state, SK_FLAG_SEALED << 8, release);     /* pairs with sk_task_bury_cancelled */
     return true;
+}
+
+bool sk_task_never(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state to, sk_code code, const char *text)
+{
+    return never(lane, t, generation, to, code, text, NULL, false);
 }
 
 void sk_task_bury_cancelled(sk_lane *lane, sk_task *t)

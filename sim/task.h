@@ -60,7 +60,7 @@ enum { SK_FLAG_CANCEL = 1, SK_FLAG_TIMED_OUT = 2, SK_FLAG_ONLY_THIS = 4,
        SK_FLAG_ROW_SHIFT = 8, SK_FLAG_ROWS = 0xffff00 };       /* with ADMITTED: the row it is drawn in */
 enum { SK_DEFAULT_RETRIES = 3 };
 
-typedef enum sk_outcome { SK_ENDED_RESULT, SK_ENDED_ERROR, SK_ENDED_CANCELLED, SK_ENDED_TIME, SK_ENDED_DIED } sk_outcome;
+typedef enum sk_outcome { SK_ENDED_RESULT, SK_ENDED_ERROR, SK_ENDED_REFUSED, SK_ENDED_CANCELLED, SK_ENDED_TIME, SK_ENDED_DIED } sk_outcome;
 
 extern sk_pool sk_task_pool, sk_big_task_pool;
 

@@ -180,13 +180,19 @@ static int by_lane(const void *a, const void *b)
 static void sort_lanes(sk_reader *log)
 {
     g_array_sort(log->chunks, by_lane);
-    const sk_file_chunk *c = (const sk_file_chunk *)log->chunks->data;
+    sk_file_chunk *c = (sk_file_chunk *)log->chunks->data;
     uint32_t n = log->chunks->len;
     for (uint32_t i = 0; i <= n; i++) {
         bool first = i < n && (i == 0 || c[i].lane != c[i - 1].lane);
         if (first || i == n)
             g_array_append_val(log->lane_first, i);
         if (i < n) {
+            if (!first && c[i].number == c[i - 1].number) {
+                c[i].bytes = 0; /* the first one counts */
+                log->info.whole = false;
+                if (!log->info.damage)
+                    damaged(log, c[i].offset, "a chunk that is there twice");
+            }
             uint32_t expected = first ? 0 : c[i - 1].number + 1;
             log->info.missing_chunks += c[i].number > expected ? c[i].number - expected : 0;
         }

@@ -26,7 +26,7 @@ sk_type sk_type_widest(sk_type type)
 sk_blob *sk_blob_new(sk_type type, size_t size, sk_error *err)
 {
     size_t whole = sizeof(sk_blob) + size;
-    if (whole < size || !sk_store_charge(whole, err))
+    if (whole < size || !sk_store_charge(whole, size, err))
         return NULL;
     const sk_backend_ops *ops = sk_session.backend->ops;
     sk_blob *blob = ops->alloc ? ops->alloc((sk_backend *)sk_session.backend, whole) : sk_store_alloc(whole);
@@ -190,7 +190,7 @@ bool sk_value_fits(const sk_value *v, sk_type type, char *why, size_t room)
     bool integer = v->type == SK_T_I64 || v->type == SK_T_U64 || v->type == SK_T_BOOL;
     bool negative = v->type == SK_T_I64 && v->i64 < 0, fits = true;
     switch (type) {
-    case SK_T_BOOL: fits = !negative && v->u64 <= 1; break;
+    case SK_T_BOOL: break;                        /* as in C: what is not 0 is true */
     case SK_T_INT:  fits = negative ? v->i64 >= INT_MIN : v->u64 <= INT_MAX; break;
     case SK_T_UINT: fits = !negative && v->u64 <= UINT_MAX; break;
     case SK_T_I64:  fits = negative || v->u64 <= INT64_MAX; break;

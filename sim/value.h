@@ -58,7 +58,7 @@ void *sk_store_alloc(size_t size);
 void sk_store_free(void *bytes, size_t size);
 void sk_store_clear(void);                         /* gives back what is kept */
 /* Accounting, over every kind of store. */
-bool sk_store_charge(size_t size, sk_error *err);
+bool sk_store_charge(size_t size, size_t asked, sk_error *err);      /* asked: for the message */
 void sk_store_discharge(size_t size);
 void sk_store_limit(size_t bytes);
 uint64_t sk_store_live(void);

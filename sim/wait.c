@@ -116,9 +116,10 @@ sk_code sk_wait_block(sk_lane *lane, sk_wait *wait, int64_t deadline, sk_site *s
     if (t) {
         if (!sk_task_move(lane, t, generation, SK_TASK_RUNNING, SK_TASK_BLOCKED, 0))
             goto over_for_us;
-        atomic_store_explicit(&lane->running, atomic_load_explicit(&lane->running, relaxed) - 1, relaxed);
         if (t->extras && t->extras->admitted)
             sk_admit_block(lane, t->extras);
+        else
+            atomic_store_explicit(&lane->running, atomic_load_explicit(&lane->running, relaxed) - 1, relaxed);
     }
     if (unlikely(sk_trace_on))
         trace_wait(lane, wait, SK_TRACE_WAIT);
@@ -131,8 +132,9 @@ sk_code sk_wait_block(sk_lane *lane, sk_wait *wait, int64_t deadline, sk_site *s
     if (t) {
         if (t->extras && t->extras->admitted)
             sk_admit_unblock(lane, t->extras);
+        else
+            atomic_store_explicit(&lane->running, atomic_load_explicit(&lane->running, relaxed) + 1, relaxed);
         frame->worker = wait->worker;
-        atomic_store_explicit(&lane->running, atomic_load_explicit(&lane->running, relaxed) + 1, relaxed);
         if (!sk_task_move(lane, t, generation, SK_TASK_BLOCKED, SK_TASK_RUNNING, sk_frame_place(frame)))
             goto over_for_us;
         if (unlikely(atomic_load_explicit(&sk_cancellations, relaxed)) && sk_task_is_cancelled(frame->id))

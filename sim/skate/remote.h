@@ -309,11 +309,12 @@ enum { SK_NUMBER_0, SK_NUMBER_1, SK_NUMBER_2, SK_NUMBER_3, SK_NUMBER_4, SK_NUMBE
 #define sk_new_array(dtype, ...) sk_new_array_at((dtype), SK_DIMS(__VA_ARGS__), false, SK_HERE)
 #define sk_zeros(dtype, ...) sk_new_array_at((dtype), SK_DIMS(__VA_ARGS__), true, SK_HERE)
 #define sk_array_of(pointer, ...) sk_array_view((pointer), SK_DTYPE_OF(*(pointer)), SK_DIMS(__VA_ARGS__), SK_HERE)
-#define sk_list_of(refs, n) ((sk_list){ (refs), (n), NULL })
+#define sk_list_of(refs, n) sk_list_view((refs), (n), SK_HERE)
 #define sk_read(T, array)  ((const T *)sk_read_at((array), SK_DTYPE_OF((T){ 0 }), SK_HERE))
 #define sk_write(T, array) ((T *)sk_write_at((array), SK_DTYPE_OF((T){ 0 }), SK_HERE))
 #define sk_expect_shape(array, ...) sk_expect_shape_at((array), SK_DIMS(__VA_ARGS__), SK_HERE)
-#define sk_pack(lvalue) ((sk_buf){ &(lvalue), sizeof (lvalue), NULL })
+#define sk_pack(lvalue) sk_buf_view(&(lvalue), sizeof (lvalue), SK_HERE)
+#define sk_buf_of(data, size) sk_buf_view((data), (size), SK_HERE)
 #define sk_unpack(T, buf) ({ T sk_v; sk_unpack_into((buf), &sk_v, sizeof (T), SK_HERE); sk_v; })
 
 /* ---- 7. The functions behind ---------------------------------------------------------------------------------
@@ -357,6 +358,8 @@ void   sk_compute_at(double units, sk_site *site);
 void   sk_say_at(sk_site *site, const char *format, ...) __attribute__((format(printf, 2, 3)));
 sk_array sk_new_array_at(sk_dtype dtype, const int64_t *shape, int ndim, bool zeroed, sk_site *site);
 sk_array sk_array_view(const void *data, sk_dtype dtype, const int64_t *shape, int ndim, sk_site *site);
+sk_list sk_list_view(const sk_ref *refs, size_t n, sk_site *site);
+sk_buf sk_buf_view(const void *data, size_t size, sk_site *site);
 const void *sk_read_at(sk_array array, sk_dtype dtype, sk_site *site);
 void  *sk_write_at(sk_array array, sk_dtype dtype, sk_site *site);
 void   sk_expect_shape_at(sk_array array, const int64_t *shape, int ndim, sk_site *site);
