@@ -240,6 +240,23 @@ START_TEST(damage_in_the_middle_ends_reading_there_and_is_named)
 }
 END_TEST
 
+START_TEST(a_chunk_that_was_written_twice_counts_once)
+{
+    GByteArray *file = chain_of_two(1);
+    sk_reader *log = sk_trace_read_memory("x", file->data, file->len, NULL);
+    unsigned once = walk(log);
+    sk_trace_read_close(log);
+    sk_trace_chunk *chunk = (sk_trace_chunk *)(file->data + sizeof(sk_trace_header));
+    g_autofree void *copy = g_memdup2(chunk, sizeof *chunk + chunk->bytes);
+    g_byte_array_append(file, copy, (guint)sizeof *chunk + ((sk_trace_chunk *)copy)->bytes);
+    log = sk_trace_read_memory("x", file->data, file->len, NULL);
+    ck_assert_uint_eq(walk(log), once);
+    ck_assert_str_eq(sk_trace_read_info(log)->damage, "a chunk that is there twice");
+    sk_trace_read_close(log);
+    g_byte_array_unref(file);
+}
+END_TEST
+
 START_TEST(records_of_unknown_types_are_skipped)
 {
     forge f = forge_start(1, 1, "f", NULL);
@@ -454,6 +471,7 @@ Suite *trace_read_suite(void)
     tcase_add_test(t, foreign_files_are_refused_with_what_was_found);
     tcase_add_test(t, a_wrong_header_is_refused_by_name);
     tcase_add_test(t, damage_in_the_middle_ends_reading_there_and_is_named);
+    tcase_add_test(t, a_chunk_that_was_written_twice_counts_once);
     tcase_add_test(t, records_of_unknown_types_are_skipped);
     tcase_add_test(t, dropped_records_and_missing_chunks_are_counted);
     tcase_add_test(t, causes_come_before_effects_though_clocks_differ);
