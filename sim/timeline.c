@@ -1,7 +1,7 @@
 /* timeline.c -- see timeline.h.
  *
- * Reading order: 1 growing arrays and tables; 2 the graph of paths, for span and critical path; 3
- * one function per sort of record; 4 what is known only at the end; 5 words for people. */
+ * Reading order: 1 tables that grow; 2 one function per sort of record; 3 what is known only at the
+ * end. Span and critical path are in timeline_path.c, words for people in timeline_words.c. */
 #include "timeline.h"
 
 #include <glib.h>
@@ -9,15 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "timeline_path.h"
+
 /* While building: what only the pass itself needs. */
-typedef struct walk {
-    int64_t depth, since, child_depth;
-    uint32_t child_strand, awaited;
-} walk;
-typedef struct strand {
-    int64_t start;
-    uint32_t before, task;
-} strand;
 typedef struct row_now {
     int64_t since[2];
     uint32_t n[2];
@@ -26,22 +20,15 @@ typedef struct row_now {
 typedef struct build {
     sk_timeline *t;
     sk_ids tasks, objects, fns, sites, rows, waiting;
-    walk *walks; /* by task */
-    strand *strands;
+    sk_paths paths;
     row_now *now;        /* by worker */
     uint32_t *open_wait; /* by waiting lane: in waits[], or SK_NO_INDEX */
-    uint32_t nwalks, nstrands, nnow, nopen;
+    uint32_t nnow, nopen;
     uint64_t live; /* bytes */
     int64_t last_end, first_submit;
 } build;
 
-/* ---- 1. Growing arrays and tables ----------------------------------------------------------- */
-
-/* Room for one more at array[n]; arrays double at powers of two. */
-#define MORE(array, n)                                                                             \
-    ((n) & ((n)-1) ? &(array)[(n)++]                                                               \
-                   : ((array) = g_realloc_n((array), (n) ? 2 * (size_t)(n) : 1, sizeof *(array)),  \
-                      &(array)[(n)++]))
+/* ---- 1. Tables that grow -------------------------------------------------------------------- */
 
 static uint32_t fn_index(build *b, uint32_t number)
 {
@@ -49,10 +36,10 @@ static uint32_t fn_index(build *b, uint32_t number)
     if (i < b->t->nfns)
         return i;
     const sk_read_fn *fn = sk_trace_read_fn(b->t->log, number);
-    *MORE(b->t->fns, b->t->nfns) = (sk_line_fn){ .name = fn && *fn->name ? fn->name : "?",
-                                                 .signature = fn ? fn->signature : "",
-                                                 .file = fn ? fn->file : "?",
-                                                 .line = fn ? fn->line : 0 };
+    *SK_MORE(b->t->fns, b->t->nfns) = (sk_line_fn){ .name = fn && *fn->name ? fn->name : "?",
+                                                    .signature = fn ? fn->signature : "",
+                                                    .file = fn ? fn->file : "?",
+                                                    .line = fn ? fn->line : 0 };
     return i;
 }
 
@@ -62,7 +49,7 @@ static uint32_t site_index(build *b, uint32_t number)
     if (i < b->t->nsites)
         return i;
     const sk_read_site *site = sk_trace_read_site(b->t->log, number);
-    *MORE(b->t->sites, b->t->nsites) =
+    *SK_MORE(b->t->sites, b->t->nsites) =
         site ? (sk_line_site){ site->file, site->fn, site->line } : (sk_line_site){ "?", "?", 0 };
     return i;
 }
@@ -71,9 +58,9 @@ static uint32_t row_index(build *b, uint32_t node, uint32_t worker)
 {
     uint32_t i = sk_trace_ids_add(&b->rows, (uint64_t)node << 32 | worker);
     if (i == b->t->nworkers) {
-        *MORE(b->t->workers, b->t->nworkers) =
+        *SK_MORE(b->t->workers, b->t->nworkers) =
             (sk_line_worker){ .node = node, .worker = (int32_t)worker };
-        *MORE(b->now, b->nnow) = (row_now){ 0 };
+        *SK_MORE(b->now, b->nnow) = (row_now){ 0 };
     }
     return i;
 }
@@ -82,24 +69,24 @@ static uint32_t task_index(build *b, uint64_t number)
 {
     uint32_t i = sk_trace_ids_add(&b->tasks, number);
     if (i == b->t->ntasks) {
-        *MORE(b->t->tasks, b->t->ntasks) = (sk_line_task){ .number = number,
-                                                           .submitted = SK_NO_TIME,
-                                                           .ready = SK_NO_TIME,
-                                                           .start = SK_NO_TIME,
-                                                           .end = SK_NO_TIME,
-                                                           .fn = SK_NO_INDEX,
-                                                           .parent = SK_NO_INDEX,
-                                                           .first_slice = SK_NO_INDEX,
-                                                           .last_slice = SK_NO_INDEX,
-                                                           .path = SK_NO_INDEX };
-        *MORE(b->walks, b->nwalks) = (walk){ 0, 0, -1, SK_NO_INDEX, SK_NO_INDEX };
+        *SK_MORE(b->t->tasks, b->t->ntasks) = (sk_line_task){ .number = number,
+                                                              .submitted = SK_NO_TIME,
+                                                              .ready = SK_NO_TIME,
+                                                              .start = SK_NO_TIME,
+                                                              .end = SK_NO_TIME,
+                                                              .fn = SK_NO_INDEX,
+                                                              .parent = SK_NO_INDEX,
+                                                              .first_slice = SK_NO_INDEX,
+                                                              .last_slice = SK_NO_INDEX,
+                                                              .path = SK_NO_INDEX };
+        *SK_MORE(b->paths.walks, b->paths.nwalks) = (sk_walk){ 0, 0, -1, SK_NO_INDEX, SK_NO_INDEX };
     }
     return i;
 }
 
 static sk_line_object *new_object(build *b, uint64_t number)
 {
-    sk_line_object *o = MORE(b->t->objects, b->t->nobjects);
+    sk_line_object *o = SK_MORE(b->t->objects, b->t->nobjects);
     *o = (sk_line_object){ .number = number,
                            .made = SK_NO_TIME,
                            .freed = SK_NO_TIME,
@@ -116,92 +103,7 @@ static uint32_t object_index(build *b, uint64_t number)
     return i;
 }
 
-/* ---- 2. The graph of paths ---------------------------------------------------------------------
- * A strand is a task's work between two places where its longest path changed sides: its start, and
- * each wait that was longer on the other side. `depth` is the length of the longest path to where
- * the task is now. */
-
-static int64_t depth_at(const build *b, uint32_t task, int64_t ns)
-{
-    const sk_line_task *t = &b->t->tasks[task];
-    const walk *w = &b->walks[task];
-    if (t->state == SK_TASK_RUNNING)
-        return w->depth + MAX(0, ns - w->since);
-    if (t->end != SK_NO_TIME) /* it went on a little after it had sealed this answer */
-        return MAX(0, w->depth - MAX(0, t->end - ns));
-    return w->depth;
-}
-
-/* The longest path to an object that is there, and the strand it comes from; -1: none. */
-static int64_t object_depth(const build *b, uint32_t object, uint32_t *strand)
-{
-    const sk_line_object *o = &b->t->objects[object];
-    if (o->producer == SK_NO_INDEX || o->made == SK_NO_TIME ||
-        b->t->tasks[o->producer].start == SK_NO_TIME)
-        return -1;
-    *strand = b->t->tasks[o->producer].path;
-    return depth_at(b, o->producer, o->made);
-}
-
-static void new_strand(build *b, uint32_t task, int64_t start, uint32_t before)
-{
-    b->t->tasks[task].path = b->nstrands;
-    *MORE(b->strands, b->nstrands) = (strand){ start, before, task };
-    b->walks[task].depth = start;
-}
-
-static void begin_path(build *b, uint32_t task)
-{
-    const sk_line_task *t = &b->t->tasks[task];
-    int64_t depth = b->walks[task].depth; /* of the parent where it submitted this */
-    uint32_t before = t->path, s;
-    for (unsigned i = 0; i < t->ndeps; i++) {
-        int64_t d = object_depth(b, b->t->deps[t->first_dep + i], &s);
-        if (d > depth || (d == depth && before == SK_NO_INDEX))
-            depth = d, before = s;
-    }
-    new_strand(b, task, depth, before);
-}
-
-/* The task goes on after a wait: after the awaited object, and after children that ended
- * meanwhile. */
-static void join_path(build *b, uint32_t task)
-{
-    walk *w = &b->walks[task];
-    int64_t depth = w->child_depth;
-    uint32_t before = w->child_strand, s;
-    if (w->awaited != SK_NO_INDEX) {
-        int64_t d = object_depth(b, w->awaited, &s);
-        if (d > depth)
-            depth = d, before = s;
-    }
-    if (depth > w->depth)
-        new_strand(b, task, depth, before);
-}
-
-static void critical_path(build *b)
-{
-    sk_timeline *t = b->t;
-    int64_t depth = 0;
-    uint32_t s = SK_NO_INDEX;
-    for (uint32_t i = 0; i < t->ntasks; i++)
-        if (t->tasks[i].path < b->nstrands && t->tasks[i].start != SK_NO_TIME &&
-            (b->walks[i].depth > depth || s == SK_NO_INDEX))
-            depth = b->walks[i].depth, s = t->tasks[i].path;
-    t->span = depth;
-    for (; s != SK_NO_INDEX; s = b->strands[s].before) {
-        *MORE(t->path, t->npath) =
-            (sk_line_step){ b->strands[s].task, MAX(0, depth - b->strands[s].start) };
-        depth = MIN(depth, b->strands[s].start);
-    }
-    for (uint32_t i = 0; i < t->npath / 2; i++) {
-        sk_line_step step = t->path[i];
-        t->path[i] = t->path[t->npath - 1 - i];
-        t->path[t->npath - 1 - i] = step;
-    }
-}
-
-/* ---- 3. One function per sort of record ----------------------------------------------------- */
+/* ---- 2. One function per sort of record ----------------------------------------------------- */
 
 static void task_new(build *b, const sk_event *e)
 {
@@ -230,7 +132,7 @@ static void task_new(build *b, const sk_event *e)
     }
     for (unsigned k = 0; k < deps; k++) {
         uint32_t o = object_index(b, e->word[3 + returns + k]);
-        *MORE(t->deps, t->ndeps) = o;
+        *SK_MORE(t->deps, t->ndeps) = o;
     }
     sk_line_task *task = &t->tasks[i];
     task->submitted = e->ns;
@@ -243,7 +145,7 @@ static void task_new(build *b, const sk_event *e)
     task->ndeps = (uint8_t)deps;
     b->first_submit = MIN(b->first_submit, e->ns);
     if (task->parent != SK_NO_INDEX && t->tasks[parent].start != SK_NO_TIME) {
-        b->walks[i].depth = depth_at(b, parent, e->ns);
+        b->paths.walks[i].depth = sk_timeline_path_depth(&b->paths, parent, e->ns);
         task->path = t->tasks[parent].path;
     }
 }
@@ -268,14 +170,14 @@ static void open_slice(build *b, uint32_t task, uint32_t row, int64_t ns, bool b
 {
     sk_line_task *t = &b->t->tasks[task];
     uint32_t s = b->t->nslices;
-    *MORE(b->t->slices, b->t->nslices) = (sk_line_slice){ .start = ns,
-                                                          .end = SK_NO_TIME,
-                                                          .task = task,
-                                                          .row = row,
-                                                          .next = SK_NO_INDEX,
-                                                          .attempt = t->attempts,
-                                                          .blocked = blocked,
-                                                          .how = SK_SLICE_UNFINISHED };
+    *SK_MORE(b->t->slices, b->t->nslices) = (sk_line_slice){ .start = ns,
+                                                             .end = SK_NO_TIME,
+                                                             .task = task,
+                                                             .row = row,
+                                                             .next = SK_NO_INDEX,
+                                                             .attempt = t->attempts,
+                                                             .blocked = blocked,
+                                                             .how = SK_SLICE_UNFINISHED };
     if (t->last_slice == SK_NO_INDEX)
         t->first_slice = s;
     else
@@ -304,7 +206,7 @@ static void task_moves(build *b, const sk_event *e)
     if (t->fn == SK_NO_INDEX && t->submitted == SK_NO_TIME)
         t->fn = fn_index(b, 0); /* its TASK_NEW is missing */
     t = &b->t->tasks[i];
-    walk *w = &b->walks[i];
+    sk_walk *w = &b->paths.walks[i];
     unsigned from = sk_trace_from(e), to = sk_trace_to(e);
     if (t->state == SK_TASK_RUNNING && to != SK_TASK_RUNNING)
         w->depth += MAX(0, e->ns - w->since);
@@ -326,9 +228,9 @@ static void task_moves(build *b, const sk_event *e)
         }
         if (t->start == SK_NO_TIME) {
             t->start = e->ns;
-            begin_path(b, i);
+            sk_timeline_path_begin(&b->paths, i);
         } else if (from == SK_TASK_BLOCKED) {
-            join_path(b, i);
+            sk_timeline_path_join(&b->paths, i);
         }
         w->since = e->ns;
         open_slice(b, i, row, e->ns, false);
@@ -353,9 +255,9 @@ static void task_moves(build *b, const sk_event *e)
         t->code = to == SK_TASK_DONE ? SK_OK : (uint8_t)e->word[1];
         b->last_end = MAX(b->last_end, e->ns);
         if (t->parent != SK_NO_INDEX && t->start != SK_NO_TIME &&
-            w->depth > b->walks[t->parent].child_depth) {
-            b->walks[t->parent].child_depth = w->depth;
-            b->walks[t->parent].child_strand = t->path;
+            w->depth > b->paths.walks[t->parent].child_depth) {
+            b->paths.walks[t->parent].child_depth = w->depth;
+            b->paths.walks[t->parent].child_strand = t->path;
         }
         break;
     }
@@ -412,36 +314,36 @@ static void wait_begins(build *b, const sk_event *e)
     uint32_t object = e->word[3] ? sk_trace_ids_find(&b->objects, e->word[3]) : SK_NO_INDEX;
     if (e->word[0]) {
         uint32_t task = task_index(b, e->word[0]);
-        b->walks[task].awaited = object;
-        b->walks[task].child_depth = -1;
+        b->paths.walks[task].awaited = object;
+        b->paths.walks[task].child_depth = -1;
         return;
     }
     uint32_t lane = sk_trace_ids_add(&b->waiting, e->lane),
              site = site_index(b, sk_trace_hi(e->word[2]));
     if (lane == b->nopen)
-        *MORE(b->open_wait, b->nopen) = SK_NO_INDEX;
+        *SK_MORE(b->open_wait, b->nopen) = SK_NO_INDEX;
     b->open_wait[lane] = b->t->nwaits;
-    *MORE(b->t->waits, b->t->nwaits) = (sk_line_wait){ .start = e->ns,
-                                                       .end = SK_NO_TIME,
-                                                       .wanted = sk_trace_hi(e->word[1]),
-                                                       .given = sk_trace_lo(e->word[1]),
-                                                       .site = site,
-                                                       .how = e->a,
-                                                       .code = SK_TIMEOUT };
+    *SK_MORE(b->t->waits, b->t->nwaits) = (sk_line_wait){ .start = e->ns,
+                                                          .end = SK_NO_TIME,
+                                                          .wanted = sk_trace_hi(e->word[1]),
+                                                          .given = sk_trace_lo(e->word[1]),
+                                                          .site = site,
+                                                          .how = e->a,
+                                                          .code = SK_TIMEOUT };
 }
 
 static void wait_ends(build *b, const sk_event *e)
 {
     if (e->word[0]) {
         uint32_t task = task_index(b, e->word[0]);
-        walk *w = &b->walks[task];
+        sk_walk *w = &b->paths.walks[task];
         unsigned state = b->t->tasks[task].state;
         if (state == SK_TASK_RUNNING) { /* it did not have to wait */
             w->depth += MAX(0, e->ns - w->since);
             w->since = MAX(e->ns, w->since);
         }
         if (state == SK_TASK_RUNNING || state == SK_TASK_BLOCKED)
-            join_path(b, task);
+            sk_timeline_path_join(&b->paths, task);
         w->awaited = SK_NO_INDEX;
         return;
     }
@@ -459,7 +361,8 @@ static void says(build *b, const sk_event *e)
 {
     bool note = e->type == SK_TRACE_NOTE;
     uint32_t task = note || !e->word[0] ? SK_NO_INDEX : task_index(b, e->word[0]);
-    *MORE(b->t->says, b->t->nsays) = (sk_line_say){ e->ns, task, note, sk_trace_read_text(e, 0) };
+    *SK_MORE(b->t->says, b->t->nsays) =
+        (sk_line_say){ e->ns, task, note, sk_trace_read_text(e, 0) };
 }
 
 static void take(build *b, const sk_event *e)
@@ -470,7 +373,7 @@ static void take(build *b, const sk_event *e)
         if (*sk_trace_read_text(e, 0)) {
             uint32_t i = task_index(b, e->word[0]);
             b->t->tasks[i].name = b->t->nnames;
-            *MORE(b->t->names, b->t->nnames) = sk_trace_read_text(e, 0);
+            *SK_MORE(b->t->names, b->t->nnames) = sk_trace_read_text(e, 0);
         }
         return;
     case SK_TRACE_TASK: task_moves(b, e); break;
@@ -486,7 +389,7 @@ static void take(build *b, const sk_event *e)
     b->t->last = MAX(b->t->last, e->ns);
 }
 
-/* ---- 4. What is known only at the end ------------------------------------------------------- */
+/* ---- 3. What is known only at the end ------------------------------------------------------- */
 
 /* A trace that stops in the middle: what is open stays open until the last event. */
 static void close_all(build *b)
@@ -496,7 +399,7 @@ static void close_all(build *b)
         if (t->tasks[i].fn == SK_NO_INDEX)
             t->tasks[i].fn = fn_index(b, 0); /* others name it, but it has no records itself */
         if (t->tasks[i].state == SK_TASK_RUNNING)
-            b->walks[i].depth += MAX(0, t->last - b->walks[i].since);
+            b->paths.walks[i].depth += MAX(0, t->last - b->paths.walks[i].since);
         close_slice(b, i, t->last, SK_SLICE_UNFINISHED);
     }
     for (uint32_t i = 0; i < t->nwaits; i++)
@@ -558,7 +461,7 @@ static void sort_workers(sk_timeline *t)
 sk_timeline *sk_timeline_new(sk_reader *log)
 {
     sk_timeline *t = g_new0(sk_timeline, 1);
-    build b = { .t = t, .first_submit = INT64_MAX, .last_end = INT64_MIN };
+    build b = { .t = t, .paths.t = t, .first_submit = INT64_MAX, .last_end = INT64_MIN };
     const char *program = sk_trace_read_value(log, "program"),
                *backend = sk_trace_read_value(log, "backend");
     t->log = log;
@@ -568,8 +471,8 @@ sk_timeline *sk_timeline_new(sk_reader *log)
     t->first = INT64_MAX;
     t->last = INT64_MIN;
     sk_trace_ids_add(&b.sites, 0);
-    *MORE(t->sites, t->nsites) = (sk_line_site){ "?", "?", 0 };
-    *MORE(t->names, t->nnames) = "";
+    *SK_MORE(t->sites, t->nsites) = (sk_line_site){ "?", "?", 0 };
+    *SK_MORE(t->names, t->nnames) = "";
 
     sk_cursor *c = sk_trace_read_cursor(log);
     for (sk_event e; sk_trace_read_next(c, &e);)
@@ -579,14 +482,14 @@ sk_timeline *sk_timeline_new(sk_reader *log)
         t->first = t->last = 0;
     close_all(&b);
     add_up(&b);
-    critical_path(&b);
+    sk_timeline_path_critical(&b.paths);
     sort_workers(t);
 
     sk_ids *ids[] = { &b.tasks, &b.objects, &b.fns, &b.sites, &b.rows, &b.waiting };
     for (unsigned i = 0; i < G_N_ELEMENTS(ids); i++)
         sk_trace_ids_clear(ids[i]);
-    g_free(b.walks);
-    g_free(b.strands);
+    g_free(b.paths.walks);
+    g_free(b.paths.strands);
     g_free(b.now);
     g_free(b.open_wait);
     return t;
@@ -613,62 +516,4 @@ void sk_timeline_free(sk_timeline *t)
     if (t->owns_log)
         sk_trace_read_close(t->log);
     g_free(t);
-}
-
-/* ---- 5. Words for people -------------------------------------------------------------------- */
-
-const char *sk_timeline_name(const sk_timeline *t, uint32_t task)
-{
-    const sk_line_task *k = &t->tasks[task];
-    return k->name ? t->names[k->name] : t->fns[k->fn].name;
-}
-
-const char *sk_timeline_code(unsigned code)
-{
-    static const char *const names[] = {
-        [SK_OK] = "OK",
-        [SK_TIMEOUT] = "TIMEOUT",
-        [SK_TASK] = "TASK",
-        [SK_CANCELLED] = "CANCELLED",
-        [SK_TASK_TIMEOUT] = "TASK_TIMEOUT",
-        [SK_WORKER_DIED] = "WORKER_DIED",
-        [SK_WORKER_OOM] = "WORKER_OOM",
-        [SK_OBJECT_LOST] = "OBJECT_LOST",
-        [SK_STORE_FULL] = "STORE_FULL",
-        [SK_INFEASIBLE] = "INFEASIBLE",
-        [SK_DEADLOCK] = "DEADLOCK",
-        [SK_LIMIT] = "LIMIT",
-        [SK_HEAD_LOST] = "HEAD_LOST",
-        [SK_PROTOCOL] = "PROTOCOL",
-        [SK_MISUSE] = "MISUSE",
-    };
-    _Static_assert(G_N_ELEMENTS(names) == SK_CODES, "name the new code here");
-    return code < SK_CODES ? names[code] : "?";
-}
-
-const char *sk_timeline_outcome(const sk_timeline *t, uint32_t task)
-{
-    static const char *const names[] = { "unknown", "waiting", "ready",  "running",
-                                         "blocked", "done",    "failed", "cancelled" };
-    return names[t->tasks[task].state];
-}
-
-const char *sk_timeline_time(int64_t ns, char buf[16])
-{
-    static const struct {
-        double size;
-        const char *name;
-    } units[] = { { 1e9, "s" }, { 1e6, "ms" }, { 1e3, "us" }, { 1, "ns" } };
-    double x = (double)ns;
-    unsigned u = 0;
-    while (u < 3 && (x < 0 ? -x : x) < 0.9995 * units[u].size)
-        u++;
-    x /= units[u].size;
-    double size = x < 0 ? -x : x;
-    snprintf(buf, 16, "%.*f %s",
-             u == 3 || size >= 99.95 ? 0
-             : size >= 9.995         ? 1
-                                     : 2,
-             x, units[u].name);
-    return buf;
 }
