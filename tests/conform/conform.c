@@ -204,10 +204,15 @@ static void expect_end(const conform_case *c)
 
 static const conform_case *this_case;
 
-/* In the process that Check has forked for it. Check's loop index is the number of the case. */
+typedef struct run { const char *name; unsigned can; } run;
+static run *runs;                   /* the backends to try */
+
+/* In the process that Check has forked for it. Check's loop index tells the backend and the case. */
 static void run_case(int number)
 {
-    const conform_case *c = this_case = cases[number];
+    const conform_case *c = this_case = cases[number % case_count];
+    backend = runs[number / case_count].name;
+    can = runs[number / case_count].can;
     mark_point();
     if (c->dies) {
         expect_end(c);
@@ -362,23 +367,10 @@ static void forget_environment(void)
     }
 }
 
-typedef struct run { const char *name; unsigned can; } run;
-static run *runs;
-
-static void choose_backend(void)    /* the fixture of each TCase, in the child: which one is in its name */
-{
-    for (const run *r = runs; r->name; r++)
-        if (strcmp(r->name, tcase_name()) == 0) {
-            backend = r->name;
-            can = r->can;
-        }
-}
-
 static TCase *cases_on(const run *r, const char *only, int *skipped)
 {
     TCase *tcase = tcase_create(r->name);
-    tcase_add_checked_fixture(tcase, choose_backend, NULL);
-    tcase_set_timeout(tcase, 60);
+    tcase_set_timeout(tcase, 20);
     for (int i = 0; i < case_count; i++) {
         if (!is_wanted(cases[i], only))
             continue;
@@ -391,7 +383,8 @@ static TCase *cases_on(const run *r, const char *only, int *skipped)
         }
         TTest *test = g_new0(TTest, 1);
         *test = (TTest){ cases[i]->name, run_case, cases[i]->file, cases[i]->line };
-        _tcase_add_test(tcase, test, 0, 0, i, i + 1);
+        int number = (int)(r - runs) * case_count + i;
+        _tcase_add_test(tcase, test, 0, 0, number, number + 1);
     }
     return tcase;
 }

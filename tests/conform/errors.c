@@ -21,14 +21,14 @@ CASE(sk_fail_formats_like_printf)
     CONTAINS(FAILS(sk_remote(fails_with_figures, 3, 0.5), SK_TASK).message, "3 is not 0.5");
 }
 
-static void fail_from_deep_inside(int depth)
+static int64_t fail_from_deep_inside(int64_t depth)
 {
     if (depth == 0)
         sk_fail("from deep inside");
-    fail_from_deep_inside(depth - 1);
+    return depth > 1000 ? 0 : fail_from_deep_inside(depth - 1) + 1;
 }
 
-SK_REMOTE(int64_t, goes_deep, (int, depth)) { fail_from_deep_inside(depth); return 0; }
+SK_REMOTE(int64_t, goes_deep, (int64_t, depth)) { return fail_from_deep_inside(depth); }
 
 CASE(sk_fail_leaves_all_functions_between)
 {

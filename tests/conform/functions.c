@@ -10,9 +10,7 @@ SK_REMOTE(sk_none, nothing) { return (sk_none){ 0 }; }
 /* Not associative and not commutative: every other order or grouping gives another string. */
 SK_REMOTE(const char *, join, (const char *, a), (const char *, b))
 {
-    static _Thread_local char text[8192];
-    snprintf(text, sizeof text, "(%s%s)", a, b);
-    return text;
+    return sk_format("(%s%s)", a, b);
 }
 
 SK_REMOTE_OUT(divmod, ((int64_t, q), (int64_t, r)), (int64_t, a), (int64_t, b))

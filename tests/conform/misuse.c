@@ -69,7 +69,7 @@ MISUSE(misuse_in_a_task_ends_the_program_too, "used after sk_drop") { (void)sk_g
 SK_REMOTE(uint64_t, size_of_buf, (sk_buf, in)) { return in.size; }
 
 MISUSE(a_null_buffer_with_a_size_cannot_be_put, "sk_put") { sk_buf buf = { NULL, 8, NULL }; WRONG(sk_put(buf)); }
-MISUSE(a_null_buffer_with_a_size_cannot_be_passed, "misuse.c") { sk_buf buf = { NULL, 8, NULL }; WRONG(sk_remote(size_of_buf, buf)); }
+MISUSE(a_null_buffer_with_a_size_cannot_be_passed, "NULL") { sk_buf buf = { NULL, 8, NULL }; WRONG(sk_remote(size_of_buf, buf)); }
 MISUSE(a_null_string_cannot_be_put, "sk_put") { WRONG(sk_put((const char *)NULL)); }
 MISUSE(a_null_list_with_a_length_cannot_be_put, "sk_put") { WRONG(sk_put(sk_list_of((sk_ref *)NULL, 3))); }
 MISUSE(duplicates_in_wait_are_misuse, "sk_wait", "twice") { sk_ref x = sk_put(1), refs[2] = { x, x }; WRONG(sk_wait(refs, 2, 1, 0)); }

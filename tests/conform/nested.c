@@ -59,7 +59,8 @@ SK_REMOTE(int64_t, counts_down, (int, n)) { return n == 0 ? 0 : 1 + sk_get(int64
 
 CASE(a_hundred_nested_gets_are_fine) { ck_assert_int_eq(sk_get(int64_t, sk_remote(counts_down, 100)), 100); }
 
-CASE(five_thousand_nested_gets_work_or_end_with_limit)
+/* Where it ends with LIMIT, the child of the deepest task is left, and runs when somebody has time: at shutdown on serial. */
+CASE(five_thousand_nested_gets_work_or_end_with_limit, .leaves = true)
 {
     sk_ref x = sk_remote(counts_down, 5000);
     int64_t value;
@@ -72,10 +73,11 @@ CASE(five_thousand_nested_gets_work_or_end_with_limit)
     ck_assert_int_eq(sk_get(int64_t, sk_remote(counts_down, 10)), 10);      /* and life goes on */
 }
 
-CASE(endless_recursion_ends_with_a_named_error)
+CASE(very_deep_recursion_ends_with_a_named_error, .leaves = true)
 {
-    sk_error err = error_of(sk_remote(counts_down, 100000000));
-    ck_assert_msg(err.code == SK_LIMIT || err.code == SK_TASK, "%s", sk_code_name(err.code));
+    sk_error err = error_of(sk_remote(counts_down, 500000));
+    ck_assert_msg(err.code == SK_LIMIT || (err.code == SK_TASK && contains_any_case(err.message, "limit")), "%s: %s",
+                  sk_code_name(err.code), err.message);
     ck_assert_int_eq(sk_get(int64_t, sk_remote(counts_down, 10)), 10);
 }
 
@@ -96,9 +98,7 @@ CASE(children_nobody_waits_for_run_all_the_same, .needs = SK_CAN_OVERLAP)
 
 SK_REMOTE(const char *, in_order, (const char *, low), (int64_t, pivot), (const char *, high))
 {
-    static _Thread_local char text[1024];
-    snprintf(text, sizeof text, "%s%ld %s", low, (long)pivot, high);
-    return text;
+    return sk_format("%s%ld %s", low, (long)pivot, high);
 }
 
 SK_REMOTE(const char *, quicksort, (sk_list, refs))
@@ -137,14 +137,9 @@ SK_REMOTE(const char *, tree_text, (int, depth), (const char *, name))
 {
     if (depth == 0)
         return name;
-    char left[64], right[64];
-    static _Thread_local char text[4096];
-    snprintf(left, sizeof left, "%s0", name);
-    snprintf(right, sizeof right, "%s1", name);
-    sk_ref a = sk_remote(tree_text, depth - 1, (const char *)left), b = sk_remote(tree_text, depth - 1, (const char *)right);
+    sk_ref a = sk_remote(tree_text, depth - 1, sk_format("%s0", name)), b = sk_remote(tree_text, depth - 1, sk_format("%s1", name));
     const char *first = sk_get(const char *, a), *second = sk_get(const char *, b);
-    snprintf(text, sizeof text, "%s,%s", first, second);
-    return text;
+    return sk_format("%s,%s", first, second);
 }
 
 CASE(views_in_a_task_stay_valid_while_it_waits_for_more)
@@ -225,7 +220,7 @@ CASE(two_tasks_that_wait_for_each_other_are_a_deadlock_that_names_both)
     (void)error_of(b);
 }
 
-CASE(a_wait_with_a_deadline_is_never_a_deadlock)
+CASE(a_wait_with_a_deadline_is_never_a_deadlock, .leaves = true)
 {
     sk_ref gate = sk_promise();
     int64_t value;

@@ -166,7 +166,8 @@ CASE(a_waiting_task_keeps_its_other_resources, .needs = SK_CAN_OVERLAP, .config 
 
 SK_REMOTE(int64_t, needs_the_gpu_for_its_child) { return sk_get(int64_t, sk_remote_with(SK_OPTS(.resources = "gpu=1"), same, 1)); }
 
-CASE(a_resource_held_across_a_wait_for_a_child_that_needs_it_is_a_deadlock, .config.resources = "gpu=1", .one_node = true)
+/* The child is left, to run when the resource is free again. */
+CASE(a_resource_held_across_a_wait_for_a_child_that_needs_it_is_a_deadlock, .leaves = true, .config.resources = "gpu=1", .one_node = true)
 {
     sk_error err = error_of(sk_remote_with(SK_OPTS(.resources = "gpu=1"), needs_the_gpu_for_its_child));
     ck_assert_int_ne(err.code, SK_OK);
@@ -174,6 +175,13 @@ CASE(a_resource_held_across_a_wait_for_a_child_that_needs_it_is_a_deadlock, .con
     CONTAINS(err.message, "same");
     CONTAINS(err.message, "gpu");
     ck_assert_msg(contains_any_case(err.message, "deadlock"), "%s", err.message);
+}
+
+CASE(a_task_gets_a_resource_though_an_earlier_one_that_nobody_waits_for_wants_it_too, .leaves = true, .config.resources = "gpu=1")
+{
+    for (int i = 0; i < 5; i++)
+        sk_remote_with(SK_OPTS(.resources = "gpu=1"), same, i);
+    ck_assert_int_eq(sk_get(int64_t, sk_remote_with(SK_OPTS(.resources = "gpu=1"), same, 7)), 7);
 }
 
 CASE(resources_come_back_from_failed_and_cancelled_tasks, .config.resources = "gpu=1")

@@ -1,4 +1,7 @@
 /* tasks.c -- sk_remote: arguments by value and by ref, several answers, functions from other files, map and reduce. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE                 /* asprintf */
+#endif
 #include "conform.h"
 #include "other.h"
 
@@ -251,17 +254,20 @@ CASE(map_calls_a_function_for_each_ref)
 }
 
 /* What the documentation says: fn(x0,x1), fn(x2,x3), ...; level by level; the last one left over goes up as it is. */
-static void reduce_by_hand(char (*texts)[1024], size_t n)
+static void reduce_by_hand(char **texts, size_t n)
 {
     while (n > 1) {
         size_t half = 0;
         for (size_t i = 0; i < n; i += 2, half++) {
-            char pair[2100];
+            char *pair = NULL;
             if (i + 1 < n)
-                snprintf(pair, sizeof pair, "(%s%s)", texts[i], texts[i + 1]);
+                ck_assert(asprintf(&pair, "(%s%s)", texts[i], texts[i + 1]) > 0);
             else
-                snprintf(pair, sizeof pair, "%s", texts[i]);
-            snprintf(texts[half], sizeof texts[half], "%.1023s", pair);
+                pair = strdup(texts[i]);
+            free(texts[i]);
+            if (i + 1 < n)
+                free(texts[i + 1]);
+            texts[half] = pair;
         }
         n = half;
     }
@@ -269,16 +275,17 @@ static void reduce_by_hand(char (*texts)[1024], size_t n)
 
 CASE(reduce_combines_neighbours_in_order_for_every_length)
 {
-    static char texts[33][1024];
     for (size_t n = 1; n <= 33; n++) {
         sk_ref refs[33];
+        char *texts[33];
         for (size_t i = 0; i < n; i++) {
-            snprintf(texts[i], sizeof texts[i], "%c", i < 26 ? (int)('a' + i) : (int)('A' + i - 26));
-            refs[i] = sk_put((const char *)texts[i]);
+            char letter[2] = { (char)(i < 26 ? 'a' + i : 'A' + i - 26), 0 };
+            texts[i] = strdup(letter);
+            refs[i] = sk_put((const char *)letter);
         }
         reduce_by_hand(texts, n);
-        sk_ref all = sk_reduce(join, refs, n);
-        ck_assert_str_eq(sk_get(const char *, all), texts[0]);
+        ck_assert_str_eq(sk_get(const char *, sk_reduce(join, refs, n)), texts[0]);
+        free(texts[0]);
     }
 }
 

@@ -140,9 +140,9 @@ SK_REMOTE(uint64_t, fold_array, (sk_array, in), (uint64_t, salt))
 
 SK_REMOTE(const char *, make_text, (uint64_t, a))
 {
-    static _Thread_local char text[TEXT_MAX];
+    char text[TEXT_MAX];
     text_of(a, text);
-    return text;
+    return sk_format("%s", text);
 }
 
 SK_REMOTE(uint64_t, hash_text, (const char *, text), (uint64_t, salt)) { return mix(hash_of(text), salt); }

@@ -216,7 +216,7 @@ static void drain_some(walk *w, const step *st)
 
 static void get_all_of_some(walk *w, const step *st)
 {
-    sk_ref refs[MAX_LIST];
+    sk_ref refs[MAX_LIST] = { 0 };
     uint64_t values[MAX_LIST], h = 0;
     bool fails = false;
     for (int k = 0; k < st->nlist; k++) {
@@ -274,7 +274,7 @@ static void in_a_scope(walk *w, const step *st)
 
 static void take_step(walk *w, const step *st)
 {
-    sk_ref refs[MAX_LIST];
+    sk_ref refs[MAX_LIST] = { 0 };
     for (int k = 0; k < st->nlist; k++)
         refs[k] = w->refs[st->list[k]];
     int first = st->nargs ? st->args[0].slot : -1;
