@@ -22,7 +22,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
-enum { SEARCH_NS = 40000, DRIVER_SPIN_NS = 20000, WORKER_SPIN_NS = 3000, EXTRA_THREADS = 1024, NO_LEASE = -1,
+enum { SEARCH_NS = 40000, DRIVER_SPIN_NS = 20000, WORKER_SPIN_NS = 3000, EXTRA_THREADS = 256, MOST_NESTED = 1000, NO_LEASE = -1,
        GIFT_NONE = 0, GIFT_SPECIAL = -1 };      /* a gift above 0 is a lease + 1 */
 
 typedef struct thread {
@@ -31,6 +31,7 @@ typedef struct thread {
     _Atomic int gift;                      /* what it was woken for; set before the permit is given */
     struct thread *next;                   /* of the idle stack, or of the queue of those that want to go on: under `lock` */
     int lease;                             /* owner only, from here on */
+    int nested;                            /* tasks run on top of waits, on this stack */
     unsigned number, victim;
     bool is_driver;                        /* a thread of the program, not of ours */
     pthread_t handle;
@@ -489,7 +490,9 @@ static void run_here(thread *t, sk_task_name task)
     for (uint64_t top; (top = sk_deque_peek(&t->deque)) && (top == task.id || !sk_task_is_ready((sk_task_name){ top })); )
         if (sk_deque_pop(&t->deque) == task.id)
             break;
+    t->nested++;
     sk_task_run(task, t->lease);
+    t->nested--;
 }
 
 static void threads_wait(sk_backend *self, sk_wait *wait)
@@ -500,7 +503,7 @@ static void threads_wait(sk_backend *self, sk_wait *wait)
     bool had_lease = t->lease != NO_LEASE, in_task = sk_wait_is_in_task(wait);
     for (unsigned turns = 0; !sk_wait_over(wait); turns++) {
         sk_task_name task = deadline == SK_NEVER ? sk_wait_next(wait, false) : (sk_task_name){ 0 };
-        if (task.id && !sk_task_brings_cpus(task) && !sk_stack_is_low()) {
+        if (task.id && !sk_task_brings_cpus(task) && t->nested < MOST_NESTED && !sk_stack_is_low()) {
             bool borrowed = t->lease == NO_LEASE;
             if (borrowed)
                 t->lease = take_lease(b);
@@ -520,8 +523,11 @@ static void threads_wait(sk_backend *self, sk_wait *wait)
             break;
         sk_pause();
     }
-    if (sk_wait_over(wait))
+    if (sk_wait_over(wait)) {
+        if (had_lease)                     /* a task that ran on top may have waited, and come back with another lease */
+            sk_wait_goes_on(wait, t->lease);
         return;
+    }
     if (t->lease != NO_LEASE) {            /* lend it */
         int lease = t->lease;
         t->lease = NO_LEASE;

@@ -122,9 +122,7 @@ bool sk_try_get_into(sk_ref ref, sk_type type, void *out, double timeout_s, sk_e
     sk_value value;
     sk_failure *why = NULL;
     char text[160];
-    if (!(timeout_s >= 0))
-        return sk_error_set(err, SK_MISUSE, "%s:%d: sk_try_get: the timeout is %g; give seconds, 0 to poll, or SK_FOREVER", site->file,
-                            site->line, timeout_s);
+    check_timeout(timeout_s, "sk_try_get", site);
     sk_code code = lane->port->get(ref, timeout_s, &value, &why, site, "sk_try_get");
     if (code == SK_TIMEOUT && !why)
         return sk_error_set(err, SK_TIMEOUT, "not ready after %g s", timeout_s);
@@ -143,10 +141,7 @@ static bool get_all(const sk_ref *refs, size_t n, sk_type type, void *values, si
                     sk_site *site, const char *call)
 {
     sk_lane *lane = sk_lane_get(call, site);
-    if (!(timeout_s >= 0)) {
-        *why = sk_failure_new(SK_MISUSE, site, NULL, "%s: the timeout is %g; give seconds, 0 to poll, or SK_FOREVER", call, timeout_s);
-        return false;
-    }
+    check_timeout(timeout_s, call, site);
     if (n == 0)
         return true;
     uint8_t *ready = malloc(n);
@@ -567,8 +562,8 @@ void *sk_write_at(sk_array array, sk_dtype dtype, sk_site *site)
     const sk_blob *blob = array.owner;
     sk_read_at(array, dtype, site);
     if (unlikely(!blob || blob->sealed || blob->maker != lane->frame->id))
-        sk_misuse(site, "%s", blob && blob->sealed ? "sk_write: the array is an object: immutable; make a new one with sk_new_array"
-                                        : "sk_write: the array was not made here with sk_new_array");
+        fail_array(blob && blob->sealed ? "sk_write: the array is an object: immutable; make a new one with sk_new_array"
+                                        : "sk_write: the array was not made here with sk_new_array", site);
     return (void *)(uintptr_t)array.data;
 }
 

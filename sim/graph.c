@@ -124,6 +124,8 @@ static void submit(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value 
             never_feasible(lane, t, why);
             return;
         }
+        if (t->extras->timeout != SK_NEVER)
+            atomic_fetch_or_explicit(&t->state, SK_FLAG_TIMED << 8, relaxed);
         static _Atomic uint64_t order;
         t->extras->order = atomic_fetch_add_explicit(&order, 1, relaxed);
     }

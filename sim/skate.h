@@ -164,7 +164,7 @@ typedef struct sk_options {       /* zero means the default, SK_ZERO means none 
 enum { SK_FORCE = 1, SK_ONLY_THIS = 2 };
 
 /* Pairwise reduction over neighbours: fn(x0,x1), fn(x2,x3), ...: order kept, depth ceil(log2 n). refs (n >= 1)
- * are borrowed. fn takes two arguments. Returns a reference of the caller's; for n = 1 a duplicate of refs[0]. */
+ * are borrowed. fn takes two arguments. Returns a reference of the caller's; for n = 1 a duplicate of refs[0] (see sk_dup). */
 #define sk_reduce(fn, refs, n) sk_reduce_at(&(fn), (refs), (n), SK_HERE)
 /* out[i] = fn(refs[i]) for each of n refs. */
 #define sk_map(fn, refs, n, out) sk_map_at(&(fn), (refs), (n), (out), SK_HERE)

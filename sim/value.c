@@ -105,13 +105,13 @@ static bool is_view(const void *owner, const void *data, size_t size)
 
 sk_value sk_from_str(const char *v)
 {
-    return v ? from_bytes(SK_T_STR, v, strlen(v) + 1) : sk_value_bad("the string is NULL");
+    return v ? from_bytes(SK_T_STR, v, strlen(v) + 1) : sk_value_bad("the string is null");
 }
 
 sk_value sk_from_buf(sk_buf v)
 {
     if (!v.data && v.size)
-        return sk_value_bad("the buffer's data is NULL but its size is not 0");
+        return sk_value_bad("the buffer's data is null but its size is not 0");
     if (is_view(v.owner, v.data, v.size) && ((sk_blob *)v.owner)->type == SK_T_BUF)
         return (sk_value){ SK_T_BUF, { .blob = sk_blob_ref((sk_blob *)v.owner) } };
     return from_bytes(SK_T_BUF, v.data, v.size);
@@ -120,7 +120,7 @@ sk_value sk_from_buf(sk_buf v)
 sk_value sk_from_list(sk_list v)
 {
     if (!v.refs && v.n)
-        return sk_value_bad("the list's refs are NULL but its n is not 0");
+        return sk_value_bad("the list's refs are null but its n is not 0");
     if (is_view(v.owner, v.refs, v.n * sizeof *v.refs) && ((sk_blob *)v.owner)->type == SK_T_LIST)
         return (sk_value){ SK_T_LIST, { .blob = sk_blob_ref((sk_blob *)v.owner) } };
     sk_value value = from_bytes(SK_T_LIST, v.refs, v.n * sizeof *v.refs);
@@ -145,7 +145,7 @@ static sk_value from_array(sk_array v, bool result)
         if (v.shape[i] < 0 || __builtin_mul_overflow(bytes, (size_t)v.shape[i], &bytes))
             return sk_value_bad("the array's shape is negative or too large");
     if (!v.data && bytes)
-        return sk_value_bad("the array's data is NULL");
+        return sk_value_bad("the array's data is null");
     bool same = blob && sk_blob_data(blob) == v.data && blob->size == bytes && blob->dtype == v.dtype
                 && blob->ndim == v.ndim && !memcmp(blob->shape, v.shape, sizeof blob->shape);
     if (same && blob->sealed)

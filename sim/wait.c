@@ -197,7 +197,11 @@ static uint64_t walk(sk_wait *wait)
         } else if (state == SK_TASK_READY) {
             if (!(sk_flags_of(word) & SK_FLAG_QUEUED))
                 return name;
-            break;                                /* waits for resources */
+            char lacks[100];                      /* waits for resources: perhaps of a task that only has to be run */
+            uint64_t holder = sk_admit_holder(t->extras, lacks, sizeof lacks);
+            if (holder && sk_task_is_ready((sk_task_name){ holder }))
+                return holder;
+            break;
         } else if (state != SK_TASK_WAITING) {
             break;                                /* below us on the stack */
         } else {
@@ -235,8 +239,10 @@ sk_task_name sk_wait_next(sk_wait *wait, bool deep)
         if (deep) {
             push(wait, o->producer);
             name = walk(wait);
-        } else if (sk_task_is_ready((sk_task_name){ o->producer })) {
-            name = o->producer;
+        } else {
+            uint64_t word = atomic_load_explicit(&sk_task_at(o->producer)->state, relaxed);
+            if (!(sk_flags_of(word) & SK_FLAG_TIMED) && sk_task_is_ready((sk_task_name){ o->producer }))
+                name = o->producer;
         }
         if (name)
             return (sk_task_name){ name };
