@@ -78,24 +78,22 @@ bool sk_trace_open(const char *path, sk_error *err)
 void sk_trace_flush(sk_trace_lane *t)
 {
     sk_trace_chunk *chunk = (sk_trace_chunk *)t->buffer;
-    if (!chunk || t->at == t->buffer + sizeof *chunk)
+    if (!chunk || !t->at || t->at == t->buffer + sizeof *chunk)
         return;
     chunk->bytes = (uint32_t)(t->at - t->buffer - (ptrdiff_t)sizeof *chunk);
     pthread_mutex_lock(&lock);
-    if (!write_error && !write_all(chunk, sizeof *chunk + chunk->bytes)) {
-        char *end = t->at;
-        for (char *p = t->buffer + sizeof *chunk; p < end; p += 8 + 8 * ((sk_trace_record *)p)->n)
-            t->dropped++;
-    } else if (write_error) {
-        t->dropped++;
-    }
+    bool written = !write_error && write_all(chunk, sizeof *chunk + chunk->bytes);
     pthread_mutex_unlock(&lock);
+    if (!written)
+        for (char *p = t->buffer + sizeof *chunk; p < t->at; p += 8 + 8 * ((sk_trace_record *)p)->n)
+            t->dropped++;
     t->at = t->end = NULL;
 }
 
 /* The buffer is full, or its clock would overflow: writes it out and starts the next chunk. */
 void sk_trace_room_slow(sk_trace_lane *t, uint64_t tick)
 {
+    uint64_t ns = sk_trace_counter ? sk_trace_now() : tick;    /* before the disk is written: the same instant as the tick */
     sk_trace_flush(t);
     if (!t->buffer) {
         t->buffer = malloc(SK_TRACE_BUFFER);
@@ -103,9 +101,8 @@ void sk_trace_room_slow(sk_trace_lane *t, uint64_t tick)
             abort();
         t->lane = atomic_fetch_add(&lanes, 1);
     }
-    /* With a counter the two are read one after the other: well under a microsecond apart. */
     sk_trace_chunk *chunk = (sk_trace_chunk *)t->buffer;
-    *chunk = (sk_trace_chunk){ SK_CHUNK_MAGIC, t->lane, 0, t->number++, tick, sk_trace_counter ? sk_trace_now() : tick };
+    *chunk = (sk_trace_chunk){ SK_CHUNK_MAGIC, t->lane, 0, t->number++, tick, ns };
     t->tick = tick;
     t->at = t->buffer + sizeof *chunk;
     t->end = t->buffer + SK_TRACE_BUFFER;

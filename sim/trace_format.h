@@ -41,7 +41,7 @@ typedef struct sk_trace_record { uint32_t dt; uint8_t type, a; uint16_t n; } sk_
     X(TASK,      6, "from<<4|to",       "task; to RUNNING: also worker:node; to FAILED or CANCELLED: also the sk_code") \
     X(OBJECT,    7, "from<<4|to",       "object; to READY: also type<<56|bytes, preview (the scalar's 8 bytes, else 0); from NONE: also site of the put:0, task") \
     X(NODE,      8, "from<<4|to",       "node:workers")                                                           \
-    X(WAIT,      9, "how (sk_trace_wait)", "task that waits (0 driver):0, number wanted:number given, site:0, object (the first awaited)") \
+    X(WAIT,      9, "how (sk_trace_wait)", "task that waits (0 driver), number wanted:number given, site:0, object (the first awaited)") \
     X(WAIT_END, 10, "how",              "task, number ready, sk_code")                                            \
     X(SAY,      11, "0",                "task, text")                                                             \
     X(NOTE,     12, "0",                "text: something the runtime has to say, a deadlock for instance")        \
