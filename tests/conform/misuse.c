@@ -69,13 +69,14 @@ MISUSE(misuse_in_a_task_ends_the_program_too, "used after sk_drop") { (void)sk_g
 SK_REMOTE(uint64_t, size_of_buf, (sk_buf, in)) { return in.size; }
 
 MISUSE(a_null_buffer_with_a_size_cannot_be_put, "sk_put") { sk_buf buf = { NULL, 8, NULL }; WRONG(sk_put(buf)); }
-MISUSE(a_null_buffer_with_a_size_cannot_be_passed, "NULL") { sk_buf buf = { NULL, 8, NULL }; WRONG(sk_remote(size_of_buf, buf)); }
+MISUSE(a_null_buffer_with_a_size_cannot_be_passed, "size is not 0") { sk_buf buf = { NULL, 8, NULL }; WRONG(sk_remote(size_of_buf, buf)); }
 MISUSE(a_null_string_cannot_be_put, "sk_put") { WRONG(sk_put((const char *)NULL)); }
 MISUSE(a_null_list_with_a_length_cannot_be_put, "sk_put") { WRONG(sk_put(sk_list_of((sk_ref *)NULL, 3))); }
 MISUSE(duplicates_in_wait_are_misuse, "sk_wait", "twice") { sk_ref x = sk_put(1), refs[2] = { x, x }; WRONG(sk_wait(refs, 2, 1, 0)); }
 MISUSE(waiting_for_0_is_misuse, "num_returns") { sk_ref x = sk_put(1); WRONG(sk_wait(&x, 1, 0, 0)); }
 MISUSE(waiting_for_more_than_there_are_is_misuse, "num_returns", "2") { sk_ref x = sk_put(1); WRONG(sk_wait(&x, 1, 2, 0)); }
 MISUSE(a_negative_timeout_is_misuse, "timeout", "-1") { sk_ref x = sk_put(1); WRONG(sk_wait(&x, 1, 1, -1)); }
+MISUSE(a_negative_timeout_of_try_get_is_misuse, "sk_try_get", "timeout", "-0.5") { int v; sk_ref x = sk_put(1); WRONG(sk_try_get(x, &v, -0.5, NULL)); }
 MISUSE(reducing_none_is_misuse, "sk_reduce") { sk_ref x = sk_put(1); WRONG(sk_reduce(plus, &x, 0)); }
 MISUSE(reducing_with_a_function_of_one_argument_is_misuse, "same") { sk_ref x[2] = { sk_put(1), sk_put(2) }; WRONG(sk_reduce(same, x, 2)); }
 MISUSE(mapping_with_a_function_of_two_arguments_is_misuse, "plus") { sk_ref x = sk_put(1), y; WRONG(sk_map(plus, &x, 1, &y)); }
@@ -97,11 +98,13 @@ MISUSE(an_object_cannot_be_written_to, "sk_write")
     WRONG(sk_write(double, view)[0] = 9);
 }
 
-SK_REMOTE(double, writes_to_its_argument, (sk_array, a)) { WRONG(sk_write(double, a)[0] = 9); return 0; }
-MISUSE(an_argument_cannot_be_written_to, "sk_write")
+SK_REMOTE(double, writes_to_its_argument, (sk_array, a)) { sk_write(double, a)[0] = 9; return 0; }
+CASE(a_task_that_writes_to_its_argument_fails)
 {
     double numbers[3] = { 1, 2, 3 };
-    (void)sk_get(double, sk_remote(writes_to_its_argument, sk_array_of(numbers, 3)));
+    sk_error err = FAILS(sk_remote(writes_to_its_argument, sk_array_of(numbers, 3)), SK_TASK);
+    CONTAINS(err.message, "sk_write");
+    CONTAINS(err.message, "misuse.c");
 }
 
 /* ---- options of a task ---- */

@@ -130,10 +130,6 @@ CASE(try_wait_calls_a_negative_timeout_misuse)
     ck_assert_int_eq(err.code, SK_MISUSE);
     ck_assert(!sk_try_wait(&x, 1, 1, __builtin_nan(""), &count, &err));
     ck_assert_int_eq(err.code, SK_MISUSE);
-    int value;
-    err = (sk_error){ 0 };
-    ck_assert(!sk_try_get(x, &value, -0.5, &err));
-    ck_assert_int_eq(err.code, SK_MISUSE);
 }
 
 CASE(very_long_timeouts_do_not_overflow)
