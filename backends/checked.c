@@ -132,6 +132,7 @@ static int checked_take_workers(sk_backend *self, int n, bool only_if_idle)
 }
 
 #define PASS(slot, args, call) static void checked_##slot args { inner_ops->slot call; }
+PASS(run_here, (sk_backend *self, sk_task_name task, int *worker), (inner(self), task, worker))
 PASS(sleep, (sk_backend *self, int64_t ns), (inner(self), ns))
 PASS(compute, (sk_backend *self, double units), (inner(self), units))
 PASS(alarm, (sk_backend *self, int64_t at, sk_task_name task), (inner(self), at, task))
@@ -147,7 +148,7 @@ const sk_backend_ops *sk_backend_checked(const sk_backend_ops *ops)
     table = (sk_backend_ops){
         .version = ops->version, .can = ops->can, .name = ops->name, .summary = ops->summary,
         .size = sizeof(checked) + ops->size,
-        .open = checked_open, .close = checked_close, .ready = checked_ready, .wait = checked_wait, .wake = IF(wake),
+        .open = checked_open, .close = checked_close, .ready = checked_ready, .wait = checked_wait, .wake = IF(wake), .run_here = IF(run_here),
         .drain = checked_drain, .now = checked_now, .sleep = IF(sleep), .compute = IF(compute), .alloc = checked_alloc,
         .free = checked_free, .alarm = IF(alarm), .take_workers = IF(take_workers), .put_back = IF(put_back),
         .kill = IF(kill), .counts = IF(counts),

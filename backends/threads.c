@@ -495,6 +495,26 @@ static void run_here(thread *t, sk_task_name task)
     t->nested--;
 }
 
+static void threads_run_here(sk_backend *self, sk_task_name task, int *worker)
+{
+    threads *b = the(self);
+    thread *t = me(b);
+    if (unlikely(t->nested >= MOST_NESTED || sk_stack_is_low()))
+        return;
+    if (likely(t->lease != NO_LEASE)) {
+        run_here(t, task);
+        *worker = t->lease;
+        return;
+    }
+    t->lease = take_lease(b);
+    if (t->lease == NO_LEASE)
+        return;
+    run_here(t, task);
+    int lease = t->lease;
+    t->lease = NO_LEASE;
+    hand_in(b, lease, false);
+}
+
 static void threads_wait(sk_backend *self, sk_wait *wait)
 {
     threads *b = the(self);
@@ -782,6 +802,7 @@ const sk_backend_ops sk_backend_threads = {
     .close = threads_close,
     .ready = threads_ready,
     .wait = threads_wait,
+    .run_here = threads_run_here,
     .wake = threads_wake,
     .drain = threads_drain,
     .alarm = threads_alarm,

@@ -130,7 +130,7 @@ static void submit(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value 
         t->extras->order = atomic_fetch_add_explicit(&order, 1, relaxed);
     }
     if (deps == 0) {
-        sk_task_submitted(lane, t);
+        sk_task_submitted(lane, t, name);
         return;
     }
     /* From here on others may count down; the one more that we hold keeps the record ours until the last line. */
@@ -192,8 +192,10 @@ static sk_failure *why_of_wait(sk_code code, const sk_wait *wait, sk_site *site)
 static sk_code get(sk_ref ref, double timeout_s, sk_value *value, sk_failure **why, sk_site *site, const char *call)
 {
     sk_object *o = sk_object_need(ref, call, site);
+    sk_lane *lane = sk_lane_self;
+    if (!sk_object_is_sealed(o) && timeout_s >= SK_FOREVER && o->producer && sk_session.backend->ops->run_here)
+        sk_wait_run_here(lane, o, site);          /* nobody has started it: the quick way */
     if (!sk_object_is_sealed(o)) {
-        sk_lane *lane = sk_lane_self;
         sk_link link = { .object = o };
         sk_wait wait;
         wait.collects = false;

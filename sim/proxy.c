@@ -26,7 +26,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SMALL = 4096, MANY_DUPS = 32000 };
+enum { SMALL = 4096, LARGE = 64 << 10, MANY_DUPS = 32000 };
 
 typedef struct entry {                 /* a ref in the client's hands */
     uint64_t id;
@@ -34,6 +34,7 @@ typedef struct entry {                 /* a ref in the client's hands */
     uint32_t dups;
     bool made, promised, has_value;
     bool small;                        /* its object is a number or little more: dropping it may wait */
+    bool large;                        /* the next put may need its room: dropping it waits for the server */
     sk_value value;                    /* if has_value; owned */
     struct entry *next;                /* while dying */
 } entry;
@@ -47,7 +48,7 @@ typedef struct proxy {
     uint32_t waiters;
     entry *dying;
     bool freeing;
-    bool doubt;                        /* the call under way may be misuse */
+    bool doubt;                        /* wait for the server before the call under way returns: it may be misuse */
     bool quiet;                        /* lists that are freed now were never the server's: say nothing */
     bool was_worker;
     sk_msg answer;
@@ -156,9 +157,11 @@ static void let_go(proxy *p, entry *e)
     p->freeing = false;
 }
 
-static bool is_small(const sk_value *v)
+static void weigh(entry *e, const sk_value *v)
 {
-    return v->type != SK_T_REF && v->type != SK_T_LIST && sk_value_bytes(v) < SMALL;
+    size_t size = sk_value_bytes(v);
+    e->small = size < SMALL && v->type != SK_T_REF && v->type != SK_T_LIST;
+    e->large = size >= LARGE;
 }
 
 static void doubt_unless_known(proxy *p, sk_ref ref) { p->doubt |= !find(p, ref); }
@@ -184,25 +187,23 @@ static void release_ref(sk_ref ref)
 
 static sk_value list_came(void *data, const sk_ref *refs, size_t n)
 {
-    sk_value list = sk_from_list((sk_list){ refs, n, NULL });
     proxy *p = data;
+    sk_blob *blob = sk_blob_new_copy(SK_T_LIST, n * sizeof *refs);
+    if (!blob)
+        abort();
     for (size_t i = 0; i < n; i++)
-        if (list.type == SK_T_LIST)
-            need(p, refs[i])->hands++;
-        else                                      /* no room for it: give back at once what the server held for it */
-            add(p, &(sk_msg){ .type = SK_WIRE_RELEASE, .id = refs[i].id });
-    p->doubt = false;
-    if (list.type == SK_T_LIST)
-        list.blob->spare = p;                     /* its refs have hands: see clear() */
-    return list;
+        need(p, refs[i])->hands++;
+    memcpy(sk_blob_data(blob), refs, n * sizeof *refs);
+    blob->sealed = true;
+    return (sk_value){ SK_T_LIST, { .blob = blob } };
 }
 
-/* A value has been encoded; the server makes its own blob of it. */
+/* A value has been encoded; the server makes its own blob of it. Only lists that came from there have hands on their refs. */
 static void clear(proxy *p, sk_value v)
 {
     if (!sk_type_has_blob(v.type))
         return;
-    p->quiet = v.type == SK_T_LIST && !v.blob->spare;
+    p->quiet = !v.blob->copy;
     sk_blob_unref(v.blob);
     p->quiet = false;
 }
@@ -254,11 +255,14 @@ static sk_ref put(sk_value value, sk_site *site)
     proxy *p = mine();
     sk_ref ref;
     sk_msg m = { .type = SK_WIRE_PUT, .site = site, .id = SK_WIRE_REF + p->last + 1, .values = { value } };
-    bool small = is_small(&value);
+    entry weight;
+    weigh(&weight, &value);
     if (!sk_wire_add(&p->wire, &m))
         sk_die(site, NULL, 1, "sk_put: %s", p->wire.error.message);
     clear(p, value);
-    mint(p, &ref)->small = small;
+    entry *e = mint(p, &ref);
+    e->small = weight.small;
+    e->large = weight.large;
     if (p->wire.nout >= SK_WIRE_BATCH)
         flush(p);
     settle(p);
@@ -302,7 +306,7 @@ static sk_code get(sk_ref ref, double timeout_s, sk_value *value, sk_failure **w
         if (a->code != SK_OK)
             return a->code;
         sk_value v = a->values[0];
-        if (v.type == SK_T_BAD) {                 /* our copy does not fit into the store */
+        if (v.type == SK_T_BAD) {                 /* no memory for our copy */
             *why = sk_failure_new(SK_STORE_FULL, site, NULL, "%s: %s", call, v.why);
             return SK_STORE_FULL;
         }
@@ -314,7 +318,7 @@ static sk_code get(sk_ref ref, double timeout_s, sk_value *value, sk_failure **w
         }
         e->value = v;
         e->has_value = true;
-        e->small = is_small(&v);
+        weigh(e, &v);
         if (v.type == SK_T_REF)
             need(p, v.ref)->hands++;
     }
@@ -378,7 +382,7 @@ static void drop(sk_ref ref, sk_site *site, const char *call)
 {
     proxy *p = mine();
     entry *e = find(p, ref);
-    bool owned = e && (e->made || e->dups), may_wait = e && e->small;
+    bool owned = e && (e->made || e->dups), small = e && e->small, large = e && e->large;
     add(p, &(sk_msg){ .type = SK_WIRE_DROP, .site = site, .id = ref.id, .text = call });
     if (!owned) {
         p->doubt = true;
@@ -390,8 +394,11 @@ static void drop(sk_ref ref, sk_site *site, const char *call)
     else
         e->dups--;
     let_go(p, e);
-    if (!may_wait)
+    if (large)
+        p->doubt = true;
+    if (!small)
         flush(p);
+    settle(p);
 }
 
 static sk_ref dup_ref(sk_ref ref, sk_site *site, const char *call)
@@ -505,6 +512,7 @@ bool sk_proxy_start(void)
     sk_wire_init(&p->wire, fds[0]);
     p->wire.list_in = list_came;
     p->wire.data = p;
+    p->wire.copies = true;
     if (!start_server(p, fds[1])) {
         sk_wire_clear(&p->wire);
         g_free(p);

@@ -17,6 +17,12 @@ static pthread_mutex_t alarm_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- records ---- */
 
+unsigned sk_task_cancel_flags(sk_task *t, uint32_t generation)
+{
+    uint64_t cancel = atomic_load_explicit(&t->cancel, seq_cst);
+    return unlikely((cancel >> 32) == generation) ? (unsigned)cancel : 0;
+}
+
 const char *sk_task_name_of(const sk_task *t)
 {
     return t->extras && t->extras->name ? t->extras->name : t->fn->name;
@@ -83,12 +89,18 @@ static bool move(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state f
     uint64_t word = atomic_load_explicit(&t->state, relaxed), next, tick = 0;
     if (unlikely(sk_trace_on) && to == SK_TASK_READY)
         tick = sk_trace_tick();                   /* before: from then on others may run it */
+    /* Nobody else moves a task that is new, or that runs and has no timeout. */
+    bool alone = from == SK_TASK_NONE || (from >= SK_TASK_RUNNING && !(sk_flags_of(word) & SK_FLAG_TIMED));
     do {
         if (sk_generation_of(word) != generation || sk_state_of(word) != from)
             return false;
         if (from == SK_TASK_READY && to == SK_TASK_RUNNING && (sk_flags_of(word) & SK_FLAG_QUEUED))
             return false;
         next = (word & ~(uint64_t)0xff & ~((uint64_t)clear << 8)) | (uint64_t)set << 8 | to;
+        if (alone) {
+            atomic_store_explicit(&t->state, next, release);
+            break;
+        }
     } while (unlikely(!atomic_compare_exchange_weak_explicit(&t->state, &word, next, acq_rel, relaxed)));
     if (unlikely(sk_trace_on)) {
         bool has_word = to == SK_TASK_RUNNING || to == SK_TASK_FAILED || to == SK_TASK_CANCELLED;
@@ -112,9 +124,8 @@ static bool never(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state 
                   sk_failure *cause, bool last_link);
 
 /* From WAITING, NONE or (a retry) RUNNING to READY, and on to who runs it. false: it was cancelled. */
-static bool make_ready(sk_lane *lane, sk_task *t, sk_task_state from)
+static bool make_ready(sk_lane *lane, sk_task *t, uint64_t name, sk_task_state from)
 {
-    uint64_t name = sk_task_id(t);
     bool unusual = t->extras && t->extras->unusual;            /* after the move t may be somebody else's */
     if (!move(lane, t, (uint32_t)(name >> 32), from, SK_TASK_READY, unusual ? SK_FLAG_QUEUED : 0, SK_FLAG_ADMITTED | SK_FLAG_ROWS, 0))
         return false;
@@ -138,13 +149,13 @@ void sk_task_all_there(sk_lane *lane, sk_task *t)
             return;
         }
     }
-    if (!make_ready(lane, t, SK_TASK_WAITING))
+    if (!make_ready(lane, t, sk_task_id(t), SK_TASK_WAITING))
         sk_task_bury_cancelled(lane, t);          /* while it waited; this was the last link to it */
 }
 
-void sk_task_submitted(sk_lane *lane, sk_task *t)
+void sk_task_submitted(sk_lane *lane, sk_task *t, uint64_t name)
 {
-    make_ready(lane, t, SK_TASK_NONE);
+    make_ready(lane, t, name, SK_TASK_NONE);
 }
 
 bool sk_task_is_ready(sk_task_name task)
@@ -345,14 +356,15 @@ void sk_task_end(sk_lane *lane, sk_task *t, sk_outcome how, sk_value *out, sk_fa
     uint32_t generation = sk_generation_of(word);
     unsigned flags = sk_flags_of(word);
     sk_extras *extras = t->extras;
-    if (unlikely(flags & SK_FLAG_CANCEL)) {
+    unsigned cancel = sk_task_cancel_flags(t, generation);
+    if (unlikely(cancel)) {
         if (how == SK_ENDED_RESULT)
             sk_values_discard(out, t->nreturns);
         sk_failure_unref(why);
         why = NULL;
         how = SK_ENDED_CANCELLED;
     }
-    if (unlikely(how == SK_ENDED_CANCELLED || flags & SK_FLAG_TIMED_OUT) && !(flags & SK_FLAG_ONLY_THIS))
+    if (unlikely(how == SK_ENDED_CANCELLED || flags & SK_FLAG_TIMED_OUT) && !(cancel & SK_CANCEL_ONLY_THIS))
         sk_task_cancel_children(lane, frame);
     bool retry = (how == SK_ENDED_DIED || (how == SK_ENDED_ERROR && extras && extras->retry_errors))
                  && t->attempts <= (extras ? extras->max_retries : SK_DEFAULT_RETRIES);
@@ -380,7 +392,7 @@ void sk_task_end(sk_lane *lane, sk_task *t, sk_outcome how, sk_value *out, sk_fa
         SK_COUNT_UP(lane->retries);
         sk_frame_end(lane, frame);
         lane->frame = frame->below;
-        if (!make_ready(lane, t, SK_TASK_RUNNING))
+        if (!make_ready(lane, t, sk_task_id(t), SK_TASK_RUNNING))
             bury(lane, t);
         return;
     } else {
@@ -498,8 +510,8 @@ bool sk_task_is_cancelled(uint64_t name)
         uint64_t word = atomic_load_explicit(&t->state, acquire);
         if (sk_generation_of(word) != (uint32_t)(name >> 32))
             return false;                         /* an ancestor that has ended */
-        unsigned flags = sk_flags_of(word);
-        if (flags & SK_FLAG_TIMED_OUT || (flags & SK_FLAG_CANCEL && (self || !(flags & SK_FLAG_ONLY_THIS))))
+        unsigned cancel = sk_task_cancel_flags(t, (uint32_t)(name >> 32));
+        if (sk_flags_of(word) & SK_FLAG_TIMED_OUT || (cancel && (self || !(cancel & SK_CANCEL_ONLY_THIS))))
             return true;
         uint64_t parent = atomic_load_explicit(&t->parent, acquire);
         if (sk_generation_of(atomic_load_explicit(&t->state, relaxed)) != (uint32_t)(name >> 32))
@@ -514,7 +526,7 @@ void sk_task_cancel(sk_lane *lane, uint64_t name, int flags)
 {
     sk_task *t = sk_task_at(name);
     uint32_t generation = (uint32_t)(name >> 32);
-    uint64_t set = (SK_FLAG_CANCEL | (flags & SK_ONLY_THIS ? SK_FLAG_ONLY_THIS : 0)) << 8;
+    uint64_t request = (uint64_t)generation << 32 | SK_CANCEL_REQUESTED | (flags & SK_ONLY_THIS ? SK_CANCEL_ONLY_THIS : 0);
     atomic_fetch_add_explicit(&sk_cancellations, 1, relaxed);
     for (;;) {
         uint64_t word = atomic_load_explicit(&t->state, acquire);
@@ -524,7 +536,14 @@ void sk_task_cancel(sk_lane *lane, uint64_t name, int flags)
         if (state <= SK_TASK_READY) {
             if (sk_task_never(lane, t, generation, SK_TASK_CANCELLED, SK_CANCELLED, "cancelled before it ran"))
                 return;
-        } else if (atomic_compare_exchange_weak_explicit(&t->state, &word, word | set, seq_cst, relaxed)) {
+        } else {
+            /* If the task has ended meanwhile, the request says nothing to the next one in this record ... unless that one's own
+             * has just been made: hence the exchange only of what is older. */
+            uint64_t old = atomic_load_explicit(&t->cancel, relaxed);
+            do
+                if ((old >> 32) > generation)
+                    return;
+            while (!atomic_compare_exchange_weak_explicit(&t->cancel, &old, request, seq_cst, relaxed));
             if (flags & SK_FORCE && sk_session.backend->ops->kill)
                 sk_session.backend->ops->kill((sk_backend *)sk_session.backend, (sk_task_name){ name });
             sk_session_wake_all();

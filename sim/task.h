@@ -7,6 +7,9 @@
  * `missing` counts arguments that are not there, plus one while the task is being submitted. Sealing an object counts down; who
  * brings it to zero makes the task ready. sk_task_end is the one place that decides between result, retry, failure, cancellation.
  *
+ * While a task runs, only its own thread moves it: a plain store. The exception is one with a timeout (SK_FLAG_TIMED), which
+ * an alarm may end. A request to cancel does not touch the state; it has a word of its own, tagged with the generation.
+ *
  * A name goes stale when the record is used for another task: its generation is in the state word, so that claiming a task
  * by a stale name fails in the same compare-and-swap that claims it.                                              */
 #ifndef SK_TASK_H
@@ -42,18 +45,19 @@ struct sk_task {
     _Atomic uint64_t state;              /* generation << 32 | flags << 8 | sk_task_state */
     _Atomic int32_t missing;
     uint8_t nargs, nreturns, attempts, big;
+    _Atomic uint64_t cancel;             /* generation << 32 | SK_CANCEL_...: only says something to a task of that generation */
     const sk_fn *fn;                     /* from here on: constant once submitted */
-    sk_site *site;
-    void *free_link_;                    /* SK_FREE_LINK: the pool's */
+    uint64_t seed;                       /* stands at SK_FREE_LINK */
     sk_extras *extras;                   /* NULL: an ordinary task */
     _Atomic uint64_t parent;
-    uint64_t seed;
+    sk_site *site;
     sk_slot args[];                      /* 4, or 12 in a big record; the outputs' object pointers follow the arguments */
 };
-_Static_assert(offsetof(sk_task, free_link_) == SK_FREE_LINK, "");
+_Static_assert(offsetof(sk_task, seed) == SK_FREE_LINK, "the free link must not cover what is read by stale names");
 _Static_assert(sizeof(sk_task) == 64, "");
 
-enum { SK_FLAG_CANCEL = 1, SK_FLAG_TIMED_OUT = 2, SK_FLAG_ONLY_THIS = 4,
+enum { SK_CANCEL_REQUESTED = 1, SK_CANCEL_ONLY_THIS = 2 };
+enum { SK_FLAG_TIMED_OUT = 2,
        SK_FLAG_QUEUED = 8,               /* READY, but admit.c has not found it its resources yet */
        SK_FLAG_ADMITTED = 16,            /* READY or RUNNING, with cpus of its own */
        SK_FLAG_SEALED = 32,              /* cancelled while WAITING or being admitted, and its refs have failed */
@@ -89,6 +93,7 @@ static inline bool sk_slot_is_pending(sk_slot *s)
     return (atomic_load_explicit(&s->pending.next, relaxed) & 0xff) == SK_T_PENDING;
 }
 const char *sk_task_name_of(const sk_task *t);
+unsigned sk_task_cancel_flags(sk_task *t, uint32_t generation);      /* SK_CANCEL_... of this generation; 0: none */
 
 /* A record, in no state yet; with room for so many. */
 sk_task *sk_task_new(sk_lane *lane, unsigned nargs, unsigned nreturns);
@@ -100,7 +105,7 @@ bool sk_task_move(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state 
 /* All arguments are there (or failed): makes the task ready, or buries it if it was cancelled meanwhile. */
 void sk_task_all_there(sk_lane *lane, sk_task *t);
 /* NONE to READY: it has no arguments to wait for. */
-void sk_task_submitted(sk_lane *lane, sk_task *t);
+void sk_task_submitted(sk_lane *lane, sk_task *t, uint64_t name);
 /* The attempt in lane->frame is over; frame and record are gone after this (a retry keeps the record). `out` (nreturns values, taken over)
  * for a result; `why` (taken over) for an error. */
 void sk_task_end(sk_lane *lane, sk_task *t, sk_outcome how, sk_value *out, sk_failure *why);

@@ -39,6 +39,14 @@ sk_blob *sk_blob_new(sk_type type, size_t size, sk_error *err)
     return blob;
 }
 
+sk_blob *sk_blob_new_copy(sk_type type, size_t size)
+{
+    sk_blob *blob = sk_store_alloc(sizeof *blob + size);
+    if (blob)
+        *blob = (sk_blob){ .refs = 1, .type = (uint8_t)type, .size = size, .shape = { 1, 1, 1, 1 }, .copy = true };
+    return blob;
+}
+
 void sk_blob_unref(sk_blob *blob)
 {
     if (atomic_load_explicit(&blob->refs, acquire) != 1 && atomic_fetch_sub_explicit(&blob->refs, 1, acq_rel) != 1)
@@ -49,6 +57,10 @@ void sk_blob_unref(sk_blob *blob)
             sk_session_release_contained(refs[i]);
     }
     size_t whole = sizeof *blob + blob->size;
+    if (unlikely(blob->copy)) {
+        sk_store_free(blob, whole);
+        return;
+    }
     const sk_backend_ops *ops = sk_session.backend->ops;
     if (ops->free)
         ops->free((sk_backend *)sk_session.backend, blob, whole);

@@ -16,7 +16,7 @@ typedef struct sk_blob {
     size_t size;                           /* bytes of data; a string's NUL counts */
     int64_t shape[SK_MAX_DIMS];
     uint64_t maker;                        /* of an unsealed array: the frame that may write it */
-    void *spare;
+    uint64_t copy;                         /* of an object that another process or lane holds: not counted in the store */
 } sk_blob;
 _Static_assert(sizeof(sk_blob) == 64, "data follows the header and must stay aligned to 64");
 
@@ -24,6 +24,8 @@ static inline void *sk_blob_data(const sk_blob *blob) { return (char *)blob + si
 
 /* NULL when the store is full or there is no memory; then *err says so. One reference, unsealed. */
 sk_blob *sk_blob_new(sk_type type, size_t size, sk_error *err);
+/* What a proxy shows its program: a copy, which the account of the store knows nothing of. NULL: no memory. */
+sk_blob *sk_blob_new_copy(sk_type type, size_t size);
 void sk_blob_unref(sk_blob *blob);
 static inline sk_blob *sk_blob_ref(sk_blob *blob)
 {

@@ -86,59 +86,100 @@ int64_t sk_wait_deadline_from(double timeout_s)
 
 /* ---- blocking ---- */
 
-static void trace_wait(sk_lane *lane, const sk_wait *wait, sk_trace_type type)
+static void trace_begin(sk_lane *lane, sk_site *site, sk_trace_wait how, int64_t need, size_t given, uint64_t object)
 {
-    if (type == SK_TRACE_WAIT) {
-        uint64_t site = (uint64_t)sk_trace_site(&lane->trace, wait->site) << 32;
-        int64_t need = atomic_load_explicit(&wait->need, relaxed);
-        uint64_t *w = sk_trace_record_at(&lane->trace, sk_trace_tick(), type, wait->how, 4);
-        w[0] = wait->task;
-        w[1] = (uint64_t)(need < 0 ? 0 : need) << 32 | (uint32_t)wait->nlinks;
-        w[2] = site;
-        w[3] = wait->nlinks ? sk_object_id(wait->links[0].object) : 0;
-    } else {
-        uint64_t *w = sk_trace_record_at(&lane->trace, sk_trace_tick(), type, wait->how, 3);
-        w[0] = wait->task;
-        w[1] = atomic_load_explicit(&wait->fired, relaxed);
-        w[2] = (uint64_t)atomic_load_explicit(&wait->code, relaxed);
-    }
+    uint64_t at = (uint64_t)sk_trace_site(&lane->trace, site) << 32;
+    uint64_t *w = sk_trace_record_at(&lane->trace, sk_trace_tick(), SK_TRACE_WAIT, how, 4);
+    w[0] = lane->frame->id;
+    w[1] = (uint64_t)(need < 0 ? 0 : need > UINT32_MAX ? UINT32_MAX : need) << 32 | (uint32_t)given;
+    w[2] = at;
+    w[3] = object;
+}
+
+static void trace_end(sk_lane *lane, sk_trace_wait how, uint64_t ready, int code)
+{
+    uint64_t *w = sk_trace_record_at(&lane->trace, sk_trace_tick(), SK_TRACE_WAIT_END, how, 3);
+    w[0] = lane->frame->id;
+    w[1] = ready;
+    w[2] = (uint64_t)code;
+}
+
+/* The running task of the frame (if it is one) waits, and goes on. false: its time was up. */
+static bool leave(sk_lane *lane, sk_frame *frame)
+{
+    sk_task *t = frame->task;
+    if (!t)
+        return true;
+    if (!sk_task_move(lane, t, (uint32_t)(frame->id >> 32), SK_TASK_RUNNING, SK_TASK_BLOCKED, 0))
+        return false;
+    if (unlikely(t->extras && t->extras->admitted))
+        sk_admit_block(lane, t->extras);
+    else
+        atomic_store_explicit(&lane->running, atomic_load_explicit(&lane->running, relaxed) - 1, relaxed);
+    return true;
+}
+
+static bool come_back(sk_lane *lane, sk_frame *frame)
+{
+    sk_task *t = frame->task;
+    if (!t)
+        return true;
+    if (unlikely(t->extras && t->extras->admitted))
+        sk_admit_unblock(lane, t->extras);
+    else
+        atomic_store_explicit(&lane->running, atomic_load_explicit(&lane->running, relaxed) + 1, relaxed);
+    return sk_task_move(lane, t, (uint32_t)(frame->id >> 32), SK_TASK_BLOCKED, SK_TASK_RUNNING, sk_frame_place(frame))
+           && !(unlikely(atomic_load_explicit(&sk_cancellations, relaxed)) && sk_task_is_cancelled(frame->id));
+}
+
+void sk_wait_run_here(sk_lane *lane, sk_object *o, sk_site *site)
+{
+    sk_backend *backend = (sk_backend *)sk_session.backend;
+    sk_frame *frame = lane->frame;
+    uint64_t producer = o->producer, word = atomic_load_explicit(&sk_task_at(producer)->state, relaxed);
+    if (sk_generation_of(word) != (uint32_t)(producer >> 32) || sk_state_of(word) != SK_TASK_READY
+        || sk_flags_of(word) & (SK_FLAG_QUEUED | SK_FLAG_ADMITTED | SK_FLAG_TIMED))
+        return;
+    int worker = frame->worker;
+    if (!leave(lane, frame))
+        sk_frame_fail(frame, NULL);
+    if (unlikely(sk_trace_on))
+        trace_begin(lane, site, SK_WAIT_GET, 1, 1, sk_object_id(o));
+    sk_session.backend->ops->run_here(backend, (sk_task_name){ producer }, &worker);
+    if (unlikely(sk_trace_on))
+        trace_end(lane, SK_WAIT_GET, sk_object_is_sealed(o), SK_OK);
+    if (frame->task)
+        frame->worker = worker;
+    if (!come_back(lane, frame))
+        sk_frame_fail(frame, NULL);
 }
 
 sk_code sk_wait_block(sk_lane *lane, sk_wait *wait, int64_t deadline, sk_site *site, sk_trace_wait how, void *cleanup)
 {
     sk_frame *frame = lane->frame;
-    sk_task *t = frame->task;
-    uint32_t generation = (uint32_t)(frame->id >> 32);
     wait->deadline = deadline;
     wait->site = site;
-    wait->how = (uint8_t)how;
     wait->worker = frame->worker;
-    if (t) {
-        if (!sk_task_move(lane, t, generation, SK_TASK_RUNNING, SK_TASK_BLOCKED, 0))
-            goto over_for_us;
-        if (t->extras && t->extras->admitted)
-            sk_admit_block(lane, t->extras);
-        else
-            atomic_store_explicit(&lane->running, atomic_load_explicit(&lane->running, relaxed) - 1, relaxed);
+    bool ours = leave(lane, frame);
+    if (ours) {
+        if (unlikely(sk_trace_on))
+            trace_begin(lane, site, how, atomic_load_explicit(&wait->need, relaxed), wait->nlinks,
+                        wait->nlinks ? sk_object_id(wait->links[0].object) : 0);
+        wait->below = atomic_load_explicit(&lane->waiting, relaxed);
+        atomic_store_explicit(&lane->waiting, wait, release);         /* pairs with sk_deadlock, when all are parked */
+        sk_session.backend->ops->wait((sk_backend *)sk_session.backend, wait);
+        atomic_store_explicit(&lane->waiting, wait->below, release);
+        if (unlikely(sk_trace_on))
+            trace_end(lane, how, atomic_load_explicit(&wait->fired, relaxed), atomic_load_explicit(&wait->code, relaxed));
+        if (frame->task)
+            frame->worker = wait->worker;
+        ours = come_back(lane, frame);
     }
-    if (unlikely(sk_trace_on))
-        trace_wait(lane, wait, SK_TRACE_WAIT);
-    wait->below = atomic_load_explicit(&lane->waiting, relaxed);
-    atomic_store_explicit(&lane->waiting, wait, release);         /* pairs with sk_deadlock, when all are parked */
-    sk_session.backend->ops->wait((sk_backend *)sk_session.backend, wait);
-    atomic_store_explicit(&lane->waiting, wait->below, release);
-    if (unlikely(sk_trace_on))
-        trace_wait(lane, wait, SK_TRACE_WAIT_END);
-    if (t) {
-        if (t->extras && t->extras->admitted)
-            sk_admit_unblock(lane, t->extras);
-        else
-            atomic_store_explicit(&lane->running, atomic_load_explicit(&lane->running, relaxed) + 1, relaxed);
-        frame->worker = wait->worker;
-        if (!sk_task_move(lane, t, generation, SK_TASK_BLOCKED, SK_TASK_RUNNING, sk_frame_place(frame)))
-            goto over_for_us;
-        if (unlikely(atomic_load_explicit(&sk_cancellations, relaxed)) && sk_task_is_cancelled(frame->id))
-            goto over_for_us;
+    if (unlikely(!ours)) {                        /* cancelled, or out of time */
+        if (!wait->collects)                      /* a waiter's links live on with the waiter */
+            sk_wait_finish(wait);
+        free(cleanup);
+        sk_frame_fail(frame, NULL);
     }
     sk_code code = (sk_code)atomic_load_explicit(&wait->code, acquire);
     if (code)
@@ -146,12 +187,6 @@ sk_code sk_wait_block(sk_lane *lane, sk_wait *wait, int64_t deadline, sk_site *s
     bool over = wait->collects ? atomic_load_explicit(&wait->done, relaxed) != NULL
                                : atomic_load_explicit(&wait->need, acquire) <= 0;
     return over ? SK_OK : SK_TIMEOUT;
-
-over_for_us:                                      /* cancelled, or out of time */
-    if (!wait->collects)                          /* a waiter's links live on with the waiter, see frame_end */
-        sk_wait_finish(wait);
-    free(cleanup);
-    sk_frame_fail(frame, NULL);
 }
 
 /* ---- for backends ---- */

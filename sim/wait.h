@@ -22,7 +22,6 @@ typedef struct sk_wait {
     int64_t deadline;
     uint64_t task;                       /* who waits; 0: the driver */
     sk_site *site;
-    uint8_t how;                         /* sk_trace_wait */
     sk_link *links;                      /* nlinks, of which the first nlinked have been put on lists */
     size_t nlinks;
     uint32_t linked;
@@ -37,6 +36,8 @@ void sk_wait_start(sk_lane *lane, sk_wait *wait, sk_link *links, size_t n, int64
 /* Blocks the calling lane; moves its task to BLOCKED and back. Returns SK_OK, SK_TIMEOUT, SK_DEADLOCK, SK_LIMIT; does not return
  * if the task was cancelled or timed out meanwhile. `cleanup` is freed in that case. */
 sk_code sk_wait_block(sk_lane *lane, sk_wait *wait, int64_t deadline, sk_site *site, sk_trace_wait how, void *cleanup);
+/* Runs the task that makes o on top of this one, if the backend lets it. Whether o is sealed then is for the caller to see. */
+void sk_wait_run_here(sk_lane *lane, sk_object *o, sk_site *site);
 void sk_wait_finish(sk_wait *wait);
 void sk_wait_fire(sk_link *link, bool failed);
 int64_t sk_wait_deadline_from(double timeout_s);

@@ -121,6 +121,7 @@ typedef struct sk_wire {
     uint64_t (*ref_out)(void *data, sk_ref ref, bool in_list);
     sk_value (*list_in)(void *data, const sk_ref *refs, size_t n);      /* makes the list; SK_T_BAD as from sk_from_list */
     void *data;
+    bool copies;                       /* what arrives are copies of objects, see sk_blob_new_copy */
 } sk_wire;
 
 void sk_wire_init(sk_wire *w, int fd); /* fd is borrowed; -1: frames stay in `out` */

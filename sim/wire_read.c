@@ -89,7 +89,7 @@ static sk_value take_list(sk_wire *w, reader *r)
     return v;
 }
 
-static sk_value take_blob(reader *r, sk_type type)
+static sk_value take_blob(const sk_wire *w, reader *r, sk_type type)
 {
     sk_blob head = { .dtype = 0, .shape = { 1, 1, 1, 1 } };
     if (type == SK_T_ARRAY) {
@@ -103,7 +103,9 @@ static sk_value take_blob(reader *r, sk_type type)
         return (sk_value){ SK_T_NONE, { 0 } };
     const uint8_t *data = take_bytes(r, size);
     sk_error *err = &sk_lane_get("a value that arrives", NULL)->boxing_error;
-    sk_blob *blob = sk_blob_new(type, size, err);
+    sk_blob *blob = w->copies ? sk_blob_new_copy(type, size) : sk_blob_new(type, size, err);
+    if (!blob && w->copies)
+        sk_error_set(err, SK_STORE_FULL, "no memory for a copy of %zu bytes", size);
     if (!blob)
         return sk_value_bad(err->message);
     if (size)
@@ -127,7 +129,7 @@ static sk_value take_value(sk_wire *w, reader *r)
     case SK_T_NONE: return (sk_value){ SK_T_NONE, { 0 } };
     case SK_T_BOOL: return sk_from_bool(take_enum(r, 2));
     case SK_T_I64: case SK_T_U64: case SK_T_F64: case SK_T_REF: return (sk_value){ type, { .u64 = take_number(r, 8) } };
-    case SK_T_STR: case SK_T_BUF: case SK_T_ARRAY: return take_blob(r, (sk_type)type);
+    case SK_T_STR: case SK_T_BUF: case SK_T_ARRAY: return take_blob(w, r, (sk_type)type);
     case SK_T_LIST: return take_list(w, r);
     default:                                      /* narrow types do not travel */
         r->wrong = "has a value of no type";

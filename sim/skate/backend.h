@@ -74,6 +74,11 @@ typedef struct sk_backend_ops {
      * nothing can happen any more, in any thread, and the wait has no deadline, call sk_deadlock(). */
     void (*wait)(sk_backend *self, sk_wait *wait);
 
+    /* A short cut for wait, when one ready task that needs nothing unusual makes the one awaited object: run it on this thread with
+     * sk_task_run, now, or do nothing. *worker is the number of the waiting task (-1: the driver waits); set it if the task goes on
+     * as another. May be NULL. */
+    void (*run_here)(sk_backend *self, sk_task_name task, int *worker);
+
     /* A wait by this thread (the `thread` it had in sk_wait_thread) is over. Called from any thread. May be NULL if wait
      * runs everything itself. May come too early, late or twice. */
     void (*wake)(sk_backend *self, void *thread);
