@@ -11,8 +11,8 @@
  *             ARRAY u8 dtype, u8 ndim, u64 shape[ndim], u64 size, bytes   LIST u32 n, u64 ids[n]
  *   failure = u32 hops (0: none), then from the root cause up: u8 code, site, text
  *
- * Names of refs: bit 63 is set in all of them (no object has such a name), bit 62 in those that the server minted, for refs that
- * come back inside a value. Both count from 1 in the lower bits and use no number twice.
+ * Names of refs: bit 62 is set in all of them, bit 61 in those that the server minted, for refs that come back inside a value. Both
+ * count from 1 in the lower bits and use no number twice. Bit 63 means a duplicate, as in the names of objects.
  *
  * Nothing that arrives is trusted: a length is checked against its cap and against the bytes that are there before anything is
  * allocated for it, every enum against its range, every blob by sk_blob_is_sound. What does not pass is SK_PROTOCOL.
@@ -30,8 +30,9 @@ enum { SK_WIRE_VERSION = 1, SK_WIRE_HEADER = 5, SK_WIRE_BATCH = 64 << 10,
        SK_WIRE_MAX_SITES = 1 << 20, SK_WIRE_MAX_ITEMS = 64 };
 #define SK_WIRE_MAX_BLOB  ((size_t)1 << 30)
 #define SK_WIRE_MAX_FRAME (SK_WIRE_MAX_BLOB + (1 << 20))
-#define SK_WIRE_REF    ((uint64_t)1 << 63)         /* the client minted it */
-#define SK_WIRE_FOUND  ((uint64_t)3 << 62)         /* the server minted it */
+#define SK_WIRE_REF    ((uint64_t)1 << 62)         /* the client minted it */
+#define SK_WIRE_FOUND  ((uint64_t)3 << 61)         /* the server minted it */
+#define SK_WIRE_DUPLICATE ((uint64_t)1 << 63)
 
 /* ---- Messages: X(name, number, fields, what they mean) ----
  * n number  i id  w word  d seconds  b flag  c code  s site  t text  u other  v one value  V values
