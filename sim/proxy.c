@@ -110,15 +110,19 @@ static void settle(proxy *p)
 
 /* ---- entries ---- */
 
-static entry *find(proxy *p, sk_ref ref) { return g_hash_table_lookup(p->entries, (gpointer)(uintptr_t)ref.id); }
+/* A ref and its duplicates have one entry. */
+static entry *find(proxy *p, sk_ref ref)
+{
+    return g_hash_table_lookup(p->entries, (gpointer)(uintptr_t)(ref.id & ~SK_WIRE_DUPLICATE));
+}
 
 static entry *need(proxy *p, sk_ref ref)
 {
     entry *e = find(p, ref);
     if (!e) {
         e = g_new0(entry, 1);
-        e->id = ref.id;
-        g_hash_table_insert(p->entries, (gpointer)(uintptr_t)ref.id, e);
+        e->id = ref.id & ~SK_WIRE_DUPLICATE;
+        g_hash_table_insert(p->entries, (gpointer)(uintptr_t)e->id, e);
     }
     return e;
 }
@@ -382,17 +386,17 @@ static void drop(sk_ref ref, sk_site *site, const char *call)
 {
     proxy *p = mine();
     entry *e = find(p, ref);
-    bool owned = e && (e->made || e->dups), small = e && e->small, large = e && e->large;
+    bool duplicate = ref.id & SK_WIRE_DUPLICATE, owned = e && (duplicate ? e->dups > 0 : e->made), small = e && e->small, large = e && e->large;
     add(p, &(sk_msg){ .type = SK_WIRE_DROP, .site = site, .id = ref.id, .text = call });
     if (!owned) {
         p->doubt = true;
         settle(p);
         return;
     }
-    if (e->made)
-        e->made = false;
-    else
+    if (duplicate)
         e->dups--;
+    else
+        e->made = false;
     let_go(p, e);
     if (large)
         p->doubt = true;
@@ -411,7 +415,7 @@ static sk_ref dup_ref(sk_ref ref, sk_site *site, const char *call)
     e = need(p, ref);
     e->dups++;
     e->hands++;
-    return ref;
+    return (sk_ref){ ref.id | SK_WIRE_DUPLICATE };
 }
 
 /* Ids are minted in order: what was made in a scope is a range of them. */

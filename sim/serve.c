@@ -41,6 +41,7 @@ typedef struct server {
 
 #define KEY(id) ((gpointer)(uintptr_t)(id))
 _Static_assert(sizeof(void *) == 8, "ids are kept as pointers");
+_Static_assert(SK_WIRE_DUPLICATE == SK_DUPLICATE, "the bit goes through as it is; the tables are without it");
 
 static void refuse(server *s, const char *why)
 {
@@ -73,9 +74,11 @@ static void bind(server *s, uint64_t id, sk_ref object)
 /* The object that the client means; if there is none, a ref that the graph will complain about in the right words. */
 static sk_ref object_of(const server *s, uint64_t id)
 {
+    uint64_t duplicate = id & SK_DUPLICATE;
+    id -= duplicate;
     uint64_t object = (uint64_t)(uintptr_t)g_hash_table_lookup(s->objects, KEY(id));
     if (object || !id)
-        return (sk_ref){ object };
+        return (sk_ref){ object | duplicate };
     bool swept = id >= SK_WIRE_FOUND ? id - SK_WIRE_FOUND - 1 < s->last_found : id - SK_WIRE_REF - 1 < s->last;
     return (sk_ref){ swept ? s->stale : (uint64_t)1 << 32 };
 }
@@ -94,6 +97,8 @@ static void name_new(server *s, sk_ref object) { bind(s, SK_WIRE_REF + ++s->last
 static uint64_t name_of(void *data, sk_ref object, bool in_list)
 {
     server *s = data;
+    uint64_t duplicate = object.id & SK_DUPLICATE;
+    object.id -= duplicate;
     uint64_t id = (uint64_t)(uintptr_t)g_hash_table_lookup(s->names, KEY(object.id));
     if (!id) {
         id = SK_WIRE_FOUND + ++s->last_found;
@@ -101,11 +106,12 @@ static uint64_t name_of(void *data, sk_ref object, bool in_list)
     }
     if (in_list && sk_graph_port.hold(object))
         g_hash_table_insert(s->given, KEY(id), GSIZE_TO_POINTER(GPOINTER_TO_SIZE(g_hash_table_lookup(s->given, KEY(id))) + 1));
-    return id;
+    return id | duplicate;
 }
 
 static void take_back(server *s, uint64_t id)
 {
+    id &= ~SK_DUPLICATE;
     size_t n = GPOINTER_TO_SIZE(g_hash_table_lookup(s->given, KEY(id)));
     if (!n) {
         refuse(s, "RELEASE of a ref that is in no list");
