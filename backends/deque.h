@@ -41,13 +41,14 @@ static inline void sk_deque_clear(sk_deque *d)
     }
 }
 
-static inline void sk_deque_push(sk_deque *d, uint64_t name)        /* owner */
+/* Owner. Pushes names[n-1] first, names[0] last: pops give them back in order. */
+static inline void sk_deque_push_many(sk_deque *d, const uint64_t *names, int n)
 {
     int64_t b = atomic_load_explicit(&d->bottom, relaxed);
     sk_ring *ring = atomic_load_explicit(&d->ring, relaxed);
-    if (unlikely(b - d->top_seen > ring->mask)) {
+    if (unlikely(b + n - 1 - d->top_seen > ring->mask)) {
         d->top_seen = atomic_load_explicit(&d->top, acquire);
-        if (b - d->top_seen > ring->mask) {
+        if (b + n - 1 - d->top_seen > ring->mask) {
             sk_ring *wider = sk_ring_new(2 * (ring->mask + 1), ring);
             for (int64_t i = d->top_seen; i < b; i++)
                 atomic_store_explicit(&wider->slot[i & wider->mask], atomic_load_explicit(&ring->slot[i & ring->mask], relaxed), relaxed);
@@ -55,9 +56,12 @@ static inline void sk_deque_push(sk_deque *d, uint64_t name)        /* owner */
             ring = wider;
         }
     }
-    atomic_store_explicit(&ring->slot[b & ring->mask], name, relaxed);
-    atomic_store_explicit(&d->bottom, b + 1, seq_cst);              /* publishes the slot; before the look at who sleeps */
+    for (int i = 0; i < n; i++)
+        atomic_store_explicit(&ring->slot[(b + n - 1 - i) & ring->mask], names[i], relaxed);
+    atomic_store_explicit(&d->bottom, b + n, seq_cst);              /* publishes the slots; before the look at who sleeps */
 }
+
+static inline void sk_deque_push(sk_deque *d, uint64_t name) { sk_deque_push_many(d, &name, 1); }
 
 static inline uint64_t sk_deque_peek(sk_deque *d)                   /* owner: what pop would give, if no thief is faster; 0 */
 {
@@ -97,6 +101,42 @@ static inline uint64_t sk_deque_steal(sk_deque *d)                  /* anyone; 0
     sk_ring *ring = atomic_load_explicit(&d->ring, acquire);
     uint64_t name = atomic_load_explicit(&ring->slot[t & ring->mask], relaxed);
     return atomic_compare_exchange_strong_explicit(&d->top, &t, t + 1, seq_cst, relaxed) ? name : 0;
+}
+
+/* Takes up to `most` of the oldest at once. Only for a deque whose owner never pops: a pop would not notice. Returns how many. */
+static inline int sk_deque_steal_many(sk_deque *d, uint64_t *names, int most)
+{
+    int64_t t = atomic_load_explicit(&d->top, seq_cst);
+    int64_t b = atomic_load_explicit(&d->bottom, seq_cst), n = b - t < most ? b - t : most;
+    if (n <= 0)
+        return 0;
+    sk_ring *ring = atomic_load_explicit(&d->ring, acquire);
+    for (int64_t i = 0; i < n; i++)
+        names[i] = atomic_load_explicit(&ring->slot[(t + i) & ring->mask], relaxed);
+    return atomic_compare_exchange_strong_explicit(&d->top, &t, t + n, seq_cst, relaxed) ? (int)n : 0;
+}
+
+/* Takes the oldest, if it is this one. */
+static inline bool sk_deque_steal_if(sk_deque *d, uint64_t name)
+{
+    int64_t t = atomic_load_explicit(&d->top, relaxed);
+    sk_ring *ring = atomic_load_explicit(&d->ring, acquire);
+    return t < atomic_load_explicit(&d->bottom, acquire) && atomic_load_explicit(&ring->slot[t & ring->mask], relaxed) == name
+           && atomic_compare_exchange_strong_explicit(&d->top, &t, t + 1, seq_cst, relaxed);
+}
+
+static inline uint64_t sk_deque_oldest(sk_deque *d)                 /* a look; 0: empty */
+{
+    int64_t t = atomic_load_explicit(&d->top, acquire);
+    if (t >= atomic_load_explicit(&d->bottom, acquire))
+        return 0;
+    sk_ring *ring = atomic_load_explicit(&d->ring, acquire);
+    return atomic_load_explicit(&ring->slot[t & ring->mask], relaxed);
+}
+
+static inline int64_t sk_deque_size(sk_deque *d)                    /* about */
+{
+    return atomic_load_explicit(&d->bottom, relaxed) - atomic_load_explicit(&d->top, relaxed);
 }
 
 static inline bool sk_deque_is_empty(sk_deque *d)

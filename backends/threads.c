@@ -2,7 +2,8 @@
  *
  * The idea. There are as many leases as workers; a thread runs ordinary tasks only while it holds one, so never more than
  * `workers` run at once. What a task makes ready goes on its own thread's deque and is taken from there last first (children
- * before siblings, data still in cache); threads without work steal the oldest from others.
+ * before siblings, data still in cache); threads without work steal the oldest from others. What a thread without a lease (the driver,
+ * mostly) makes ready goes into its inbox, first in, first out; thieves take from it by the batch, since nobody pops there.
  *
  * A waiting thread first tries to run the awaited task itself, if nobody has started it. Otherwise it puts its lease back, so that another
  * thread (a sleeping one, or a new one) can go on with other tasks; when its wait is over it needs a lease again,
@@ -18,20 +19,22 @@
 #include "backends.h"
 #include "deque.h"
 #include "park.h"
+#include "task.h"
 
 #include <pthread.h>
 #include <unistd.h>
 
-enum { SEARCH_NS = 40000, DRIVER_SPIN_NS = 20000, WORKER_SPIN_NS = 3000, EXTRA_THREADS = 256, MOST_NESTED = 1000, NO_LEASE = -1,
+enum { SEARCH_NS = 40000, DRIVER_SPIN_NS = 20000, WORKER_SPIN_NS = 3000, EXTRA_THREADS = 256, MOST_NESTED = 1000, BATCH = 32, NO_LEASE = -1,
        GIFT_NONE = 0, GIFT_SPECIAL = -1 };      /* a gift above 0 is a lease + 1 */
 
 typedef struct thread {
-    sk_deque deque;                        /* see deque.h */
+    sk_deque deque, inbox;                 /* see deque.h; the owner never pops from the inbox */
     _Alignas(64) sk_permit permit;         /* anyone gives, the owner takes */
     _Atomic int gift;                      /* what it was woken for; set before the permit is given */
     struct thread *next;                   /* of the idle stack, or of the queue of those that want to go on: under `lock` */
     int lease;                             /* owner only, from here on */
     int nested;                            /* tasks run on top of waits, on this stack */
+    unsigned pushed;                       /* into the inbox */
     unsigned number, victim;
     bool is_driver;                        /* a thread of the program, not of ours */
     pthread_t handle;
@@ -141,6 +144,7 @@ static thread *new_thread(threads *b, bool is_driver)
         abort();
     memset(t, 0, sizeof *t);
     sk_deque_init(&t->deque);
+    sk_deque_init(&t->inbox);
     t->is_driver = is_driver;
     t->lease = NO_LEASE;
     pthread_mutex_lock(&b->lock);
@@ -266,6 +270,13 @@ static sk_task_name pop_special(threads *b)
     return task;
 }
 
+/* Throws out names at the old end that went stale: their tasks were run by who waited for them. */
+static void prune(sk_deque *inbox)
+{
+    for (uint64_t name; (name = sk_deque_oldest(inbox)) && !sk_task_is_ready((sk_task_name){ name }); )
+        sk_deque_steal_if(inbox, name);
+}
+
 static void threads_ready(sk_backend *self, sk_task_name task)
 {
     threads *b = the(self);
@@ -273,11 +284,34 @@ static void threads_ready(sk_backend *self, sk_task_name task)
         push_special(b, task);
         return;
     }
-    sk_deque_push(&me(b)->deque, task.id);
+    thread *t = me(b);
+    if (likely(t->lease != NO_LEASE)) {
+        sk_deque_push(&t->deque, task.id);
+    } else {
+        if (unlikely(++t->pushed % 512 == 0))
+            prune(&t->inbox);
+        sk_deque_push(&t->inbox, task.id);
+    }
     wake_worker(b);
 }
 
 /* ---- finding work ---- */
+
+/* A batch out of somebody's inbox: one is returned, the others go on our deque. */
+static uint64_t open_inbox(threads *b, thread *t, sk_deque *inbox)
+{
+    uint64_t names[BATCH];
+    int64_t share = sk_deque_size(inbox) / (2 * b->workers);
+    int n = sk_deque_steal_many(inbox, names, share < 1 ? 1 : share < BATCH ? (int)share : BATCH), kept = 0;
+    for (int i = 0; i < n; i++)
+        __builtin_prefetch(sk_task_at(names[i]), 1);            /* they are in the driver's cache: fetch them side by side */
+    for (int i = 0; i < n; i++)
+        if (sk_task_is_ready((sk_task_name){ names[i] }))
+            names[kept++] = names[i];
+    if (kept > 1)
+        sk_deque_push_many(&t->deque, names + 1, kept - 1);
+    return kept ? names[0] : 0;
+}
 
 static uint64_t find_work(threads *b, thread *t)
 {
@@ -289,6 +323,9 @@ static uint64_t find_work(threads *b, thread *t)
     for (unsigned i = 0; i < n; i++) {
         unsigned at = t->victim + i < n ? t->victim + i : t->victim + i - n;
         thread *victim = atomic_load_explicit(&b->all[at], acquire);
+        while (!sk_deque_is_empty(&victim->inbox))
+            if ((name = open_inbox(b, t, &victim->inbox)))
+                return name;
         if (victim == t)
             continue;
         while (!sk_deque_is_empty(&victim->deque))
@@ -304,9 +341,11 @@ static uint64_t find_work(threads *b, thread *t)
 static bool work_is_visible(threads *b)
 {
     unsigned n = atomic_load_explicit(&b->nthreads, acquire);
-    for (unsigned i = 0; i < n; i++)
-        if (!sk_deque_is_empty(&atomic_load_explicit(&b->all[i], acquire)->deque))
+    for (unsigned i = 0; i < n; i++) {
+        thread *t = atomic_load_explicit(&b->all[i], acquire);
+        if (!sk_deque_is_empty(&t->inbox) || !sk_deque_is_empty(&t->deque))
             return true;
+    }
     return false;
 }
 
@@ -487,9 +526,10 @@ static void *worker_main(void *data)
 /* Runs the awaited task on top of this one. `t` holds a lease. */
 static void run_here(thread *t, sk_task_name task)
 {
-    for (uint64_t top; (top = sk_deque_peek(&t->deque)) && (top == task.id || !sk_task_is_ready((sk_task_name){ top })); )
-        if (sk_deque_pop(&t->deque) == task.id)
-            break;
+    if (!sk_deque_steal_if(&t->inbox, task.id))
+        for (uint64_t top; (top = sk_deque_peek(&t->deque)) && (top == task.id || !sk_task_is_ready((sk_task_name){ top })); )
+            if (sk_deque_pop(&t->deque) == task.id)
+                break;
     t->nested++;
     sk_task_run(task, t->lease);
     t->nested--;
@@ -628,6 +668,7 @@ static void threads_drain(sk_backend *self)
         unsigned n = atomic_load_explicit(&b->nthreads, acquire);
         for (unsigned i = 0; i < n; i++) {
             thread *victim = atomic_load_explicit(&b->all[i], acquire);
+            prune(&victim->inbox);
             while (!sk_deque_is_empty(&victim->deque)) {
                 uint64_t name = sk_deque_steal(&victim->deque);
                 if (name && sk_task_is_ready((sk_task_name){ name })) {
@@ -736,6 +777,7 @@ static void threads_close(sk_backend *self)
     for (unsigned i = 0; i < n; i++) {
         thread *t = b->all[i];
         sk_deque_clear(&t->deque);
+        sk_deque_clear(&t->inbox);
         free(t);
     }
     while (b->alarms) {

@@ -43,7 +43,7 @@ static sk_extras *make_extras(const sk_fn *fn, const sk_options *o, sk_site *sit
     return e;
 }
 
-static void trace_new(sk_lane *lane, sk_task *t, uint64_t name, const sk_ref *refs)
+__attribute__((noinline, cold)) static void trace_new(sk_lane *lane, sk_task *t, uint64_t name, const sk_ref *refs)
 {
     uint64_t site = sk_trace_site(&lane->trace, t->site);
     unsigned deps = 0;

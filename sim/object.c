@@ -8,32 +8,29 @@
 sk_pool sk_object_pool;
 
 /* The one function that changes an object's state. `tick` was taken before the change when it lets others go on (READY, FAILED). */
-static void sk_object_move(sk_lane *lane, sk_object *o, sk_object_state from, sk_object_state to)
+__attribute__((noinline, cold))
+static void trace_move(sk_lane *lane, sk_object *o, sk_object_state from, sk_object_state to)
+{
+    bool ready = to == SK_OBJECT_READY, born = from == SK_OBJECT_NONE;
+    uint64_t site = born ? (uint64_t)sk_trace_site(&lane->trace, o->site) << 32 : 0;
+    uint64_t *w = sk_trace_record_at(&lane->trace, sk_trace_tick(), SK_TRACE_OBJECT, from << 4 | to, 1 + 2 * ready + 2 * born);
+    *w++ = sk_object_id(o);
+    if (ready) {
+        *w++ = o->value.type << 56 | sk_value_bytes(&o->value);
+        *w++ = sk_type_has_blob(o->value.type) ? 0 : o->value.u64;
+    }
+    if (born)
+        w[0] = site, w[1] = o->maker;
+}
+
+static inline void sk_object_move(sk_lane *lane, sk_object *o, sk_object_state from, sk_object_state to)
 {
     sk_object_state was = (sk_object_state)atomic_load_explicit(&o->state, relaxed);
     if (unlikely(was != from))
         sk_die(o->site, NULL, 1, "skate is wrong: object %llx moves from %d to %d, but is %d", (unsigned long long)sk_object_id(o),
                from, to, was);
-    if (unlikely(sk_trace_on)) {
-        if (to == SK_OBJECT_READY) {
-            const sk_value *v = &o->value;
-            uint64_t site = from == SK_OBJECT_NONE ? (uint64_t)sk_trace_site(&lane->trace, o->site) << 32 : 0;
-            uint64_t *w = sk_trace_record_at(&lane->trace, sk_trace_tick(), SK_TRACE_OBJECT, from << 4 | to,
-                                             from == SK_OBJECT_NONE ? 5 : 3);
-            w[0] = sk_object_id(o);
-            w[1] = v->type << 56 | sk_value_bytes(v);
-            w[2] = sk_type_has_blob(v->type) ? 0 : v->u64;
-            if (from == SK_OBJECT_NONE)
-                w[3] = site, w[4] = o->maker;
-        } else {
-            uint64_t site = from == SK_OBJECT_NONE ? (uint64_t)sk_trace_site(&lane->trace, o->site) << 32 : 0;
-            uint64_t *w = sk_trace_record_at(&lane->trace, sk_trace_tick(), SK_TRACE_OBJECT, from << 4 | to,
-                                             from == SK_OBJECT_NONE ? 3 : 1);
-            w[0] = sk_object_id(o);
-            if (from == SK_OBJECT_NONE)
-                w[1] = site, w[2] = o->maker;
-        }
-    }
+    if (unlikely(sk_trace_on))
+        trace_move(lane, o, from, to);
     atomic_store_explicit(&o->state, to, release);        /* pairs with sk_object_state_of */
 }
 

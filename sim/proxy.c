@@ -50,7 +50,8 @@ typedef struct proxy {
     bool freeing;
     bool doubt;                        /* wait for the server before the call under way returns: it may be misuse */
     bool quiet;                        /* lists that are freed now were never the server's: say nothing */
-    bool was_worker;
+    bool was_worker;                   /* of the lane, before */
+    void *thread;                      /* the backend's, of the lane before; lent to the server */
     sk_msg answer;
 } proxy;
 
@@ -386,7 +387,8 @@ static void drop(sk_ref ref, sk_site *site, const char *call)
 {
     proxy *p = mine();
     entry *e = find(p, ref);
-    bool duplicate = ref.id & SK_WIRE_DUPLICATE, owned = e && (duplicate ? e->dups > 0 : e->made), small = e && e->small, large = e && e->large;
+    bool duplicate = ref.id & SK_WIRE_DUPLICATE, owned = e && (duplicate ? e->dups > 0 : e->made);
+    bool small = e && e->small, large = e && e->large;
     add(p, &(sk_msg){ .type = SK_WIRE_DROP, .site = site, .id = ref.id, .text = call });
     if (!owned) {
         p->doubt = true;
@@ -487,22 +489,33 @@ const sk_port sk_proxy_port = {
 
 /* ---- start and stop ---- */
 
-static void *serve(void *fd)
+typedef struct server_start { int fd; void *thread; } server_start;
+
+/* The backend must know one driver, not two: from here on that is the server, since this is who waits. */
+static void *serve(void *data)
 {
-    sk_serve(GPOINTER_TO_INT(fd));
+    server_start *start = data;
+    int fd = start->fd;
+    sk_thread_set(start->thread);
+    g_free(start);
+    sk_serve(fd);
     return NULL;
 }
 
 /* Signals that are for the program go to its own threads. */
 static bool start_server(proxy *p, int fd)
 {
+    server_start *start = g_new(server_start, 1);
+    *start = (server_start){ fd, p->thread };
     sigset_t all, before;
     sigfillset(&all);
     for (size_t i = 0; i < 5; i++)
         sigdelset(&all, (const int[]){ SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT }[i]);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool ok = pthread_create(&p->server, NULL, serve, GINT_TO_POINTER(fd)) == 0;
+    bool ok = pthread_create(&p->server, NULL, serve, start) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!ok)
+        g_free(start);
     return ok;
 }
 
@@ -517,6 +530,7 @@ bool sk_proxy_start(void)
     p->wire.list_in = list_came;
     p->wire.data = p;
     p->wire.copies = true;
+    p->thread = lane->thread;
     if (!start_server(p, fds[1])) {
         sk_wire_clear(&p->wire);
         g_free(p);
@@ -528,6 +542,7 @@ bool sk_proxy_start(void)
     p->fns = g_hash_table_new(g_direct_hash, g_direct_equal);
     lane->port_data = p;
     lane->port = &sk_proxy_port;
+    lane->thread = NULL;
     p->was_worker = lane->is_worker;
     lane->is_worker = true;            /* for sk_deadlock: what the driver may still do, the server's lane stands for */
     const sk_msg *a = ask(p, &(sk_msg){ .type = SK_WIRE_HELLO, .text = "skate", .number = SK_WIRE_VERSION, .word = sk_fn_fingerprint() },
@@ -563,6 +578,7 @@ void sk_proxy_stop(void)
     lane->port = &sk_graph_port;
     lane->port_data = NULL;
     lane->is_worker = p->was_worker;
+    lane->thread = p->thread;
     g_hash_table_destroy(p->entries);
     g_hash_table_destroy(p->fns);
     sk_wire_clear(&p->wire);

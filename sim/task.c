@@ -83,39 +83,21 @@ static void bury(sk_lane *lane, sk_task *t)
 
 /* ---- moving ---- */
 
-static bool move(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state from, sk_task_state to, unsigned set, unsigned clear,
-                 uint64_t trace_word)
+/* Out of line, so that the fast path keeps its registers. */
+__attribute__((noinline, cold))
+void sk_task_trace(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state from, sk_task_state to, uint64_t trace_word, uint64_t tick)
 {
-    uint64_t word = atomic_load_explicit(&t->state, relaxed), next, tick = 0;
-    if (unlikely(sk_trace_on) && to == SK_TASK_READY)
-        tick = sk_trace_tick();                   /* before: from then on others may run it */
-    /* Nobody else moves a task that is new, or that runs and has no timeout. */
-    bool alone = from == SK_TASK_NONE || (from >= SK_TASK_RUNNING && !(sk_flags_of(word) & SK_FLAG_TIMED));
-    do {
-        if (sk_generation_of(word) != generation || sk_state_of(word) != from)
-            return false;
-        if (from == SK_TASK_READY && to == SK_TASK_RUNNING && (sk_flags_of(word) & SK_FLAG_QUEUED))
-            return false;
-        next = (word & ~(uint64_t)0xff & ~((uint64_t)clear << 8)) | (uint64_t)set << 8 | to;
-        if (alone) {
-            atomic_store_explicit(&t->state, next, release);
-            break;
-        }
-    } while (unlikely(!atomic_compare_exchange_weak_explicit(&t->state, &word, next, acq_rel, relaxed)));
-    if (unlikely(sk_trace_on)) {
-        bool has_word = to == SK_TASK_RUNNING || to == SK_TASK_FAILED || to == SK_TASK_CANCELLED;
-        uint32_t number = t->big ? sk_pool_number(&sk_big_task_pool, t) | SK_BIG_TASK : sk_pool_number(&sk_task_pool, t);
-        uint64_t *w = sk_trace_record_at(&lane->trace, tick ? tick : sk_trace_tick(), SK_TRACE_TASK, from << 4 | to, 1 + has_word);
-        w[0] = (uint64_t)generation << 32 | number;
-        if (has_word)
-            w[1] = trace_word;
-    }
-    return true;
+    bool has_word = to == SK_TASK_RUNNING || to == SK_TASK_FAILED || to == SK_TASK_CANCELLED;
+    uint32_t number = t->big ? sk_pool_number(&sk_big_task_pool, t) | SK_BIG_TASK : sk_pool_number(&sk_task_pool, t);
+    uint64_t *w = sk_trace_record_at(&lane->trace, tick ? tick : sk_trace_tick(), SK_TRACE_TASK, from << 4 | to, 1 + has_word);
+    w[0] = (uint64_t)generation << 32 | number;
+    if (has_word)
+        w[1] = trace_word;
 }
 
 bool sk_task_move(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state from, sk_task_state to, uint64_t trace_word)
 {
-    return move(lane, t, generation, from, to, 0, 0, trace_word);
+    return sk_task_change(lane, t, generation, from, to, 0, 0, trace_word);
 }
 
 /* ---- making ready ---- */
@@ -127,7 +109,7 @@ static bool never(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state 
 static bool make_ready(sk_lane *lane, sk_task *t, uint64_t name, sk_task_state from)
 {
     bool unusual = t->extras && t->extras->unusual;            /* after the move t may be somebody else's */
-    if (!move(lane, t, (uint32_t)(name >> 32), from, SK_TASK_READY, unusual ? SK_FLAG_QUEUED : 0, SK_FLAG_ADMITTED | SK_FLAG_ROWS, 0))
+    if (!sk_task_change(lane, t, (uint32_t)(name >> 32), from, SK_TASK_READY, unusual ? SK_FLAG_QUEUED : 0, SK_FLAG_ADMITTED | SK_FLAG_ROWS, 0))
         return false;
     if (unlikely(unusual))
         sk_admit(lane, t, name);
@@ -249,7 +231,7 @@ bool sk_task_run(sk_task_name name, int worker)
     sk_frame frame;
     frame.worker = unlikely(admitted) ? (int)(sk_flags_of(word) >> SK_FLAG_ROW_SHIFT) : worker;
     frame.node = 0;
-    if (!move(lane, t, generation, SK_TASK_READY, SK_TASK_RUNNING, 0, 0, sk_frame_place(&frame)))
+    if (!sk_task_change(lane, t, generation, SK_TASK_READY, SK_TASK_RUNNING, 0, 0, sk_frame_place(&frame)))
         return false;
     if (likely(!admitted))
         atomic_store_explicit(&lane->running, atomic_load_explicit(&lane->running, relaxed) + 1, relaxed);
@@ -380,7 +362,7 @@ void sk_task_end(sk_lane *lane, sk_task *t, sk_outcome how, sk_value *out, sk_fa
         atomic_store_explicit(&lane->running, atomic_load_explicit(&lane->running, relaxed) - 1, relaxed);
 
     if (likely(how == SK_ENDED_RESULT)) {
-        if (likely(move(lane, t, generation, SK_TASK_RUNNING, SK_TASK_DONE, 0, 0, 0))) {
+        if (likely(sk_task_change(lane, t, generation, SK_TASK_RUNNING, SK_TASK_DONE, 0, 0, 0))) {
             SK_COUNT_UP(lane->done);
             for (unsigned i = 0; i < t->nreturns; i++)
                 sk_object_seal(lane, sk_task_outputs(t)[i], out[i], NULL);
@@ -397,7 +379,7 @@ void sk_task_end(sk_lane *lane, sk_task *t, sk_outcome how, sk_value *out, sk_fa
         return;
     } else {
         sk_task_state to = how == SK_ENDED_CANCELLED ? SK_TASK_CANCELLED : SK_TASK_FAILED;
-        if (move(lane, t, generation, SK_TASK_RUNNING, to, 0, 0, why->code)) {
+        if (sk_task_change(lane, t, generation, SK_TASK_RUNNING, to, 0, 0, why->code)) {
             if (to == SK_TASK_CANCELLED)
                 SK_COUNT_UP(lane->cancelled);
             else
@@ -425,7 +407,7 @@ static bool never(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state 
             sk_failure_unref(cause);
             return false;
         }
-    } while (!move(lane, t, generation, from, to, 0, 0, code));
+    } while (!sk_task_change(lane, t, generation, from, to, 0, 0, code));
     word = atomic_load_explicit(&t->state, relaxed);          /* the flags may have changed before the move */
     bool queued = sk_flags_of(word) & SK_FLAG_QUEUED, admitted = sk_flags_of(word) & SK_FLAG_ADMITTED;
     bool ours = from != SK_TASK_WAITING || last_link;         /* else links lead to it; the last to fire buries it */
@@ -477,7 +459,7 @@ void sk_task_alarm(sk_task_name name)
             why = timed_out(t);
             n = t->nreturns;
             memcpy(outputs, sk_task_outputs(t), n * sizeof *outputs);
-            while (!move(lane, t, generation, state, SK_TASK_FAILED, SK_FLAG_TIMED_OUT, 0, SK_TASK_TIMEOUT)) {
+            while (!sk_task_change(lane, t, generation, state, SK_TASK_FAILED, SK_FLAG_TIMED_OUT, 0, SK_TASK_TIMEOUT)) {
                 word = atomic_load_explicit(&t->state, acquire);
                 state = sk_state_of(word);
                 if (sk_generation_of(word) != generation || (state != SK_TASK_RUNNING && state != SK_TASK_BLOCKED)) {

@@ -98,6 +98,33 @@ unsigned sk_task_cancel_flags(sk_task *t, uint32_t generation);      /* SK_CANCE
 /* A record, in no state yet; with room for so many. */
 sk_task *sk_task_new(sk_lane *lane, unsigned nargs, unsigned nreturns);
 
+void sk_task_trace(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state from, sk_task_state to, uint64_t trace_word, uint64_t tick);
+
+/* The function behind sk_task_move, and the only one that writes a state; here to be inlined where it is hot. Also sets and clears flags. */
+static inline bool sk_task_change(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state from, sk_task_state to, unsigned set,
+                                  unsigned clear, uint64_t trace_word)
+{
+    uint64_t word = atomic_load_explicit(&t->state, relaxed), next, tick = 0;
+    if (unlikely(sk_trace_on) && to == SK_TASK_READY)
+        tick = sk_trace_tick();                   /* before: from then on others may run it */
+    /* Nobody else moves a task that is new, or that runs and has no timeout. */
+    bool alone = from == SK_TASK_NONE || (from >= SK_TASK_RUNNING && likely(!(sk_flags_of(word) & SK_FLAG_TIMED)));
+    do {
+        if (unlikely(sk_generation_of(word) != generation || sk_state_of(word) != from))
+            return false;
+        if (from == SK_TASK_READY && to == SK_TASK_RUNNING && unlikely(sk_flags_of(word) & SK_FLAG_QUEUED))
+            return false;
+        next = (word & ~(uint64_t)0xff & ~((uint64_t)clear << 8)) | (uint64_t)set << 8 | to;
+        if (alone) {
+            atomic_store_explicit(&t->state, next, release);
+            break;
+        }
+    } while (unlikely(!atomic_compare_exchange_weak_explicit(&t->state, &word, next, acq_rel, relaxed)));
+    if (unlikely(sk_trace_on))
+        sk_task_trace(lane, t, generation, from, to, trace_word, tick);
+    return true;
+}
+
 /* Moves a task of this generation from one state to another; false if it is not in `from` (any more). Writes the trace record;
  * `word` goes with it: worker:node when RUNNING, the code when FAILED or CANCELLED. */
 bool sk_task_move(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state from, sk_task_state to, uint64_t word);

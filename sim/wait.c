@@ -86,7 +86,7 @@ int64_t sk_wait_deadline_from(double timeout_s)
 
 /* ---- blocking ---- */
 
-static void trace_begin(sk_lane *lane, sk_site *site, sk_trace_wait how, int64_t need, size_t given, uint64_t object)
+__attribute__((noinline, cold)) static void trace_begin(sk_lane *lane, sk_site *site, sk_trace_wait how, int64_t need, size_t given, uint64_t object)
 {
     uint64_t at = (uint64_t)sk_trace_site(&lane->trace, site) << 32;
     uint64_t *w = sk_trace_record_at(&lane->trace, sk_trace_tick(), SK_TRACE_WAIT, how, 4);
@@ -96,7 +96,7 @@ static void trace_begin(sk_lane *lane, sk_site *site, sk_trace_wait how, int64_t
     w[3] = object;
 }
 
-static void trace_end(sk_lane *lane, sk_trace_wait how, uint64_t ready, int code)
+__attribute__((noinline, cold)) static void trace_end(sk_lane *lane, sk_trace_wait how, uint64_t ready, int code)
 {
     uint64_t *w = sk_trace_record_at(&lane->trace, sk_trace_tick(), SK_TRACE_WAIT_END, how, 3);
     w[0] = lane->frame->id;
@@ -105,12 +105,12 @@ static void trace_end(sk_lane *lane, sk_trace_wait how, uint64_t ready, int code
 }
 
 /* The running task of the frame (if it is one) waits, and goes on. false: its time was up. */
-static bool leave(sk_lane *lane, sk_frame *frame)
+static inline bool leave(sk_lane *lane, sk_frame *frame)
 {
     sk_task *t = frame->task;
     if (!t)
         return true;
-    if (!sk_task_move(lane, t, (uint32_t)(frame->id >> 32), SK_TASK_RUNNING, SK_TASK_BLOCKED, 0))
+    if (!sk_task_change(lane, t, (uint32_t)(frame->id >> 32), SK_TASK_RUNNING, SK_TASK_BLOCKED, 0, 0, 0))
         return false;
     if (unlikely(t->extras && t->extras->admitted))
         sk_admit_block(lane, t->extras);
@@ -119,7 +119,7 @@ static bool leave(sk_lane *lane, sk_frame *frame)
     return true;
 }
 
-static bool come_back(sk_lane *lane, sk_frame *frame)
+static inline bool come_back(sk_lane *lane, sk_frame *frame)
 {
     sk_task *t = frame->task;
     if (!t)
@@ -128,7 +128,7 @@ static bool come_back(sk_lane *lane, sk_frame *frame)
         sk_admit_unblock(lane, t->extras);
     else
         atomic_store_explicit(&lane->running, atomic_load_explicit(&lane->running, relaxed) + 1, relaxed);
-    return sk_task_move(lane, t, (uint32_t)(frame->id >> 32), SK_TASK_BLOCKED, SK_TASK_RUNNING, sk_frame_place(frame))
+    return sk_task_change(lane, t, (uint32_t)(frame->id >> 32), SK_TASK_BLOCKED, SK_TASK_RUNNING, 0, 0, sk_frame_place(frame))
            && !(unlikely(atomic_load_explicit(&sk_cancellations, relaxed)) && sk_task_is_cancelled(frame->id));
 }
 
