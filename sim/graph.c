@@ -201,7 +201,7 @@ static sk_code get(sk_ref ref, double timeout_s, sk_value *value, sk_failure **w
         wait.collects = false;
         sk_wait_start(lane, &wait, &link, 1, 1, false);
         sk_code code = SK_OK;
-        if (!sk_wait_over(&wait))
+        if (!sk_wait_is_satisfied(&wait))
             code = sk_wait_block(lane, &wait, timeout_s >= SK_FOREVER ? SK_NEVER : sk_wait_deadline_from(timeout_s), site,
                                  SK_WAIT_GET, NULL);
         if (unlikely(code > SK_TIMEOUT))
@@ -245,7 +245,7 @@ static sk_code wait_for(const sk_ref *refs, size_t n, size_t need, double timeou
         sk_wait wait;
         wait.collects = false;
         sk_wait_start(lane, &wait, links, pending, (int64_t)(need - there), stop_on_failure);
-        if (!sk_wait_over(&wait))
+        if (!sk_wait_is_satisfied(&wait))
             code = sk_wait_block(lane, &wait, timeout_s >= SK_FOREVER ? SK_NEVER : sk_wait_deadline_from(timeout_s), site,
                                  stop_on_failure ? SK_WAIT_GET_ALL : SK_WAIT_WAIT, links);
         if (unlikely(code > SK_TIMEOUT))

@@ -147,7 +147,7 @@ void sk_wait_run_here(sk_lane *lane, sk_object *o, sk_site *site)
         trace_begin(lane, site, SK_WAIT_GET, 1, 1, sk_object_id(o));
     sk_session.backend->ops->run_here(backend, (sk_task_name){ producer }, &worker);
     if (unlikely(sk_trace_on))
-        trace_end(lane, SK_WAIT_GET, sk_object_is_sealed(o), SK_OK);
+        trace_end(lane, SK_WAIT_GET, sk_object_is_sealed(o), sk_object_is_sealed(o) ? SK_OK : SK_TIMEOUT);
     if (frame->task)
         frame->worker = worker;
     if (!come_back(lane, frame))

@@ -39,6 +39,8 @@ sk_code sk_wait_block(sk_lane *lane, sk_wait *wait, int64_t deadline, sk_site *s
 /* Runs the task that makes o on top of this one, if the backend lets it. Whether o is sealed then is for the caller to see. */
 void sk_wait_run_here(sk_lane *lane, sk_object *o, sk_site *site);
 void sk_wait_finish(sk_wait *wait);
+/* Are the objects there? (sk_wait_over is also true when the wait is to end without them.) */
+static inline bool sk_wait_is_satisfied(const sk_wait *wait) { return atomic_load_explicit(&wait->need, acquire) <= 0; }
 void sk_wait_fire(sk_link *link, bool failed);
 int64_t sk_wait_deadline_from(double timeout_s);
 
