@@ -14,6 +14,7 @@
 #include <glib.h>
 #include <sched.h>
 #include <session.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -244,6 +245,9 @@ void conform_wrong_line(int line)
 
 static void child(void (*body)(void), int out)
 {
+    static const int signals[] = { SIGINT, SIGTERM, SIGALRM };      /* Check has handlers of its own */
+    for (size_t i = 0; i < G_N_ELEMENTS(signals); i++)
+        signal(signals[i], SIG_DFL);
     dup2(out, STDOUT_FILENO);
     dup2(out, STDERR_FILENO);
     setvbuf(stdout, NULL, _IOLBF, 0);       /* stdout and stderr in the order written */

@@ -241,3 +241,59 @@ CASE(shutdown_cancels_what_can_never_run, .leaves = true)
     for (int i = 0; i < 10; i++)
         sk_dup(sk_remote(plus, gate, i));
 }
+
+CASE(a_task_that_waits_is_no_deadlock_while_the_driver_goes_on, .needs = SK_CAN_OVERLAP, .config.workers = 1)
+{
+    for (int round = 0; round < 20; round++) {
+        sk_ref gate = sk_promise(), task = hold_one(gate, NULL);
+        int64_t value;
+        sk_error err = { 0 };
+        for (int i = 0; i < 1000; i++) {
+            ck_assert(!sk_try_get(task, &value, i % 100 ? 0 : 0.0001, &err));
+            ck_assert_msg(err.code == SK_TIMEOUT, "%s: %s", sk_code_name(err.code), err.message);
+        }
+        sk_fulfil(gate, 5);
+        ck_assert_int_eq(sk_get(int64_t, task), 5);
+    }
+}
+
+CASE(a_task_that_waits_is_no_deadlock_while_the_driver_waits_for_others, .needs = SK_CAN_OVERLAP, .config.workers = 1)
+{
+    for (int round = 0; round < 20; round++) {
+        sk_ref gate = sk_promise(), task = hold_one(gate, NULL);
+        for (int i = 0; i < 100; i++)
+            ck_assert_int_eq(sk_get(int64_t, sk_remote_with(SK_OPTS(.num_cpus = i % 3 ? 0 : 0.5), plus, i, sk_remote(same, 1))), i + 1);
+        sk_fulfil(gate, 5);
+        ck_assert_int_eq(sk_get(int64_t, task), 5);
+    }
+}
+
+SK_REMOTE(int64_t, waits_for_a_demanding_child, (double, cpus))
+{
+    return sk_get(int64_t, sk_remote_with(SK_OPTS(.num_cpus = cpus), same, 3));
+}
+
+CASE(a_child_that_brings_its_own_cpus_is_no_deadlock_on_one_worker, .config.workers = 1)
+{
+    static const double cpus[] = { 1, 0.5, 0.0001, SK_ZERO };
+    for (int round = 0; round < 100; round++)
+        for (int i = 0; i < 4; i++) {
+            int64_t value = 0;
+            sk_ref task = sk_remote(waits_for_a_demanding_child, cpus[i]);
+            EVENTUALLY(sk_try_get(task, &value, 0, NULL));
+            ck_assert_int_eq(value, 3);
+            sk_drop(task);
+            ck_assert_int_eq(sk_get(int64_t, sk_remote_with(SK_OPTS(.num_cpus = 0.5), waits_for_a_demanding_child, cpus[i])), 3);
+        }
+}
+
+SK_REMOTE(int64_t, gets_the_first, (sk_list, refs)) { return sk_get(int64_t, refs.refs[0]); }
+
+CASE(a_task_that_waits_for_one_of_low_priority_lends_it_its_worker, .config.workers = 1)
+{
+    for (int i = 0; i < 1000; i++)
+        sk_scope {
+            sk_ref low = sk_remote_with(SK_OPTS(.num_cpus = 1, .priority = -1), same, i);
+            ck_assert_int_eq(sk_get(int64_t, sk_remote(gets_the_first, sk_list_of(&low, 1))), i);
+        }
+}

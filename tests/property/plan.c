@@ -98,18 +98,24 @@ static void look_who_is_pending(plan *p)
 static void finish(plan *p, step st, slot_type type, int n)
 {
     uint64_t gates = 0;
-    for (int k = 0; k < st.nargs; k++)
-        if (st.args[k].slot >= 0)
-            gates |= p->slots[st.args[k].slot].gates;
-    for (int k = 0; k < st.nlist; k++)
-        gates |= p->slots[st.list[k]].gates;
+    bool waits_inside = st.kind == S_CALL && (st.fn == F_FOLD || st.fn == F_COPE);
+    for (int k = 0; k < st.nargs + st.nlist; k++) {
+        int from = k < st.nargs ? st.args[k].slot : st.list[k - st.nargs];
+        if (from < 0)
+            continue;
+        gates |= p->slots[from].gates;
+        waits_inside |= p->slots[from].waits_inside;
+    }
     if ((p->nsteps & (p->nsteps - 1)) == 0)
         p->steps = realloc(p->steps, sizeof *p->steps * (p->nsteps ? 2 * (size_t)p->nsteps : 1));
     st.out = p->nslots;
     st.nout = n;
     p->steps[p->nsteps] = st;
-    for (int k = 0; k < n; k++)
-        add_slot(p, type, k)->gates = gates;
+    for (int k = 0; k < n; k++) {
+        slot *made = add_slot(p, type, k);
+        made->gates = gates;
+        made->waits_inside = waits_inside;
+    }
     p->nsteps++;
     for (int k = 0; k < n; k++)
         p->slots[st.out + k].pending = is_pending(p, st.out + k);
@@ -308,10 +314,11 @@ static void choose_many(plan *p, step *st, bool must_come, bool duplicates)
 {
     for (int tries = 2 + below(p, 12); tries > 0; tries--) {
         int s = pick(p, T_NUMBER, must_come);
-        bool again = s < 0;
+        /* A task that would wait for a promise inside must not be waited for now: `serial` would never come back to keep it. */
+        bool again = s < 0 || (st->kind == S_WAIT && !can_come(p, &p->slots[s]) && p->slots[s].waits_inside);
         for (int k = 0; k < st->nlist && s >= 0; k++)
             again |= p->slots[st->list[k]].origin == p->slots[s].origin;
-        if (s >= 0 && (!again || duplicates))
+        if (s >= 0 && (!again || (duplicates && st->kind != S_WAIT)))
             st->list[st->nlist++] = s;
     }
 }

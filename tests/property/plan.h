@@ -94,6 +94,7 @@ typedef struct slot {
     int from;                     /* the list or ref it was taken out of, else -1 */
     uint64_t gates;               /* promises that must be kept before it can be there (or more) */
     bool pending;                 /* held by a promise for certain, now */
+    bool waits_inside;            /* it, or what it needs, is a task that waits for promises while it runs */
     bool dropped, got;
     outcome outcome;
 } slot;
