@@ -13,7 +13,7 @@ typedef struct checked {
     bool opened, drained, closed;
     int64_t last_now;
     _Atomic int inside_open;
-    _Alignas(16) char inner[];            /* the other backend's struct */
+    _Alignas(64) char inner[];            /* the other backend's struct */
 } checked;
 
 static const sk_backend_ops *inner_ops;   /* one session at a time */

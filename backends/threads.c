@@ -400,9 +400,9 @@ static void lend_to_core(threads *b, int lease)
 }
 
 /* This thread does not need its lease any more: to the core, if tasks that bring their own cpus lack one, else to whoever wants it. */
-static void hand_in(threads *b, int lease, bool idle)
+static void hand_in(threads *b, int lease)
 {
-    if (sk_cpus_wanted() > 0 || (idle && sk_cpus_wanted_idle() > 0)) {
+    if (sk_cpus_wanted() > 0 || (sk_cpus_wanted_idle() > 0 && !work_is_visible(b))) {
         lend_to_core(b, lease);
         sk_cpus_give(1);
     } else {
@@ -488,7 +488,7 @@ static void work(threads *b, thread *t)
         t->lease = NO_LEASE;
         if (searching)
             atomic_fetch_sub_explicit(&b->searching, 1, seq_cst);
-        hand_in(b, lease, !wanted);        /* and looks once more: a task may have been pushed while we counted as searching */
+        hand_in(b, lease);        /* and looks once more: a task may have been pushed while we counted as searching */
         return;
     }
 }
@@ -552,7 +552,7 @@ static void threads_run_here(sk_backend *self, sk_task_name task, int *worker)
     run_here(t, task);
     int lease = t->lease;
     t->lease = NO_LEASE;
-    hand_in(b, lease, false);
+    hand_in(b, lease);
 }
 
 static void threads_wait(sk_backend *self, sk_wait *wait)
@@ -572,7 +572,7 @@ static void threads_wait(sk_backend *self, sk_wait *wait)
                 if (borrowed) {
                     int lease = t->lease;
                     t->lease = NO_LEASE;
-                    hand_in(b, lease, false);
+                    hand_in(b, lease);
                 }
                 continue;
             }
@@ -591,7 +591,7 @@ static void threads_wait(sk_backend *self, sk_wait *wait)
     if (t->lease != NO_LEASE) {            /* lend it */
         int lease = t->lease;
         t->lease = NO_LEASE;
-        hand_in(b, lease, false);
+        hand_in(b, lease);
     }
     if (in_task) {
         int now = atomic_fetch_add_explicit(&b->blocked, 1, relaxed) + 1, peak = atomic_load_explicit(&b->blocked_peak, relaxed);
@@ -639,8 +639,13 @@ static void standstill(threads *b)
     if (atomic_load_explicit(&b->draining, seq_cst) || atomic_load_explicit(&b->closing, seq_cst))
         return;
     atomic_fetch_add_explicit(&b->awake, 1, seq_cst);          /* while we look, and so that one looks at a time */
-    if (!work_is_visible(b) || !has_free_lease(b))
+    int lease = sk_cpus_wanted() + sk_cpus_wanted_idle() > 0 ? take_lease(b) : NO_LEASE;
+    if (lease != NO_LEASE) {
+        lend_to_core(b, lease);
+        sk_cpus_give(1);
+    } else if (!work_is_visible(b) || !has_free_lease(b)) {
         sk_deadlock();
+    }
     atomic_fetch_sub_explicit(&b->awake, 1, seq_cst);
 }
 

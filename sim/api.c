@@ -294,7 +294,8 @@ sk_waiter *sk_waiter_new_at(const sk_ref *refs, size_t n, sk_site *site)
     sk_waiter *w = malloc(sizeof *w);
     if (!w || !(w->refs = malloc((n + 1) * sizeof *refs)))
         abort();
-    memcpy(w->refs, refs, n * sizeof *refs);
+    if (n)
+        memcpy(w->refs, refs, n * sizeof *refs);
     w->n = w->left = n;
     w->site = site;
     w->impl = lane->port->waiter_new(refs, n, site);

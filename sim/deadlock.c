@@ -11,7 +11,8 @@
 
 enum { MOST_LINES = 40 };
 
-static sk_wait *waits[4096];            /* of all lanes, while sk_deadlock looks */
+enum { MOST_WAITS = 4096 };
+static sk_wait *waits[MOST_WAITS];            /* of all lanes, while sk_deadlock looks */
 static size_t nwaits;
 
 static void collect(sk_lane *lane, void *data)
@@ -161,13 +162,16 @@ size_t sk_deadlock(void)
                 sk_trace_text(&sk_lane_self->trace, SK_TRACE_NOTE, 0, NULL, 0, (const char *[]){ text }, 1);
             ended++;
         }
-    /* All is described: only now may the first of them go on. */
+    /* All is described: only now may they go on. Once one is awake, it may end the waits of others, so none is looked at any more. */
+    void *threads[MOST_WAITS];
+    size_t nthreads = 0;
     for (size_t i = 0; i < nwaits; i++)
-        if (waits[i]->message) {
-            void *thread = atomic_load_explicit(&waits[i]->thread, relaxed);
+        if (waits[i]->message)
+            threads[nthreads++] = atomic_load_explicit(&waits[i]->thread, relaxed);
+    for (size_t i = 0; i < nwaits; i++)
+        if (waits[i]->message)
             atomic_store_explicit(&waits[i]->code, SK_DEADLOCK, seq_cst);
-            if (sk_session.backend->ops->wake)
-                sk_session.backend->ops->wake((sk_backend *)sk_session.backend, thread);
-        }
+    for (size_t i = 0; i < nthreads && sk_session.backend->ops->wake; i++)
+        sk_session.backend->ops->wake((sk_backend *)sk_session.backend, threads[i]);
     return ended;
 }

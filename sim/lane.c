@@ -92,11 +92,13 @@ void sk_lane_free(sk_lane *lane)
     lane->driver.handles = lane->driver.scratch = 0;
     if (sk_session.ending) {
         sk_frame_end(lane, &lane->driver);
-    } else if (lane->nhandles) {                  /* a thread of the program: what it made is the driver's, until shutdown */
+    } else if (!lane->is_worker) {                /* a thread of the program: what it made is the driver's, until shutdown */
         pthread_mutex_lock(&lock);
         for (size_t i = 0; i < lane->nhandles; i++)
             sk_lane_add_handle(&gone, lane->handles[i]);
         pthread_mutex_unlock(&lock);
+        lane->nhandles = 0;
+        sk_frame_end(lane, &lane->driver);        /* its duplicates of others' refs, and its scratch */
     }
     sk_pool_flush(&sk_object_pool, &lane->objects);
     sk_pool_flush(&sk_task_pool, &lane->tasks);

@@ -215,9 +215,11 @@ void sk_init(int *argc, char ***argv, const sk_config *config)
     sk_store_limit(s->store_bytes);
     sk_resource_pool pool;
     sk_resource_pool_init(&pool, (int64_t)s->workers * SK_UNITS, &others);
-    sk_session.backend = calloc(1, ops->size > sizeof *sk_session.backend ? ops->size : sizeof *sk_session.backend);
+    size_t size = ((ops->size > sizeof *sk_session.backend ? ops->size : sizeof *sk_session.backend) + 63) & ~(size_t)63;
+    sk_session.backend = aligned_alloc(64, size);
     if (!sk_session.backend)
         abort();
+    memset(sk_session.backend, 0, size);
     *sk_session.backend = (struct sk_backend_base){ ops, s };
     sk_session.start = monotonic();
     sk_admit_open(&pool);

@@ -120,7 +120,8 @@ void sk_trace_text(sk_trace_lane *t, sk_trace_type type, unsigned a, const uint6
     }
     unsigned text = (unsigned)((bytes + 7) / 8);
     uint64_t *w = sk_trace_record_at(t, sk_trace_tick(), type, a, n + text);
-    memcpy(w, words, n * sizeof *w);
+    if (n)
+        memcpy(w, words, n * sizeof *w);
     if (text)
         w[n + text - 1] = 0;
     char *p = (char *)(w + n);

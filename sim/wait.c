@@ -10,6 +10,8 @@ void sk_wait_start(sk_lane *lane, sk_wait *wait, sk_link *links, size_t n, int64
     wait->nlinks = n;
     wait->linked = 0;
     wait->stop_on_failure = stop_on_failure;
+    wait->needs_all = !wait->collects && (need == (int64_t)n && (!stop_on_failure || n == 1));
+    wait->looked_at = 0;
     wait->deadline = SK_NEVER;
     wait->below = NULL;
     wait->path = NULL;
@@ -154,6 +156,15 @@ void sk_wait_run_here(sk_lane *lane, sk_object *o, sk_site *site)
         sk_frame_fail(frame, NULL);
 }
 
+static sk_code outcome_of(const sk_wait *wait)
+{
+    sk_code code = (sk_code)atomic_load_explicit(&wait->code, acquire);
+    if (code)
+        return code;
+    bool there = wait->collects ? atomic_load_explicit(&wait->done, relaxed) != NULL : sk_wait_is_satisfied(wait);
+    return there ? SK_OK : SK_TIMEOUT;
+}
+
 sk_code sk_wait_block(sk_lane *lane, sk_wait *wait, int64_t deadline, sk_site *site, sk_trace_wait how, void *cleanup)
 {
     sk_frame *frame = lane->frame;
@@ -170,7 +181,7 @@ sk_code sk_wait_block(sk_lane *lane, sk_wait *wait, int64_t deadline, sk_site *s
         sk_session.backend->ops->wait((sk_backend *)sk_session.backend, wait);
         atomic_store_explicit(&lane->waiting, wait->below, release);
         if (unlikely(sk_trace_on))
-            trace_end(lane, how, atomic_load_explicit(&wait->fired, relaxed), atomic_load_explicit(&wait->code, relaxed));
+            trace_end(lane, how, atomic_load_explicit(&wait->fired, relaxed), outcome_of(wait));
         if (frame->task)
             frame->worker = wait->worker;
         ours = come_back(lane, frame);
@@ -181,12 +192,7 @@ sk_code sk_wait_block(sk_lane *lane, sk_wait *wait, int64_t deadline, sk_site *s
         free(cleanup);
         sk_frame_fail(frame, NULL);
     }
-    sk_code code = (sk_code)atomic_load_explicit(&wait->code, acquire);
-    if (code)
-        return code;
-    bool over = wait->collects ? atomic_load_explicit(&wait->done, relaxed) != NULL
-                               : atomic_load_explicit(&wait->need, acquire) <= 0;
-    return over ? SK_OK : SK_TIMEOUT;
+    return outcome_of(wait);
 }
 
 /* ---- for backends ---- */
@@ -264,9 +270,11 @@ sk_task_name sk_wait_next(sk_wait *wait, bool deep)
         if (name)
             return (sk_task_name){ name };
     }
-    if (!deep && (wait->nlinks != 1 || wait->collects))
+    if (!deep && !wait->needs_all)
         return (sk_task_name){ 0 };               /* of several objects, another may be there first */
-    for (uint32_t i = 0; i < wait->linked; i++) {
+    for (uint32_t i = deep ? 0 : wait->looked_at; i < wait->linked; i++) {
+        if (!deep)
+            wait->looked_at = wait->linked == 1 ? 0 : i;      /* each is looked at until it is there or runs elsewhere, then no more */
         sk_object *o = wait->links[i].object;
         if (!o->producer || sk_object_is_sealed(o))
             continue;

@@ -46,7 +46,7 @@ typedef struct sk_settings {            /* what sk_init found; strings live unti
 } sk_settings;
 
 /* ---- 1. The table -------------------------------------------------------------------------------
- * The core allocates `size` zeroed bytes for the backend's own struct, calls open, then the other slots from any thread,
+ * The core allocates `size` zeroed bytes, aligned to 64, for the backend's own struct, calls open, then the other slots from any thread,
  * close last. A slot that may be NULL says what happens then.                                          */
 
 typedef struct sk_backend_ops {
@@ -143,7 +143,7 @@ void sk_wait_goes_on(sk_wait *wait, int worker);  /* the waiting task continues 
 void sk_wait_give_up(sk_wait *wait);              /* ends it with SK_LIMIT: no more threads may be blocked */
 
 /* A ready task that the wait needs: the one that makes an awaited object, or an argument of it, or ... 0 if there is none.
- * With `deep` false, only the task that makes the one awaited object is looked at (none if several are awaited), which is safe
+ * With `deep` false, only tasks that make an awaited object are looked at, and only if all of them are needed, which is safe
  * beside other threads; `deep` walks down through arguments and is for backends that run one task at a time. */
 sk_task_name sk_wait_next(sk_wait *wait, bool deep);
 
