@@ -1,8 +1,9 @@
 /* property.c -- random programs give the same answers on every backend.
  *
- *     build/tests/property                 60 seeds: half of them always the same, half by the clock
+ *     build/tests/property                 200 seeds: half of them always the same, half by the clock
  *     build/tests/property 1234 77         these seeds again
- *     build/tests/property --cases 1000    more of them; --show 1234 prints the program
+ *     build/tests/property --cases 1000    more of them (or PROPERTY_CASES=1000); --show 1234 prints the program
+ *     PROPERTY_SEED=1234 make check        the same seed again, from outside
  *
  * Every seed runs in a child process on serial and on each other backend; a child that does not end is a failure of its seed.
  * The first bits of `mix` show every exchanged argument and every wrong order. */
@@ -32,6 +33,7 @@ static const config builtin[] = {
     { "serial", 2, false, false }, { "threads", 1, false, false }, { "threads", 2, false, true }, { "threads", 4, false, false },
     { "threads", 8, false, false }, { "threads", 2, true, false }, { "serial", 2, true, true }, { 0 },
 };
+enum { DEFAULT_CASES = 200 };
 static answers *serial_answers, *these_answers;     /* shared with the children */
 static char trace_path[64];
 
@@ -146,11 +148,11 @@ static void show(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    int cases = 60;
+    int cases = DEFAULT_CASES;
     gboolean shows = FALSE;
     g_auto(GStrv) backends = NULL, seeds = NULL;
     GOptionEntry entries[] = {
-        { "cases", 'n', 0, G_OPTION_ARG_INT, &cases, "How many random programs (60)", "N" },
+        { "cases", 'n', 0, G_OPTION_ARG_INT, &cases, "How many random programs (200)", "N" },
         { "show", 0, 0, G_OPTION_ARG_NONE, &shows, "Print the programs of these seeds", NULL },
         { "backend", 0, 0, G_OPTION_ARG_STRING_ARRAY, &backends, "Only these backends, by 1, 2, 4 and 8 workers", "B" },
         { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &seeds, NULL, "[SEED ...]" },
@@ -163,7 +165,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "property: %s\n", error->message);
         return 2;
     }
-    const char *given = getenv("PROPERTY_SEED");
+    const char *given = getenv("PROPERTY_SEED"), *many = getenv("PROPERTY_CASES");
+    if (many && atoi(many) > 0 && cases == DEFAULT_CASES)
+        cases = atoi(many);
     if (!seeds && given && *given)
         seeds = g_strsplit(given, " ", -1);
     if (shows) {
