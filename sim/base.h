@@ -23,6 +23,9 @@
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
+/* For functions of a dying program that look at what other threads may still change: better a torn word than no word. */
+#define SK_NO_TSAN __attribute__((no_sanitize("thread"), noinline))
+
 static inline void sk_pause(void)          /* tells the core that we spin */
 {
 #if defined(__x86_64__) || defined(__i386__)

@@ -66,6 +66,15 @@ void sk_lanes_visit(void (*visit)(sk_lane *, void *), void *data)
     pthread_mutex_unlock(&lock);
 }
 
+void sk_lanes_visit_dying(void (*visit)(sk_lane *, void *), void *data)
+{
+    bool locked = pthread_mutex_trylock(&lock) == 0;
+    for (sk_lane *lane = lanes; lane; lane = lane->next)
+        visit(lane, data);
+    if (locked)
+        pthread_mutex_unlock(&lock);
+}
+
 /* What ended lanes counted, and the refs that ended threads of the program made. Under the lock. */
 static sk_lane gone = { .frame = &gone.driver };
 

@@ -35,7 +35,7 @@ typedef struct sk_lane {
     sk_frame *frame;
     const struct sk_port *port;    /* where public calls go */
     void *port_data;
-    void *thread;                  /* the backend's */
+    _Atomic(void *) thread;        /* the backend's */
     bool is_worker;                /* a thread of the backend, not of the program */
     sk_frame driver;               /* the frame below all tasks */
 
@@ -69,6 +69,7 @@ static inline sk_lane *sk_lane_get(const char *what, const sk_site *site)
 void sk_lane_free(sk_lane *lane);              /* of the calling thread, or of one that has ended */
 void sk_lanes_free_all(void);
 void sk_lanes_visit(void (*visit)(sk_lane *, void *), void *data);      /* under the lock of the list */
+void sk_lanes_visit_dying(void (*visit)(sk_lane *, void *), void *data);      /* from a signal: does not wait for the lock */
 void sk_lanes_sum(sk_lane *sum);               /* counters of all lanes, ended ones too */
 void sk_store_flush(sk_lane *lane);
 void sk_lane_grow_handles(sk_lane *lane);

@@ -193,13 +193,13 @@ void sk_object_seal(sk_lane *lane, sk_object *o, sk_value value, sk_failure *fai
 
 /* ---- the end ---- */
 
-/* The last handle of a promise is gone: nobody can fulfil it any more. */
-void sk_object_last_handle(sk_lane *lane, sk_object *o)
+/* With the last handle of a promise goes the last who could fulfil it: then what waits for it fails. */
+void sk_object_drop_promise(sk_lane *lane, sk_object *o)
 {
-    if (sk_object_state_of(o) != SK_OBJECT_PENDING)
-        return;
-    sk_object_ref(o, SK_HOLD);
-    sk_object_seal(lane, o, (sk_value){ 0 }, sk_failure_new(SK_OBJECT_LOST, o->site, NULL, "a promise was dropped before it was fulfilled"));
+    sk_object_ref(o, SK_HOLD);                    /* ours, so that o stays while we look */
+    uint64_t left = atomic_fetch_sub_explicit(&o->counts, SK_HANDLE, acq_rel) - SK_HANDLE;
+    if (left >> 32 == 0 && left > SK_HOLD && sk_object_state_of(o) == SK_OBJECT_PENDING)
+        sk_object_seal(lane, o, (sk_value){ 0 }, sk_failure_new(SK_OBJECT_LOST, o->site, NULL, "a promise was dropped before it was fulfilled"));
     sk_object_unref(lane, o, SK_HOLD);
 }
 

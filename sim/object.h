@@ -85,19 +85,20 @@ static inline void sk_object_ref(sk_object *o, uint64_t unit)
     atomic_fetch_add_explicit(&o->counts, unit, relaxed);
 }
 void sk_object_free(sk_lane *lane, sk_object *o);
-void sk_object_last_handle(sk_lane *lane, sk_object *o);
+void sk_object_drop_promise(sk_lane *lane, sk_object *o);      /* gives up a handle of a promise */
 /* Gives up one handle or hold. */
 static inline void sk_object_unref(sk_lane *lane, sk_object *o, uint64_t unit)
 {
-    uint64_t left;
+    if (unlikely(o->promised) && unit == SK_HANDLE) {
+        sk_object_drop_promise(lane, o);
+        return;
+    }
+    /* After the subtraction o is somebody else's, unless nothing is left. */
     if (atomic_load_explicit(&o->counts, acquire) == unit)    /* only ours: nobody else can come by one */
-        atomic_store_explicit(&o->counts, left = 0, relaxed);
-    else
-        left = atomic_fetch_sub_explicit(&o->counts, unit, acq_rel) - unit;
-    if (left == 0)
-        sk_object_free(lane, o);
-    else if (unlikely(o->promised) && left >> 32 == 0 && unit == SK_HANDLE)
-        sk_object_last_handle(lane, o);
+        atomic_store_explicit(&o->counts, 0, relaxed);
+    else if (atomic_fetch_sub_explicit(&o->counts, unit, acq_rel) != unit)
+        return;
+    sk_object_free(lane, o);
 }
 
 #endif

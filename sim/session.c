@@ -95,28 +95,23 @@ static void sk_node_move(sk_node_state from, sk_node_state to)
 
 /* ---- ending by force ---- */
 
-static void print_running(sk_lane *lane, void *data)
+SK_NO_TSAN static void print_running(sk_lane *lane, void *data)
 {
     (void)data;
     for (sk_frame *f = lane->frame; f && f->task; f = f->below)
-        fprintf(stderr, "  %s, submitted at %s:%d\n", sk_task_name_of(f->task), f->task->site->file, f->task->site->line);
+        dprintf(STDERR_FILENO, "  %s, submitted at %s:%d\n", sk_task_name_of(f->task), f->task->site->file, f->task->site->line);
 }
 
-/* Other threads may be writing their buffers: what they have finished so far is kept, the record in the making is not. */
 static void flush_lane(sk_lane *lane, void *data)
 {
     (void)data;
-    sk_trace_flush(&lane->trace);
+    sk_trace_flush_dying(&lane->trace);
 }
 
 static void write_out(void)
 {
-    if (sk_trace_on) {
-        sk_trace_on = false;
-        for (sk_lane *lane = sk_lane_self; lane; lane = NULL)
-            sk_trace_flush(&lane->trace);
-        sk_lanes_visit(flush_lane, NULL);
-    }
+    if (atomic_exchange(&sk_trace_is_on, false))
+        sk_lanes_visit_dying(flush_lane, NULL);
 }
 
 static void on_interrupt(int sig)
@@ -124,9 +119,8 @@ static void on_interrupt(int sig)
     static volatile sig_atomic_t again;
     if (again++)
         _exit(128 + sig);
-    fprintf(stderr, "\nskate: interrupted; running were:\n");
-    sk_lanes_visit(print_running, NULL);
-    fflush(stdout);
+    dprintf(STDERR_FILENO, "\nskate: interrupted; running were:\n");
+    sk_lanes_visit_dying(print_running, NULL);
     write_out();
     signal(sig, SIG_DFL);
     raise(sig);
@@ -138,9 +132,9 @@ static void on_crash(int sig)
     if (again++)
         _exit(128 + sig);
     sk_frame *f = sk_lane_self ? sk_lane_self->frame : NULL;
-    fprintf(stderr, "\nskate: %s in %s%s\n", strsignal(sig), f && f->task ? "task " : "the driver", f && f->task ? sk_task_name_of(f->task) : "");
-    for (; f && f->task; f = f->below)
-        fprintf(stderr, "  %s, submitted at %s:%d\n", sk_task_name_of(f->task), f->task->site->file, f->task->site->line);
+    dprintf(STDERR_FILENO, "\nskate: %s in %s%s\n", strsignal(sig), f && f->task ? "task " : "the driver", f && f->task ? sk_task_name_of(f->task) : "");
+    if (sk_lane_self)
+        print_running(sk_lane_self, NULL);
     void *frames[40];
     backtrace_symbols_fd(frames, backtrace(frames, 40), STDERR_FILENO);
     write_out();

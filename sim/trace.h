@@ -25,7 +25,8 @@ typedef struct sk_trace_lane {     /* owner thread only, except that a dying pro
     uint64_t records, dropped;
 } sk_trace_lane;
 
-extern bool sk_trace_on;           /* set before other threads start, cleared after they ended */
+extern _Atomic bool sk_trace_is_on;     /* set before other threads start; cleared after they ended, or when the program dies */
+#define sk_trace_on atomic_load_explicit(&sk_trace_is_on, relaxed)
 extern bool sk_trace_counter;      /* the clock is the processor's counter, not nanoseconds */
 
 /* Opens the file. false and *err if it cannot be written; then the run goes on without and the exit says so. */
@@ -33,6 +34,8 @@ bool sk_trace_open(const char *path, sk_error *err);
 /* Writes END and closes; lanes have been flushed. false and *err if anything could not be written. */
 bool sk_trace_close(uint64_t tasks, uint64_t objects, sk_error *err);
 void sk_trace_flush(sk_trace_lane *t);
+/* The program is dying: writes what another thread has so far, while it may still write. The record in the making may be lost. */
+void sk_trace_flush_dying(sk_trace_lane *t);
 void sk_trace_free(sk_trace_lane *t);                   /* flushes, adds up, gives the buffer back */
 void sk_trace_text(sk_trace_lane *t, sk_trace_type type, unsigned a, const uint64_t *words, unsigned n,
                    const char *const *strings, unsigned nstrings);
