@@ -22,9 +22,10 @@
 #include "task.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 
-enum { SEARCH_NS = 40000, DRIVER_SPIN_NS = 20000, WORKER_SPIN_NS = 3000, EXTRA_THREADS = 256, MOST_NESTED = 1000, BATCH = 32, NO_LEASE = -1,
+enum { SEARCH_NS = 50000, DRIVER_SPIN_NS = 100000, WORKER_SPIN_NS = 3000, YIELD_NS = 4000, EXTRA_THREADS = 256, MOST_NESTED = 1000, BATCH = 32, NO_LEASE = -1,
        GIFT_NONE = 0, GIFT_SPECIAL = -1 };      /* a gift above 0 is a lease + 1 */
 
 typedef struct thread {
@@ -59,7 +60,8 @@ typedef struct threads {
     _Atomic unsigned nthreads;
     _Atomic(thread *) *all;                /* room for limit + drivers; entries are set once */
     _Atomic bool closing, draining;
-    _Atomic int blocked, blocked_peak;
+    _Atomic int blocked, blocked_peak;     /* tasks */
+    _Atomic int busy_elsewhere;            /* threads of ours that are blocked in a wait, or run a task with its own cpus */
 
     pthread_mutex_t lock;                  /* guards what follows */
     thread *idle, *resume_first, *resume_last, *drainer;
@@ -198,9 +200,11 @@ static bool wake_idle(threads *b, int gift)
     thread *t = b->idle;
     if (t)
         b->idle = t->next;
+    /* With as many threads as leases, one without a lease is just about to be idle, and will look for work once more. */
+    bool enough = gift > 0 && b->ours - atomic_load_explicit(&b->busy_elsewhere, relaxed) >= b->workers;
     pthread_mutex_unlock(&b->lock);
     if (!t)
-        return spawn(b, gift);
+        return !enough && spawn(b, gift);
     give(b, t, gift);
     return true;
 }
@@ -301,7 +305,13 @@ static void threads_ready(sk_backend *self, sk_task_name task)
 static uint64_t open_inbox(threads *b, thread *t, sk_deque *inbox)
 {
     uint64_t names[BATCH];
-    int64_t share = sk_deque_size(inbox) / (2 * b->workers);
+    int64_t size = sk_deque_size(inbox);
+    for (int64_t before = 0; size < 2 * BATCH && size != before; size = sk_deque_size(inbox)) {
+        before = size;                     /* while it grows, let it: taking one by one would move each task's cache lines at once */
+        for (int i = 0; i < 6; i++)
+            sk_pause();
+    }
+    int64_t share = size / b->workers;
     int n = sk_deque_steal_many(inbox, names, share < 1 ? 1 : share < BATCH ? (int)share : BATCH), kept = 0;
     for (int i = 0; i < n; i++)
         __builtin_prefetch(sk_task_at(names[i]), 1);            /* they are in the driver's cache: fetch them side by side */
@@ -451,15 +461,18 @@ static void resume(threads *b, thread *t)
 
 /* ---- a worker's life ---- */
 
-/* Holds a lease and counts as searching. Returns without the lease, when others need it more or there is nothing to do. */
+/* Starts with a lease, counted as searching. Returns without the lease, when others need it more or there is nothing to do.
+ * A thread that only searches puts its lease back meanwhile: the driver may use it to run what it waits for. */
 static void work(threads *b, thread *t)
 {
     bool searching = true;
-    int64_t until = 0;
+    int64_t since = 0;
     for (unsigned idle = 0; ; ) {
         uint64_t name = 0;
         bool wanted = atomic_load_explicit(&b->resuming, relaxed) || sk_cpus_wanted() > 0;
-        if (likely(!wanted))
+        if (t->lease == NO_LEASE && work_is_visible(b))
+            t->lease = take_lease(b);
+        if (likely(t->lease != NO_LEASE && !wanted))
             name = find_work(b, t);
         if (name) {
             if (searching) {
@@ -471,25 +484,38 @@ static void work(threads *b, thread *t)
             sk_task_run((sk_task_name){ name }, t->lease);
             continue;
         }
-        bool others_search = !searching && atomic_load_explicit(&b->searching, relaxed) > 0;
-        if (!wanted && !others_search && !atomic_load_explicit(&b->closing, relaxed)) {
-            if (!searching) {
-                searching = true;
-                atomic_fetch_add_explicit(&b->searching, 1, seq_cst);
-            }
-            if (idle++ == 0)
-                until = sk_monotonic_ns() + SEARCH_NS;
-            for (int i = 0; i < 8; i++)
-                sk_pause();
-            if (idle % 4 || sk_monotonic_ns() < until)
-                continue;
+        bool leave = wanted || atomic_load_explicit(&b->closing, relaxed)
+                     || (!searching && atomic_load_explicit(&b->searching, relaxed) > 0);
+        if (!leave && !searching) {
+            searching = true;
+            atomic_fetch_add_explicit(&b->searching, 1, seq_cst);
         }
-        int lease = t->lease;
-        t->lease = NO_LEASE;
-        if (searching)
+        if (leave && searching) {
+            searching = false;
             atomic_fetch_sub_explicit(&b->searching, 1, seq_cst);
-        hand_in(b, lease);        /* and looks once more: a task may have been pushed while we counted as searching */
-        return;
+        }
+        if (t->lease != NO_LEASE) {
+            int lease = t->lease;
+            t->lease = NO_LEASE;
+            hand_in(b, lease);             /* looks for work once more after the lease is free */
+        }
+        if (leave)
+            return;
+        if (idle++ == 0)
+            since = sk_monotonic_ns();
+        for (int i = 0; i < 8; i++)
+            sk_pause();
+        if (idle % 4 == 0) {
+            int64_t passed = sk_monotonic_ns() - since;
+            if (passed >= SEARCH_NS) {
+                atomic_fetch_sub_explicit(&b->searching, 1, seq_cst);
+                if (work_is_visible(b))    /* pushed while we still counted as searching */
+                    wake_worker(b);
+                return;
+            }
+            if (passed >= YIELD_NS)
+                sched_yield();
+        }
     }
 }
 
@@ -508,14 +534,19 @@ static void *worker_main(void *data)
             work(b, t);
         }
         sk_task_name task;
-        while ((task = pop_special(b)).id)
+        while ((task = pop_special(b)).id) {
+            atomic_fetch_add_explicit(&b->busy_elsewhere, 1, relaxed);
             sk_task_run(task, 0);
+            atomic_fetch_sub_explicit(&b->busy_elsewhere, 1, relaxed);
+        }
         pthread_mutex_lock(&b->lock);
         t->next = b->idle;
         b->idle = t;
         pthread_mutex_unlock(&b->lock);
         if (atomic_load_explicit(&b->special, seq_cst))        /* came after the last look; somebody must be up */
             wake_idle(b, GIFT_SPECIAL);
+        if (work_is_visible(b))
+            wake_worker(b);
     }
     sk_thread_detach();
     return NULL;
@@ -559,7 +590,7 @@ static void threads_wait(sk_backend *self, sk_wait *wait)
 {
     threads *b = the(self);
     thread *t = me(b);
-    int64_t deadline = sk_wait_deadline(wait), spin = 0;
+    int64_t deadline = sk_wait_deadline(wait), start = 0;
     bool had_lease = t->lease != NO_LEASE, in_task = sk_wait_is_in_task(wait);
     for (unsigned turns = 0; !sk_wait_over(wait); turns++) {
         sk_task_name task = deadline == SK_NEVER ? sk_wait_next(wait, false) : (sk_task_name){ 0 };
@@ -577,10 +608,15 @@ static void threads_wait(sk_backend *self, sk_wait *wait)
                 continue;
             }
         }
-        if (turns == 0)
-            spin = sk_monotonic_ns() + (in_task ? WORKER_SPIN_NS : DRIVER_SPIN_NS);
-        else if (turns % 8 == 0 && sk_monotonic_ns() >= spin)
-            break;
+        if (turns == 0) {
+            start = sk_monotonic_ns();
+        } else if (turns % 8 == 0) {
+            int64_t passed = sk_monotonic_ns() - start;
+            if (passed >= (in_task ? WORKER_SPIN_NS : DRIVER_SPIN_NS))
+                break;
+            if (passed >= YIELD_NS)
+                sched_yield();             /* who has work to do may have this core */
+        }
         sk_pause();
     }
     if (sk_wait_over(wait)) {
@@ -600,6 +636,10 @@ static void threads_wait(sk_backend *self, sk_wait *wait)
         if (now >= b->limit)               /* nobody would be left to run what we wait for */
             sk_wait_give_up(wait);
     }
+    if (!t->is_driver)
+        atomic_fetch_add_explicit(&b->busy_elsewhere, 1, relaxed);
+    if (work_is_visible(b))                /* now there may be a thread too few */
+        wake_worker(b);
     int64_t real = deadline == SK_NEVER ? SK_NEVER : sk_monotonic_ns() + (deadline - (int64_t)(sk_now() * 1e9));
     while (!sk_wait_over(wait)) {
         sk_permit_announce(&t->permit);
@@ -608,6 +648,8 @@ static void threads_wait(sk_backend *self, sk_wait *wait)
         else if (!sleep_announced(b, t, real))
             break;
     }
+    if (!t->is_driver)
+        atomic_fetch_sub_explicit(&b->busy_elsewhere, 1, relaxed);
     if (in_task)
         atomic_fetch_sub_explicit(&b->blocked, 1, relaxed);
     if (had_lease) {
