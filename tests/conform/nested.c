@@ -297,3 +297,26 @@ CASE(a_task_that_waits_for_one_of_low_priority_lends_it_its_worker, .config.work
             ck_assert_int_eq(sk_get(int64_t, sk_remote(gets_the_first, sk_list_of(&low, 1))), i);
         }
 }
+
+SK_REMOTE(int64_t, the_length, (sk_list, refs), (int64_t, unused)) { return (int64_t)refs.n + unused; }
+
+/* The trace of each case must end with every object freed; so these look at what shutdown does with what can never run. */
+CASE(shutdown_gives_back_what_tasks_that_can_never_run_hold, .leaves = true)
+{
+    sk_ref gate = sk_promise(), refs[3] = { sk_put(1), sk_remote(fails, "no"), gate };
+    sk_ref waits = sk_remote(sum_list, sk_list_of(refs, 3)), list = sk_put(sk_list_of(refs, 3));
+    sk_ref next = sk_remote(plus, waits, sk_remote(plus, gate, refs[0])), both[2] = { next, list };
+    sk_remote(the_length, sk_list_of(both, 2), next);
+    sk_remote_into(both, divmod, next, gate);
+    sk_remote(the_length, list, both[1]);
+}
+
+CASE(shutdown_ends_tasks_that_wait_for_ever, .leaves = true, .needs = SK_CAN_OVERLAP)
+{
+    sk_ref gate = sk_promise(), x = sk_put(1), lists[3][2] = { { x, gate }, { gate, x }, { gate, gate } };
+    for (int i = 0; i < 3; i++) {
+        sk_ref task = sk_remote(sum_list, sk_list_of(lists[i], 2));
+        sk_remote(plus, task, x);
+    }
+    (void)hold_one(gate, NULL);
+}
