@@ -18,7 +18,7 @@ static size_t nwaits;
 static void collect(sk_lane *lane, void *data)
 {
     size_t *free_agents = data;
-    if (!lane->is_worker && !atomic_load_explicit(&lane->waiting, acquire))
+    if (!atomic_load_explicit(&lane->is_worker, relaxed) && !atomic_load_explicit(&lane->waiting, acquire))
         ++*free_agents;
     for (sk_wait *w = atomic_load_explicit(&lane->waiting, acquire); w && nwaits < sizeof waits / sizeof *waits; w = w->below)
         waits[nwaits++] = w;

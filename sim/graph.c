@@ -301,7 +301,7 @@ static sk_code waiter_next(void *data, double timeout_s, size_t *index, sk_site 
     if (!w->taken) {
         sk_link *fired = atomic_exchange_explicit(&w->wait.done, NULL, seq_cst);
         if (!fired) {
-            atomic_store_explicit(&w->wait.thread, lane->thread, seq_cst);
+            atomic_store_explicit(&w->wait.thread, atomic_load_explicit(&lane->thread, relaxed), seq_cst);
             w->wait.task = lane->frame->id;
             sk_code code = sk_wait_block(lane, &w->wait, timeout_s >= SK_FOREVER ? SK_NEVER : sk_wait_deadline_from(timeout_s), site,
                                          SK_WAIT_WAITER, NULL);

@@ -101,7 +101,7 @@ void sk_lane_free(sk_lane *lane)
     lane->driver.handles = lane->driver.scratch = 0;
     if (sk_session.ending) {
         sk_frame_end(lane, &lane->driver);
-    } else if (!lane->is_worker) {                /* a thread of the program: what it made is the driver's, until shutdown */
+    } else if (!atomic_load_explicit(&lane->is_worker, relaxed)) {                /* a thread of the program: what it made is the driver's, until shutdown */
         pthread_mutex_lock(&lock);
         for (size_t i = 0; i < lane->nhandles; i++)
             sk_lane_add_handle(&gone, lane->handles[i]);
@@ -188,10 +188,10 @@ void sk_lane_drop_scratch(sk_lane *lane, size_t base)
 void sk_thread_attach(void *thread)
 {
     sk_lane *lane = sk_lane_make("sk_thread_attach", NULL);
-    lane->thread = thread;
-    lane->is_worker = true;
+    atomic_store_explicit(&lane->thread, thread, release);        /* the lane is on the list already: pairs with wake_one */
+    atomic_store_explicit(&lane->is_worker, true, relaxed);
 }
 
 void sk_thread_detach(void)     { sk_lane_free(sk_lane_self); }
-void sk_thread_set(void *thread) { sk_lane_get("sk_thread_set", NULL)->thread = thread; }
-void *sk_thread_get(void)        { return sk_lane_self ? sk_lane_self->thread : NULL; }
+void sk_thread_set(void *thread) { atomic_store_explicit(&sk_lane_get("sk_thread_set", NULL)->thread, thread, release); }
+void *sk_thread_get(void)        { return sk_lane_self ? atomic_load_explicit(&sk_lane_self->thread, relaxed) : NULL; }

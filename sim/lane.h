@@ -35,8 +35,8 @@ typedef struct sk_lane {
     sk_frame *frame;
     const struct sk_port *port;    /* where public calls go */
     void *port_data;
-    _Atomic(void *) thread;        /* the backend's */
-    bool is_worker;                /* a thread of the backend, not of the program */
+    _Atomic(void *) thread;        /* the backend's; the owner writes it, who wakes all lanes reads it */
+    _Atomic bool is_worker;        /* a thread of the backend, not of the program; the owner writes it */
     sk_frame driver;               /* the frame below all tasks */
 
     sk_cache objects, tasks, big_tasks;             /* owner thread */

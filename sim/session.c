@@ -45,7 +45,8 @@ static void wake_one(sk_lane *lane, void *data)
 {
     (void)data;
     if (sk_session.backend->ops->wake)
-        sk_session.backend->ops->wake((sk_backend *)sk_session.backend, lane->thread);
+        sk_session.backend->ops->wake((sk_backend *)sk_session.backend,
+                                      atomic_load_explicit(&lane->thread, acquire));     /* pairs with sk_thread_attach, sk_thread_set */
 }
 
 void sk_session_wake_all(void) { sk_lanes_visit(wake_one, NULL); }
