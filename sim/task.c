@@ -167,7 +167,7 @@ static int call_body(sk_frame *frame, const sk_fn *fn, const sk_value *in, sk_va
 void sk_frame_fail(sk_frame *frame, sk_failure *failure)
 {
     frame->failure = failure;
-    _longjmp(frame->jump, 1);
+    longjmp(frame->jump, 1);                      /* not _longjmp, which is the same here but unknown to ThreadSanitizer */
 }
 
 /* Arguments as values, borrowed. NULL, or why the task cannot run (owned). */
