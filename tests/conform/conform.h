@@ -76,7 +76,7 @@ void conform_wrong_line(int line);
 /* Runs `body` in a child process that has not called sk_init. */
 typedef struct ending {
     int status;                   /* exit status; 1000 + signal if it was killed */
-    char *output;                 /* stdout and stderr, in the order written */
+    char *output;                 /* stdout and stderr, in the order written; lives as long as the case */
     int line;                     /* of the last WRONG; 0 */
 } ending;
 ending run_apart(void (*body)(void));
