@@ -227,7 +227,7 @@ static void wake_worker(threads *b)
 
 static thread *me(threads *b)
 {
-    thread *t = sk_thread_get();
+    thread *t = atomic_load_explicit(&sk_lane_self->thread, relaxed);
     if (unlikely(!t)) {                    /* a thread of the program */
         t = new_thread(b, true);
         atomic_fetch_add_explicit(&b->awake, 1, seq_cst);
@@ -284,7 +284,7 @@ static void prune(sk_deque *inbox)
 static void threads_ready(sk_backend *self, sk_task_name task)
 {
     threads *b = the(self);
-    if (unlikely(sk_task_brings_cpus(task))) {
+    if (unlikely(sk_task_flags(task.id) & SK_FLAG_ADMITTED)) {
         push_special(b, task);
         return;
     }
@@ -570,7 +570,7 @@ static void threads_run_here(sk_backend *self, sk_task_name task, int *worker)
 {
     threads *b = the(self);
     thread *t = me(b);
-    if (unlikely(t->nested >= MOST_NESTED || sk_stack_is_low()))
+    if (unlikely(t->nested >= MOST_NESTED || (char *)__builtin_frame_address(0) < sk_lane_self->stack_floor))
         return;
     if (likely(t->lease != NO_LEASE)) {
         run_here(t, task);

@@ -6,6 +6,7 @@
 #include "task.h"
 #include "wait.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <time.h>
 
@@ -84,7 +85,8 @@ static sk_value get_value(sk_ref ref, sk_type type, sk_site *site, const char *c
     if (unlikely(lane->port->get(ref, SK_FOREVER, &value, &why, site, call) != SK_OK))
         fail_get(why, call, site);
     char text[160];
-    if (unlikely(value.type != (uint64_t)type) && !sk_value_fits(&value, type, text, sizeof text))
+    bool plain_int = value.type == SK_T_I64 && type == SK_T_INT && value.i64 == (int)value.i64;
+    if (unlikely(value.type != (uint64_t)type && !plain_int && !sk_value_fits(&value, type, text, sizeof text)))
         fail_get(sk_failure_new(SK_TASK, site, NULL, "the object %s", text), call, site);
     return value;
 }
@@ -286,7 +288,14 @@ bool sk_try_wait_at(sk_ref *refs, size_t n, size_t num_returns, double timeout_s
     return ok;
 }
 
-struct sk_waiter { void *impl; sk_ref *refs; size_t n, left; sk_site *site; };
+struct sk_waiter {
+    void *impl;
+    sk_ref *refs;
+    size_t n, left;
+    sk_site *site;
+    struct sk_waiter *next, **link;       /* the list of its frame; under waiters_lock: the driver may have threads */
+};
+static pthread_mutex_t waiters_lock = PTHREAD_MUTEX_INITIALIZER;
 
 sk_waiter *sk_waiter_new_at(const sk_ref *refs, size_t n, sk_site *site)
 {
@@ -299,6 +308,13 @@ sk_waiter *sk_waiter_new_at(const sk_ref *refs, size_t n, sk_site *site)
     w->n = w->left = n;
     w->site = site;
     w->impl = lane->port->waiter_new(refs, n, site);
+    pthread_mutex_lock(&waiters_lock);
+    w->link = &lane->frame->waiters;
+    w->next = *w->link;
+    if (w->next)
+        w->next->link = &w->next;
+    *w->link = w;
+    pthread_mutex_unlock(&waiters_lock);
     return w;
 }
 
@@ -326,9 +342,20 @@ void sk_waiter_free(sk_waiter *w)
 {
     if (!w)
         return;
+    pthread_mutex_lock(&waiters_lock);
+    *w->link = w->next;
+    if (w->next)
+        w->next->link = w->link;
+    pthread_mutex_unlock(&waiters_lock);
     sk_lane_get("sk_waiter_free", w->site)->port->waiter_free(w->impl);
     free(w->refs);
     free(w);
+}
+
+void sk_waiter_free_all(sk_frame *frame)
+{
+    while (frame->waiters)
+        sk_waiter_free(frame->waiters);
 }
 
 /* ---- references ---- */

@@ -28,6 +28,7 @@ typedef struct sk_frame {
     sk_failure *failure;           /* set by sk_fail before it jumps */
     int worker, node;
     void *dups;                    /* GHashTable: refs duplicated here that others made; NULL: none */
+    struct sk_waiter *waiters;     /* made here and not freed yet: a task may fail in sk_waiter_next */
     jmp_buf jump;
 } sk_frame;
 
@@ -74,6 +75,7 @@ void sk_lanes_sum(sk_lane *sum);               /* counters of all lanes, ended o
 void sk_store_flush(sk_lane *lane);
 void sk_lane_grow_handles(sk_lane *lane);
 void sk_lane_add_scratch(sk_lane *lane, struct sk_blob *blob);          /* takes over one reference */
+void sk_waiter_free_all(sk_frame *frame);                                /* api.c: what is left of frame->waiters */
 void sk_lane_drop_scratch(sk_lane *lane, size_t base);
 
 static inline void sk_lane_add_handle(sk_lane *lane, uint64_t id)

@@ -182,7 +182,7 @@ static sk_failure *gather(sk_task *t, sk_value *in)
             in[i] = s->value;
         }
         unsigned want = t->fn->arg_type[i];
-        if (likely(in[i].type == want))
+        if (likely(in[i].type == want || (want == SK_T_INT && in[i].type == SK_T_I64 && in[i].i64 == (int)in[i].i64)))
             continue;
         if (unlikely(!sk_value_fits(&in[i], (sk_type)want, why, sizeof why)))
             return sk_failure_new(SK_TASK, t->site, NULL, "%s: argument %u %s", sk_task_name_of(t), i + 1, why);
@@ -248,6 +248,7 @@ bool sk_task_run(sk_task_name name, int worker)
     frame.scopes = 0;
     frame.failure = NULL;
     frame.dups = NULL;
+    frame.waiters = NULL;
     lane->frame = &frame;
     t->attempts++;
     SK_COUNT_UP(lane->attempts);
@@ -280,6 +281,8 @@ bool sk_task_run(sk_task_name name, int worker)
 /* Drops what the frame made and what it duplicated. */
 void sk_frame_end(sk_lane *lane, sk_frame *frame)
 {
+    if (unlikely(frame->waiters != NULL))
+        sk_waiter_free_all(frame);
     while (lane->nhandles > frame->handles) {
         uint64_t id = lane->handles[--lane->nhandles];
         sk_object *o = sk_pool_at(&sk_object_pool, (uint32_t)id);

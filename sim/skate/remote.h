@@ -344,7 +344,7 @@ bool   sk_try_wait_at(sk_ref *refs, size_t n, size_t num_returns, double timeout
 sk_waiter *sk_waiter_new_at(const sk_ref *refs, size_t n, sk_site *site);
 bool   sk_waiter_next(sk_waiter *waiter, sk_ref *ref, double timeout_s);   /* false: none left, or timed out */
 size_t sk_waiter_left(const sk_waiter *waiter);                             /* not handed out yet */
-void   sk_waiter_free(sk_waiter *waiter);                                   /* NULL is fine */
+void   sk_waiter_free(sk_waiter *waiter);             /* NULL is fine; at the end of the task those left are freed */
 void   sk_cancel_at(sk_ref ref, int flags, sk_site *site);
 void   sk_drop_at(sk_ref ref, sk_site *site);
 sk_ref sk_dup_at(sk_ref ref, sk_site *site);
