@@ -397,7 +397,16 @@ void sk_task_end(sk_lane *lane, sk_task *t, sk_outcome how, sk_value *out, sk_fa
     bury(lane, t);
 }
 
-/* From NONE, WAITING or READY straight to the end. Between the move and the last line nobody else buries the record. */
+/* Two have to do with a cancelled record: who cancels it, until its refs have failed, and who holds the last link to it. The
+ * second to be done buries it. (Nobody may wait for the other: both may be one thread, as when a failing ref frees the list that
+ * held a promise's last handle, and the promise's failure counts down this very task.) */
+static void part_with(sk_lane *lane, sk_task *t, unsigned mine, unsigned others)
+{
+    if (sk_flags_of(atomic_fetch_or_explicit(&t->state, (uint64_t)mine << 8, acq_rel)) & others)
+        bury(lane, t);
+}
+
+/* From NONE, WAITING or READY straight to the end. */
 static bool never(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state to, sk_code code, const char *text,
                   sk_failure *cause, bool last_link)
 {
@@ -426,7 +435,7 @@ static bool never(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state 
     if (ours)
         bury(lane, t);
     else
-        atomic_fetch_or_explicit(&t->state, SK_FLAG_SEALED << 8, release);     /* pairs with sk_task_bury_cancelled */
+        part_with(lane, t, SK_FLAG_SEALED, SK_FLAG_LET_GO);
     return true;
 }
 
@@ -437,9 +446,7 @@ bool sk_task_never(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state
 
 void sk_task_bury_cancelled(sk_lane *lane, sk_task *t)
 {
-    while (!(sk_flags_of(atomic_load_explicit(&t->state, acquire)) & SK_FLAG_SEALED))
-        sk_pause();
-    bury(lane, t);
+    part_with(lane, t, SK_FLAG_LET_GO, SK_FLAG_SEALED);
 }
 
 /* The task's time may be up. Its body may be running still: it is fenced off, its result will be refused. */

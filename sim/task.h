@@ -61,6 +61,7 @@ enum { SK_FLAG_TIMED_OUT = 2,
        SK_FLAG_QUEUED = 8,               /* READY, but admit.c has not found it its resources yet */
        SK_FLAG_ADMITTED = 16,            /* READY or RUNNING, with cpus of its own */
        SK_FLAG_SEALED = 32,              /* cancelled while WAITING or being admitted, and its refs have failed */
+       SK_FLAG_LET_GO = 128,             /* cancelled, and the last link to it is gone */
        SK_FLAG_TIMED = 64,               /* has a timeout: not to be run on top of a wait that must end in time */
        SK_FLAG_ROW_SHIFT = 8, SK_FLAG_ROWS = 0xffff00 };       /* with ADMITTED: the row it is drawn in */
 enum { SK_DEFAULT_RETRIES = 3 };

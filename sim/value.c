@@ -138,9 +138,10 @@ sk_value sk_from_list(sk_list v)
     sk_value value = from_bytes(SK_T_LIST, v.refs, v.n * sizeof *v.refs);
     if (value.type == SK_T_LIST)
         for (size_t i = 0; i < v.n; i++)
-            if (!sk_session_hold_contained(v.refs[i])) {      /* not a live ref: keep those before it, report it */
-                value.blob->size = i * sizeof *v.refs;
-                sk_store_discharge((v.n - i) * sizeof *v.refs);
+            if (!sk_session_hold_contained(v.refs[i])) {      /* not a live ref: give back those before it, report it */
+                while (i-- > 0)
+                    sk_session_release_contained(v.refs[i]);
+                value.blob->type = SK_T_BUF;      /* contains nothing now */
                 sk_blob_unref(value.blob);
                 return sk_value_bad("the list contains a ref that was never made, or used after sk_drop");
             }

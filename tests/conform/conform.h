@@ -39,7 +39,8 @@ struct conform_case {
 
     unsigned needs;               /* SK_CAN_...; skipped on a backend that lacks one */
     bool looks_inside;            /* reads memory of the tasks: skipped where tasks are isolated */
-    bool not_by_proxy;            /* compares addresses: skipped when the driver sits behind a proxy */
+    bool not_by_proxy;            /* compares addresses, or shares refs with other threads of the program (which have ports of their own):
+                                   * skipped when the driver sits behind a proxy */
     bool one_node;                /* skipped where there may be more than one node */
     sk_config config;             /* workers 0 means 2 here; backend and trace belong to the frame */
     bool by_hand;                 /* the body calls start() or sk_init itself, and shuts down */

@@ -42,7 +42,7 @@ static void *gets_the_shared(void *data)
     return NULL;
 }
 
-CASE(four_threads_get_the_same_task)
+CASE(four_threads_get_the_same_task, .not_by_proxy = true)
 {
     sk_ref x = sk_put(0);
     for (int i = 0; i < 200; i++)
@@ -63,7 +63,7 @@ static void *waits_for_the_shared(void *data)
     return NULL;
 }
 
-CASE(four_threads_wait_for_the_same_task)
+CASE(four_threads_wait_for_the_same_task, .not_by_proxy = true)
 {
     sk_ref x = sk_remote(plus, sk_remote(plus, 1, 2), 3);
     visitor v[THREADS] = { { .ref = x }, { .ref = x }, { .ref = x }, { .ref = x } };
@@ -83,7 +83,7 @@ static void *duplicates_and_drops(void *data)
     return NULL;
 }
 
-CASE(four_threads_duplicate_and_drop_the_same_ref)
+CASE(four_threads_duplicate_and_drop_the_same_ref, .not_by_proxy = true)
 {
     sk_ref x = sk_put(3);
     visitor v[THREADS] = { { .ref = x }, { .ref = x }, { .ref = x }, { .ref = x } };
@@ -100,7 +100,7 @@ static void *makes_one_to_keep(void *data)
     return NULL;
 }
 
-CASE(a_ref_may_be_used_by_another_thread_than_made_it)
+CASE(a_ref_may_be_used_by_another_thread_than_made_it, .not_by_proxy = true)
 {
     visitor v[THREADS] = { 0 };
     all_at_once(makes_one_to_keep, v);
@@ -160,7 +160,7 @@ static void *cancels_the_shared(void *data)
     return NULL;
 }
 
-CASE(four_threads_cancel_the_same_task)
+CASE(four_threads_cancel_the_same_task, .not_by_proxy = true)
 {
     for (int round = 0; round < 20; round++) {
         sk_ref gate = sk_promise(), x = sk_remote(same, gate);

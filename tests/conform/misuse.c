@@ -142,7 +142,7 @@ SK_REMOTE(int64_t, shuts_down) { sk_shutdown(); return 0; }
 MISUSE(shutdown_inside_a_task_is_misuse, "sk_shutdown") { (void)sk_get(int64_t, sk_remote(shuts_down)); }
 
 static void *gets_dropped(void *ref) { sk_ref x = *(sk_ref *)ref; WRONG(sk_get(int, x)); return NULL; }
-MISUSE(misuse_in_another_thread_of_the_program_ends_it_too, "used after sk_drop")
+CASE(misuse_in_another_thread_of_the_program_ends_it_too, .dies = 2, .says = { "used after sk_drop" }, .not_by_proxy = true)
 {
     sk_ref x = sk_put(1);
     sk_drop(x);

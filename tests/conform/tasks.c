@@ -284,7 +284,9 @@ CASE(reduce_combines_neighbours_in_order_for_every_length)
             refs[i] = sk_put((const char *)letter);
         }
         reduce_by_hand(texts, n);
-        ck_assert_str_eq(sk_get(const char *, sk_reduce(join, refs, n)), texts[0]);
+        sk_ref all = sk_reduce(join, refs, n);
+        ck_assert_str_eq(sk_get(const char *, all), texts[0]);
+        sk_drop(all);
         free(texts[0]);
     }
 }
@@ -294,6 +296,7 @@ CASE(reduce_of_one_duplicates_it)
     sk_ref x = sk_put(7), y = sk_reduce(plus, &x, 1);
     sk_drop(x);
     ck_assert_int_eq(sk_get(int64_t, y), 7);
+    sk_drop(y);                             /* a duplicate outlives a scope */
 }
 
 CASE(reduce_borrows_its_refs_and_drops_what_it_makes)
