@@ -146,12 +146,10 @@ static bool get_all(const sk_ref *refs, size_t n, sk_type type, void *values, si
     check_timeout(timeout_s, call, site);
     if (n == 0)
         return true;
-    uint8_t *ready = malloc(n);
-    if (!ready)
-        abort();
+    uint8_t *ready = sk_lane_take_temp(lane, n);
     size_t count, failed;
     sk_code code = lane->port->wait(refs, n, n, timeout_s, true, ready, &count, &failed, why, site, call);
-    free(ready);
+    sk_lane_free_temp(lane);
     char text[160];
     for (size_t i = 0; i < n && code == SK_OK; i++) {
         sk_value v;
@@ -237,10 +235,8 @@ static sk_code wait_partition(sk_ref *refs, size_t n, size_t num_returns, double
     *count = 0;
     if (n == 0)
         return SK_OK;
-    uint8_t *ready = malloc(n);
-    sk_ref *rest = malloc(n * sizeof *rest);
-    if (!ready || !rest)
-        abort();
+    sk_ref *rest = sk_lane_take_temp(lane, n * (sizeof *rest + 1));
+    uint8_t *ready = (uint8_t *)(rest + n);
     sk_code code = lane->port->wait(refs, n, num_returns, timeout_s, false, ready, &there, &failed, why, site, call);
     for (size_t i = 0; i < n; i++)
         if (ready[i] && front < num_returns)      /* never more than asked for, even if more are ready */
@@ -248,8 +244,7 @@ static sk_code wait_partition(sk_ref *refs, size_t n, size_t num_returns, double
         else
             rest[back++] = refs[i];
     memcpy(refs + front, rest, back * sizeof *rest);
-    free(ready);
-    free(rest);
+    sk_lane_free_temp(lane);
     *count = front;
     return code == SK_TIMEOUT ? SK_OK : code;
 }

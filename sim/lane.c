@@ -185,6 +185,24 @@ void sk_lane_drop_scratch(sk_lane *lane, size_t base)
         sk_blob_unref(lane->scratch[--lane->nscratch]);
 }
 
+void *sk_lane_take_temp(sk_lane *lane, size_t size)
+{
+    sk_temp *temp = malloc(sizeof *temp + size);
+    if (!temp)
+        abort();
+    temp->below = lane->temps;
+    temp->frame = lane->frame;
+    lane->temps = temp;
+    return temp->data;
+}
+
+void sk_lane_free_temp(sk_lane *lane)
+{
+    sk_temp *temp = lane->temps;
+    lane->temps = temp->below;
+    free(temp);
+}
+
 void sk_thread_attach(void *thread)
 {
     sk_lane *lane = sk_lane_make("sk_thread_attach", NULL);

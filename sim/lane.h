@@ -32,6 +32,9 @@ typedef struct sk_frame {
     jmp_buf jump;
 } sk_frame;
 
+/* Memory of a call in which the task may end: sk_frame_fail frees it. */
+typedef struct sk_temp { struct sk_temp *below; sk_frame *frame; uint64_t data[]; } sk_temp;
+
 typedef struct sk_lane {
     sk_frame *frame;
     const struct sk_port *port;    /* where public calls go */
@@ -46,6 +49,7 @@ typedef struct sk_lane {
     size_t nhandles, handles_capacity, handles_check;
     struct sk_blob **scratch;                       /* blobs that live until the frame ends */
     size_t nscratch, scratch_capacity;
+    sk_temp *temps;                                 /* last first */
     void *dying;                                    /* objects to free, see sk_object_free */
     bool freeing;
     char *stack_floor;                              /* below this, no task is run on top of another */
@@ -77,6 +81,8 @@ void sk_lane_grow_handles(sk_lane *lane);
 void sk_lane_add_scratch(sk_lane *lane, struct sk_blob *blob);          /* takes over one reference */
 void sk_waiter_free_all(sk_frame *frame);                                /* api.c: what is left of frame->waiters */
 void sk_lane_drop_scratch(sk_lane *lane, size_t base);
+void *sk_lane_take_temp(sk_lane *lane, size_t size);                     /* for the running frame */
+void sk_lane_free_temp(sk_lane *lane);                                   /* the last one */
 
 static inline void sk_lane_add_handle(sk_lane *lane, uint64_t id)
 {

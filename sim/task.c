@@ -166,6 +166,9 @@ static int call_body(sk_frame *frame, const sk_fn *fn, const sk_value *in, sk_va
 
 void sk_frame_fail(sk_frame *frame, sk_failure *failure)
 {
+    sk_lane *lane = sk_lane_self;
+    while (lane->temps && lane->temps->frame == frame)
+        sk_lane_free_temp(lane);
     frame->failure = failure;
     longjmp(frame->jump, 1);                      /* not _longjmp, which is the same here but unknown to ThreadSanitizer */
 }
