@@ -113,12 +113,12 @@ static const char *reason_to_skip(const conform_case *c, unsigned has)
 const char *backend_name(void) { return backend; }
 unsigned backend_can(void) { return can; }
 
-/* Text that lives as long as the case, and is no leak for LeakSanitizer. */
-static char *keep(char *text)
+/* Memory that lives as long as the process, and is no leak for LeakSanitizer. */
+static void *keep(void *memory)
 {
     static GSList *kept;
-    kept = g_slist_prepend(kept, text);
-    return text;
+    kept = g_slist_prepend(kept, memory);
+    return memory;
 }
 
 const char *scratch(const char *name)
@@ -390,7 +390,7 @@ static TCase *cases_on(const run *r, const char *only, int *skipped)
             ++*skipped;
             continue;
         }
-        TTest *test = g_new0(TTest, 1);
+        TTest *test = keep(g_new0(TTest, 1));     /* Check does not copy it */
         *test = (TTest){ cases[i]->name, run_case, cases[i]->file, cases[i]->line };
         int number = (int)(r - runs) * case_count + i;
         _tcase_add_test(tcase, test, 0, 0, number, number + 1);
