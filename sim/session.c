@@ -244,9 +244,7 @@ void sk_init(int *argc, char ***argv, const sk_config *config)
     sk_node_move(SK_NODE_NONE, SK_NODE_ALIVE);
     sk_die_hook = write_out;
     handle(interrupts, 2, on_interrupt, true);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     handle(crashes, 5, on_crash, true);
-#endif
     const char *port = getenv("SKATE_PORT");
     if (port && !strcmp(port, "proxy"))
         sk_session.proxied = sk_proxy_start();
