@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -96,11 +97,24 @@ static void sk_node_move(sk_node_state from, sk_node_state to)
 
 /* ---- ending by force ---- */
 
+/* dprintf would take memory for its buffer: not in a signal. */
+__attribute__((format(printf, 1, 2)))
+static void say(const char *format, ...)
+{
+    char text[500];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (n > 0 && write(STDERR_FILENO, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1) < 0)
+        return;
+}
+
 SK_NO_TSAN static void print_running(sk_lane *lane, void *data)
 {
     (void)data;
     for (sk_frame *f = lane->frame; f && f->task; f = f->below)
-        dprintf(STDERR_FILENO, "  %s, submitted at %s:%d\n", sk_task_name_of(f->task), f->task->site->file, f->task->site->line);
+        say("  %s, submitted at %s:%d\n", sk_task_name_of(f->task), f->task->site->file, f->task->site->line);
 }
 
 static void flush_lane(sk_lane *lane, void *data)
@@ -120,7 +134,7 @@ static void on_interrupt(int sig)
     static volatile sig_atomic_t again;
     if (again++)
         _exit(128 + sig);
-    dprintf(STDERR_FILENO, "\nskate: interrupted; running were:\n");
+    say("\nskate: interrupted; running were:\n");
     sk_lanes_visit_dying(print_running, NULL);
     write_out();
     signal(sig, SIG_DFL);
@@ -133,7 +147,7 @@ static void on_crash(int sig)
     if (again++)
         _exit(128 + sig);
     sk_frame *f = sk_lane_self ? sk_lane_self->frame : NULL;
-    dprintf(STDERR_FILENO, "\nskate: %s in %s%s\n", strsignal(sig), f && f->task ? "task " : "the driver", f && f->task ? sk_task_name_of(f->task) : "");
+    say("\nskate: %s in %s%s\n", strsignal(sig), f && f->task ? "task " : "the driver", f && f->task ? sk_task_name_of(f->task) : "");
     if (sk_lane_self)
         print_running(sk_lane_self, NULL);
     void *frames[40];
