@@ -136,6 +136,7 @@ PASS(run_here, (sk_backend *self, sk_task_name task, int *worker), (inner(self),
 PASS(sleep, (sk_backend *self, int64_t ns), (inner(self), ns))
 PASS(compute, (sk_backend *self, double units), (inner(self), units))
 PASS(alarm, (sk_backend *self, int64_t at, sk_task_name task), (inner(self), at, task))
+PASS(thread_gone, (sk_backend *self, void *thread), (inner(self), thread))
 PASS(put_back, (sk_backend *self, int n), (inner(self), n))
 PASS(kill, (sk_backend *self, sk_task_name task), (inner(self), task))
 PASS(counts, (sk_backend *self, sk_counts *counts), (inner(self), counts))
@@ -150,7 +151,7 @@ const sk_backend_ops *sk_backend_checked(const sk_backend_ops *ops)
         .size = sizeof(checked) + ops->size,
         .open = checked_open, .close = checked_close, .ready = checked_ready, .wait = checked_wait, .wake = IF(wake), .run_here = IF(run_here),
         .drain = checked_drain, .now = checked_now, .sleep = IF(sleep), .compute = IF(compute), .alloc = checked_alloc,
-        .free = checked_free, .alarm = IF(alarm), .take_workers = IF(take_workers), .put_back = IF(put_back),
+        .free = checked_free, .alarm = IF(alarm), .thread_gone = IF(thread_gone), .take_workers = IF(take_workers), .put_back = IF(put_back),
         .kill = IF(kill), .counts = IF(counts),
     };
 #undef IF

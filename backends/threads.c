@@ -42,7 +42,7 @@ typedef struct thread {
     _Atomic uint64_t steals, parks;        /* the owner writes */
 } thread;
 
-typedef struct alarm { int64_t at; sk_task_name task; struct alarm *next; } alarm_entry;
+typedef struct ring { int64_t at; sk_task_name task; } ring;      /* an alarm */
 
 typedef struct threads {
     struct sk_backend_base base;
@@ -55,7 +55,7 @@ typedef struct threads {
     _Alignas(64) _Atomic int searching;    /* threads that look for work, or have been woken to */
     _Atomic int resuming;                  /* threads in the queue that want a lease back */
     _Atomic int special;                   /* tasks in `special_queue` */
-    _Alignas(64) _Atomic int awake;        /* threads that do not sleep, armed alarms, timed sleepers; 1 for the driver */
+    _Alignas(64) _Atomic int awake;        /* threads that do not sleep, or sleep for a limited time */
     _Atomic int busy;                      /* the same, without threads of the program */
     _Atomic unsigned nthreads;
     _Atomic(thread *) *all;                /* room for limit + drivers; entries are set once */
@@ -68,7 +68,9 @@ typedef struct threads {
     sk_task_name *special_queue;
     size_t special_first, special_last, special_room;
     int *borrowed, nborrowed;              /* leases that the core has for tasks that bring their own cpus */
-    alarm_entry *alarms;                   /* soonest first */
+    ring *alarms;                          /* a binary heap, the soonest at 0; those of ended tasks stay until their time */
+    size_t nalarms, alarms_room;
+    thread *gone;                          /* entries of program threads that have ended, for reuse */
     pthread_cond_t alarm_set;
     bool alarm_runs;
     pthread_t alarm_thread;
@@ -141,6 +143,15 @@ static void retract(threads *b, thread *t)
 
 static thread *new_thread(threads *b, bool is_driver)
 {
+    if (is_driver) {
+        pthread_mutex_lock(&b->lock);
+        thread *old = b->gone;
+        if (old)
+            b->gone = old->next;
+        pthread_mutex_unlock(&b->lock);
+        if (old)
+            return old;
+    }
     thread *t = aligned_alloc(64, sizeof *t);
     if (!t)
         abort();
@@ -152,9 +163,7 @@ static thread *new_thread(threads *b, bool is_driver)
     pthread_mutex_lock(&b->lock);
     t->number = atomic_load_explicit(&b->nthreads, relaxed);
     if (t->number == (unsigned)b->limit + EXTRA_THREADS) {
-        static sk_site here = { __FILE__, 0, "", 0 };
-        pthread_mutex_unlock(&b->lock);
-        sk_fail_at(&here, "more than %d threads of the program use the backend", EXTRA_THREADS);
+        sk_misuse(NULL, "more than %u threads call Skate at the same time; let fewer of the program's threads do so", t->number - 1);
     }
     atomic_store_explicit(&b->all[t->number], t, release);
     atomic_store_explicit(&b->nthreads, t->number + 1, release);    /* pairs with find_work */
@@ -362,6 +371,7 @@ static bool work_is_visible(threads *b)
 /* ---- sleeping ---- */
 
 static void standstill(threads *b);
+static bool alarm_will_ring(threads *b);
 
 /* The permit has been announced. Sleeps; a timed sleep does not count as standing still. */
 static bool sleep_announced(threads *b, thread *t, int64_t deadline)
@@ -417,6 +427,11 @@ static void hand_in(threads *b, int lease)
         sk_cpus_give(1);
     } else {
         release_lease(b, lease);
+        bool wanted = sk_cpus_wanted() > 0 || (sk_cpus_wanted_idle() > 0 && !work_is_visible(b));
+        if (wanted && (lease = take_lease(b)) != NO_LEASE) {       /* wanted since we looked: see try_all in admit.c */
+            lend_to_core(b, lease);
+            sk_cpus_give(1);
+        }
     }
     if (work_is_visible(b))
         wake_worker(b);
@@ -678,7 +693,7 @@ static void threads_wake(sk_backend *self, void *data)
 /* Nobody is awake; the caller is about to sleep itself. */
 static void standstill(threads *b)
 {
-    if (atomic_load_explicit(&b->draining, seq_cst) || atomic_load_explicit(&b->closing, seq_cst))
+    if (atomic_load_explicit(&b->draining, seq_cst) || atomic_load_explicit(&b->closing, seq_cst) || alarm_will_ring(b))
         return;
     atomic_fetch_add_explicit(&b->awake, 1, seq_cst);          /* while we look, and so that one looks at a time */
     int lease = sk_cpus_wanted() + sk_cpus_wanted_idle() > 0 ? take_lease(b) : NO_LEASE;
@@ -730,26 +745,51 @@ static void threads_drain(sk_backend *self)
 
 /* ---- alarms ---- */
 
+static void sift(threads *b, size_t i)      /* the entry at i is new: up or down with it */
+{
+    ring *h = b->alarms, moving = h[i];
+    for (; i && moving.at < h[(i - 1) / 2].at; i = (i - 1) / 2)
+        h[i] = h[(i - 1) / 2];
+    for (size_t child; (child = 2 * i + 1) < b->nalarms; i = child) {
+        child += child + 1 < b->nalarms && h[child + 1].at < h[child].at;
+        if (moving.at <= h[child].at)
+            break;
+        h[i] = h[child];
+    }
+    h[i] = moving;
+}
+
+/* Will an alarm end a task that is under way? Then this is no standstill. */
+static bool alarm_will_ring(threads *b)
+{
+    bool found = false;
+    pthread_mutex_lock(&b->lock);
+    for (size_t i = 0; i < b->nalarms && !found; i++)
+        found = sk_task_is_under_way(b->alarms[i].task.id);
+    pthread_mutex_unlock(&b->lock);
+    return found;
+}
+
 static void *alarm_main(void *data)
 {
     threads *b = data;
     sk_thread_attach(NULL);
     pthread_mutex_lock(&b->lock);
     while (!atomic_load_explicit(&b->closing, relaxed)) {
-        alarm_entry *a = b->alarms;
-        int64_t now = sk_monotonic_ns();
-        if (!a) {
+        if (b->nalarms == 0) {
             pthread_cond_wait(&b->alarm_set, &b->lock);
-        } else if (a->at > now) {
-            struct timespec ts = { a->at / 1000000000, a->at % 1000000000 };
+        } else if (b->alarms[0].at > sk_monotonic_ns()) {
+            struct timespec ts = { b->alarms[0].at / 1000000000, b->alarms[0].at % 1000000000 };
             pthread_cond_timedwait(&b->alarm_set, &b->lock, &ts);
         } else {
-            b->alarms = a->next;
+            sk_task_name task = b->alarms[0].task;
+            b->alarms[0] = b->alarms[--b->nalarms];
+            if (b->nalarms)
+                sift(b, 0);
             pthread_mutex_unlock(&b->lock);
-            sk_task_alarm(a->task);
-            free(a);
-            if (atomic_fetch_sub_explicit(&b->awake, 1, seq_cst) == 1)
-                standstill(b);
+            sk_task_alarm(task);
+            if (atomic_load_explicit(&b->awake, seq_cst) == 0)
+                standstill(b);             /* the last thing that could have happened */
             pthread_mutex_lock(&b->lock);
         }
     }
@@ -761,21 +801,33 @@ static void *alarm_main(void *data)
 static void threads_alarm(sk_backend *self, int64_t at, sk_task_name task)
 {
     threads *b = the(self);
-    alarm_entry *a = malloc(sizeof *a);
-    if (!a)
-        abort();
-    *a = (alarm_entry){ sk_monotonic_ns() + (at - (int64_t)(sk_now() * 1e9)), task, NULL };
-    atomic_fetch_add_explicit(&b->awake, 1, seq_cst);         /* while it is armed, something can still happen */
+    int64_t real = sk_monotonic_ns() + (at - (int64_t)(sk_now() * 1e9));
     pthread_mutex_lock(&b->lock);
-    alarm_entry **place = &b->alarms;
-    while (*place && (*place)->at <= a->at)
-        place = &(*place)->next;
-    a->next = *place;
-    *place = a;
+    if (b->nalarms == b->alarms_room) {
+        b->alarms_room = b->alarms_room ? 2 * b->alarms_room : 64;
+        b->alarms = realloc(b->alarms, b->alarms_room * sizeof *b->alarms);
+        if (!b->alarms)
+            abort();
+    }
+    b->alarms[b->nalarms++] = (ring){ real, task };
+    sift(b, b->nalarms - 1);
     if (!b->alarm_runs)
         b->alarm_runs = pthread_create(&b->alarm_thread, NULL, alarm_main, b) == 0;
     pthread_cond_signal(&b->alarm_set);
     pthread_mutex_unlock(&b->lock);
+}
+
+/* A thread of the program has ended. Its entry keeps its place (thieves look at it) and is reused. */
+static void threads_thread_gone(sk_backend *self, void *data)
+{
+    threads *b = the(self);
+    thread *t = data;
+    pthread_mutex_lock(&b->lock);
+    t->next = b->gone;
+    b->gone = t;
+    pthread_mutex_unlock(&b->lock);
+    if (atomic_fetch_sub_explicit(&b->awake, 1, seq_cst) == 1)
+        standstill(b);
 }
 
 /* ---- the table ---- */
@@ -827,11 +879,7 @@ static void threads_close(sk_backend *self)
         sk_deque_clear(&t->inbox);
         free(t);
     }
-    while (b->alarms) {
-        alarm_entry *a = b->alarms;
-        b->alarms = a->next;
-        free(a);
-    }
+    free(b->alarms);
     sk_thread_set(NULL);
     free(b->special_queue);
     free(b->borrowed);
@@ -895,6 +943,7 @@ const sk_backend_ops sk_backend_threads = {
     .wake = threads_wake,
     .drain = threads_drain,
     .alarm = threads_alarm,
+    .thread_gone = threads_thread_gone,
     .take_workers = threads_take_workers,
     .put_back = threads_put_back,
     .counts = threads_counts,

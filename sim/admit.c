@@ -34,8 +34,8 @@ void sk_admit_close(void)
     waiting = running = NULL;
 }
 
-int sk_cpus_wanted(void)      { return atomic_load_explicit(&wanted, relaxed); }
-int sk_cpus_wanted_idle(void) { return atomic_load_explicit(&wanted_idle, relaxed); }
+int sk_cpus_wanted(void)      { return atomic_load_explicit(&wanted, seq_cst); }
+int sk_cpus_wanted_idle(void) { return atomic_load_explicit(&wanted_idle, seq_cst); }
 const sk_resource_pool *sk_admit_pool(void) { return &pool; }
 size_t sk_admit_waiting(void) { return nwaiting; }
 
@@ -76,6 +76,7 @@ static sk_extras *try_all(void)
 {
     sk_extras *start = NULL, **start_end = &start, **at = &waiting;
     int want = 0, want_idle = 0;
+again:
     while (*at && !want && !want_idle) {
         sk_extras *e = *at;
         if (!has_resources(e)) {
@@ -110,6 +111,12 @@ static sk_extras *try_all(void)
     }
     atomic_store_explicit(&wanted, want, seq_cst);
     atomic_store_explicit(&wanted_idle, want_idle, seq_cst);
+    /* First say what is wanted, then look once more: a worker that put its lease back in between has not seen it (it does
+     * the same the other way round). */
+    if ((want && take(want, false) > 0) || (want_idle && take(want_idle, true) > 0)) {
+        want = want_idle = 0;
+        goto again;
+    }
     if (!want)
         put_back_spare();
     return start;

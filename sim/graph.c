@@ -21,7 +21,7 @@ static sk_extras *make_extras(const sk_fn *fn, const sk_options *o, sk_site *sit
     e->retry_errors = o->retry_errors;
     e->priority = o->priority;
     e->node = o->node == SK_ZERO ? 0 : o->node;
-    e->timeout = SK_NEVER;
+    e->timeout = e->deadline = SK_NEVER;
     if (e->max_retries < 0 || e->max_retries > 250)
         sk_misuse(site, "sk_remote_with(%s): max_retries is %d; give 0 (the default, %d) to 250, or SK_ZERO", fn->name,
                   o->max_retries, SK_DEFAULT_RETRIES);

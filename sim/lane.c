@@ -6,6 +6,9 @@
 #include "task.h"
 
 #include <pthread.h>
+#include <signal.h>
+
+enum { SIGNAL_STACK = 64 << 10 };
 
 __thread sk_lane *sk_lane_self;
 
@@ -36,6 +39,25 @@ bool sk_stack_is_low(void)
     return __builtin_frame_address(0) ? (char *)__builtin_frame_address(0) < sk_lane_self->stack_floor : &here < sk_lane_self->stack_floor;
 }
 
+/* A signal that a stack overflow brings cannot be handled on that stack. */
+static void make_signal_stack(sk_lane *lane)
+{
+    stack_t had, stack = { .ss_size = SIGNAL_STACK };
+    if (sigaltstack(NULL, &had) == 0 && had.ss_flags & SS_DISABLE && (stack.ss_sp = malloc(SIGNAL_STACK))
+        && sigaltstack(&stack, NULL) == 0)
+        lane->signal_stack = stack.ss_sp;
+    else
+        free(stack.ss_sp);                        /* there is one already, a sanitizer's for instance */
+}
+
+/* Of a thread that lives on it stays: it may be needed yet. */
+static void free_signal_stack(sk_lane *lane)
+{
+    stack_t none = { .ss_flags = SS_DISABLE };
+    if (lane == sk_lane_self && lane->signal_stack && sigaltstack(&none, NULL) == 0)
+        free(lane->signal_stack);
+}
+
 sk_lane *sk_lane_make(const char *what, const sk_site *site)
 {
     if (!sk_session.started)
@@ -49,6 +71,7 @@ sk_lane *sk_lane_make(const char *what, const sk_site *site)
     lane->port = &sk_graph_port;
     lane->driver = (sk_frame){ .seed = sk_mix(sk_session.settings.seed), .random = sk_mix(sk_session.settings.seed), .worker = -1 };
     lane->stack_floor = find_stack_floor();
+    make_signal_stack(lane);
     sk_lane_self = lane;
     pthread_setspecific(at_thread_exit, lane);
     pthread_mutex_lock(&lock);
@@ -98,6 +121,8 @@ void sk_lanes_sum(sk_lane *sum)
 
 void sk_lane_free(sk_lane *lane)
 {
+    if (!lane->is_worker && !sk_session.ending && lane->thread && sk_session.backend->ops->thread_gone)
+        sk_session.backend->ops->thread_gone((sk_backend *)sk_session.backend, lane->thread);
     lane->driver.handles = lane->driver.scratch = 0;
     if (sk_session.ending) {
         sk_frame_end(lane, &lane->driver);
@@ -127,6 +152,7 @@ void sk_lane_free(sk_lane *lane)
     pthread_mutex_unlock(&lock);
     free(lane->handles);
     free(lane->scratch);
+    free_signal_stack(lane);
     if (sk_lane_self == lane) {
         sk_lane_self = NULL;
         pthread_setspecific(at_thread_exit, NULL);

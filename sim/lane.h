@@ -50,6 +50,7 @@ typedef struct sk_lane {
     struct sk_blob **scratch;                       /* blobs that live until the frame ends */
     size_t nscratch, scratch_capacity;
     sk_temp *temps;                                 /* last first */
+    void *signal_stack;                             /* for a stack overflow; owned */
     void *dying;                                    /* objects to free, see sk_object_free */
     bool freeing;
     char *stack_floor;                              /* below this, no task is run on top of another */

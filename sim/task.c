@@ -217,7 +217,9 @@ static sk_failure *collect(sk_task *t, sk_value *out)
 static void start_alarm(sk_task *t, uint64_t name)
 {
     sk_extras *e = t->extras;
+    pthread_mutex_lock(&alarm_lock);              /* an alarm of an attempt before may be looking */
     e->deadline = e->timeout == SK_NEVER ? SK_NEVER : sk_session_now() + e->timeout;
+    pthread_mutex_unlock(&alarm_lock);
     if (e->deadline != SK_NEVER && sk_session.backend->ops->alarm)
         sk_session.backend->ops->alarm((sk_backend *)sk_session.backend, e->deadline, (sk_task_name){ name });
 }
@@ -378,6 +380,11 @@ void sk_task_end(sk_lane *lane, sk_task *t, sk_outcome how, sk_value *out, sk_fa
     } else if (retry) {
         sk_failure_unref(why);
         SK_COUNT_UP(lane->retries);
+        if (extras) {                             /* the next attempt has its own time */
+            pthread_mutex_lock(&alarm_lock);
+            extras->deadline = SK_NEVER;
+            pthread_mutex_unlock(&alarm_lock);
+        }
         sk_frame_end(lane, frame);
         lane->frame = frame->below;
         if (!make_ready(lane, t, sk_task_id(t), SK_TASK_RUNNING))
@@ -467,7 +474,7 @@ void sk_task_alarm(sk_task_name name)
     sk_task_state state = sk_state_of(word);
     if (sk_generation_of(word) == generation && (state == SK_TASK_RUNNING || state == SK_TASK_BLOCKED)) {
         if (t->extras->deadline > sk_session_now()) {
-            again = t->extras->deadline;
+            again = t->extras->deadline;         /* SK_NEVER: it has just begun, and will set an alarm */
         } else {
             why = timed_out(t);
             n = t->nreturns;

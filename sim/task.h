@@ -84,6 +84,12 @@ static inline uint64_t sk_task_id(sk_task *t)
     uint32_t number = t->big ? sk_pool_number(&sk_big_task_pool, t) | SK_BIG_TASK : sk_pool_number(&sk_task_pool, t);
     return (atomic_load_explicit(&t->state, relaxed) >> 32) << 32 | number;
 }
+static inline bool sk_task_is_under_way(uint64_t name)
+{
+    uint64_t word = atomic_load_explicit(&sk_task_at(name)->state, relaxed);
+    return sk_generation_of(word) == (uint32_t)(name >> 32) && (sk_state_of(word) == SK_TASK_RUNNING || sk_state_of(word) == SK_TASK_BLOCKED);
+}
+
 /* The flags of a task by its name; 0 if it is stale. */
 static inline unsigned sk_task_flags(uint64_t name)
 {

@@ -101,14 +101,18 @@ typedef struct sk_backend_ops {
     /* Call sk_task_alarm(task) at this time, unless closed before. NULL: a timeout is noticed when the task returns. */
     void (*alarm)(sk_backend *self, int64_t at, sk_task_name task);
 
+    /* A thread of the program that has called Skate (and has something in sk_thread_get) has ended. May be NULL. */
+    void (*thread_gone)(sk_backend *self, void *thread);
+
     /* The core wants `n` of the workers for tasks that bring their own cpus. Take them from idle ones and return how many there were
      * (only_if_idle: none, if ordinary tasks are ready to run);
-     * for the rest, whenever a worker is between two tasks and sk_cpus_wanted() > 0, take it out of service and call
+     * for the rest, whenever a worker is between two tasks and sk_cpus_wanted() > 0 (look once more after you have put one among the
+     * idle), take it out of service and call
      * sk_cpus_give(1). `put_back` returns n of them. Both NULL: workers are not counted (one task at a time). */
     int (*take_workers)(sk_backend *self, int n, bool only_if_idle);
     void (*put_back)(sk_backend *self, int n);
 
-    /* Ends a running task by force: it must end with sk_task_died. NULL: SK_FORCE is like no flag. */
+    /* Ends a running task by force. NULL: SK_FORCE is like no flag (for `processes`; how the end is reported comes with it). */
     void (*kill)(sk_backend *self, sk_task_name task);
 
     /* Fills in threads, threads_peak, blocked_peak, steals, parks. May be NULL. */
