@@ -10,6 +10,12 @@
 #include <stdarg.h>
 #include <time.h>
 
+void sk_need_started(const char *call, const sk_site *site)
+{
+    if (unlikely(!sk_lane_self))
+        sk_lane_make(call, site);
+}
+
 /* ---- submit, put ---- */
 
 static void refuse_bad(const sk_value *v, const char *call, int argument, const sk_site *site)
@@ -313,19 +319,20 @@ sk_waiter *sk_waiter_new_at(const sk_ref *refs, size_t n, sk_site *site)
     return w;
 }
 
-bool sk_waiter_next(sk_waiter *w, sk_ref *ref, double timeout_s)
+bool sk_waiter_next_at(sk_waiter *w, sk_ref *ref, double timeout_s, sk_site *site)
 {
-    sk_lane *lane = sk_lane_get("sk_waiter_next", w->site);
+    sk_lane *lane = sk_lane_get("sk_waiter_next", site);
     size_t index;
-    check_timeout(timeout_s, "sk_waiter_next", w->site);
+    check_timeout(timeout_s, "sk_waiter_next", site);
     if (w->left == 0)
         return false;
-    sk_code code = lane->port->waiter_next(w->impl, timeout_s, &index, w->site);
+    sk_code code = lane->port->waiter_next(w->impl, timeout_s, &index, site);
     if (code == SK_TIMEOUT)
         return false;
     if (code != SK_OK)
-        fail_get(sk_failure_new(code, w->site, NULL, "nothing can happen any more, and %zu refs are not ready", w->left),
-                 "sk_waiter_next", w->site);
+        fail_get(sk_failure_new(code, site, NULL, "%s", code == SK_DEADLOCK ? lane->boxing_error.message
+                 : "too many tasks are blocked at once, or they nest too deeply"),
+                 "sk_waiter_next", site);
     w->left--;
     *ref = w->refs[index];
     return true;
@@ -400,14 +407,14 @@ sk_ref sk_reduce_at(const sk_fn *fn, const sk_ref *refs, size_t n, sk_site *site
     return sk_reduce_tree(fn, refs, n, site);
 }
 
-bool sk_cancelled(void) { return sk_lane_get("sk_cancelled", NULL)->port->cancelled(); }
-double sk_now(void)     { return sk_lane_get("sk_now", NULL)->port->now(); }
-int sk_node(void)       { return sk_lane_get("sk_node", NULL)->frame->node; }
-int sk_worker(void)     { return sk_lane_get("sk_worker", NULL)->frame->worker; }
-sk_counts sk_stats(void) { return sk_lane_get("sk_stats", NULL)->port->counts(); }
-size_t sk_resources(sk_resource *out, size_t max) { return sk_lane_get("sk_resources", NULL)->port->resources(out, max); }
-size_t sk_nodes(sk_node_info *out, size_t max)    { return sk_lane_get("sk_nodes", NULL)->port->nodes(out, max); }
-size_t sk_print_refs(void) { return sk_lane_get("sk_print_refs", NULL)->port->print_refs(); }
+bool (sk_cancelled)(void) { return sk_lane_get("sk_cancelled", NULL)->port->cancelled(); }
+double (sk_now)(void)     { return sk_lane_get("sk_now", NULL)->port->now(); }
+int (sk_node)(void)       { return sk_lane_get("sk_node", NULL)->frame->node; }
+int (sk_worker)(void)     { return sk_lane_get("sk_worker", NULL)->frame->worker; }
+sk_counts (sk_stats)(void) { return sk_lane_get("sk_stats", NULL)->port->counts(); }
+size_t (sk_resources)(sk_resource *out, size_t max) { return sk_lane_get("sk_resources", NULL)->port->resources(out, max); }
+size_t (sk_nodes)(sk_node_info *out, size_t max)    { return sk_lane_get("sk_nodes", NULL)->port->nodes(out, max); }
+size_t (sk_print_refs)(void) { return sk_lane_get("sk_print_refs", NULL)->port->print_refs(); }
 
 void sk_sleep_at(double seconds, sk_site *site)
 {
@@ -426,7 +433,7 @@ void sk_compute_at(double units, sk_site *site)
 }
 
 /* xoshiro would be better, but one word per task is enough for lessons: splitmix64 has passed BigCrush. */
-double sk_random(void)
+double (sk_random)(void)
 {
     sk_frame *frame = sk_lane_get("sk_random", NULL)->frame;
     uint64_t x = sk_mix(frame->random);

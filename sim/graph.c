@@ -307,6 +307,8 @@ static sk_code waiter_next(void *data, double timeout_s, size_t *index, sk_site 
                                          SK_WAIT_WAITER, NULL);
             fired = atomic_exchange_explicit(&w->wait.done, NULL, seq_cst);
             if (!fired) {
+                if (code == SK_DEADLOCK && w->wait.message)
+                    snprintf(lane->boxing_error.message, sizeof lane->boxing_error.message, "%s", w->wait.message);
                 atomic_store_explicit(&w->wait.code, SK_OK, relaxed);
                 return code == SK_OK ? SK_TIMEOUT : code;
             }

@@ -58,7 +58,7 @@ static void free_signal_stack(sk_lane *lane)
         free(lane->signal_stack);
 }
 
-sk_lane *sk_lane_make(const char *what, const sk_site *site)
+static sk_lane *make(const char *what, const sk_site *site, bool is_worker)
 {
     if (!sk_session.started)
         sk_misuse(site, sk_session.ended_before ? "%s: called after sk_shutdown" : "%s: called before sk_init", what);
@@ -69,7 +69,9 @@ sk_lane *sk_lane_make(const char *what, const sk_site *site)
     memset(lane, 0, sizeof *lane);
     lane->frame = &lane->driver;
     lane->port = &sk_graph_port;
-    lane->driver = (sk_frame){ .seed = sk_mix(sk_session.settings.seed), .random = sk_mix(sk_session.settings.seed), .worker = -1 };
+    uint64_t before = is_worker ? 0 : atomic_fetch_add_explicit(&sk_session.program_threads, 1, relaxed);
+    uint64_t seed = sk_mix(sk_session.settings.seed + 0xd1342543de82ef95u * before);     /* each thread of the program draws its own numbers */
+    lane->driver = (sk_frame){ .seed = seed, .random = seed, .worker = -1 };
     lane->stack_floor = find_stack_floor();
     make_signal_stack(lane);
     sk_lane_self = lane;
@@ -80,6 +82,8 @@ sk_lane *sk_lane_make(const char *what, const sk_site *site)
     pthread_mutex_unlock(&lock);
     return lane;
 }
+
+sk_lane *sk_lane_make(const char *what, const sk_site *site) { return make(what, site, false); }
 
 void sk_lanes_visit(void (*visit)(sk_lane *, void *), void *data)
 {
@@ -231,7 +235,7 @@ void sk_lane_free_temp(sk_lane *lane)
 
 void sk_thread_attach(void *thread)
 {
-    sk_lane *lane = sk_lane_make("sk_thread_attach", NULL);
+    sk_lane *lane = make("sk_thread_attach", NULL, true);
     atomic_store_explicit(&lane->thread, thread, release);        /* the lane is on the list already: pairs with wake_one */
     atomic_store_explicit(&lane->is_worker, true, relaxed);
 }

@@ -406,7 +406,8 @@ static void drop_all(server *s, bool said_goodbye)
 
 void sk_serve(int fd)
 {
-    sk_lane_get("sk_serve", NULL);
+    sk_lane *lane = sk_lane_get("sk_serve", NULL);
+    lane->driver.seed = lane->driver.random = sk_mix(sk_session.settings.seed);     /* it submits for the driver: the same random streams */
     server *s = g_new0(server, 1);
     sk_wire_init(&s->wire, fd);
     s->wire.ref_out = name_of;

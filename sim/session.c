@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 sk_session_state sk_session;
+static pid_t session_pid;                  /* of the process that called sk_init: a forked child's exit is its own affair */
 
 /* ---- time ---- */
 
@@ -127,6 +128,18 @@ static void write_out(void)
 {
     if (atomic_exchange(&sk_trace_is_on, false))
         sk_lanes_visit_dying(flush_lane, NULL);
+    if (sk_session.trace_is_temporary)
+        unlink(sk_session.settings.trace);
+}
+
+/* main returned, or somebody called exit(). */
+static void at_exit(void)
+{
+    if (!sk_session.started || getpid() != session_pid)
+        return;
+    fprintf(stderr, "skate: the program ended without sk_shutdown: what had not run did not run%s\n",
+            sk_trace_on ? ", and the log is not whole" : "");
+    write_out();
 }
 
 static void on_interrupt(int sig)
@@ -198,24 +211,24 @@ static void trace_begin(int argc, char **argv)
     }
 }
 
-void sk_init(int *argc, char ***argv, const sk_config *config)
+void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
 {
     if (sk_session.started)
-        sk_misuse(NULL, "sk_init: called twice; call sk_shutdown before a second sk_init");
+        sk_misuse(site, "sk_init: called twice; call sk_shutdown before a second sk_init");
     sk_error err;
     sk_demand others;
-    sk_session = (sk_session_state){ .ended_before = sk_session.ended_before };
+    sk_session = (sk_session_state){ .ended_before = sk_session.ended_before, .init_site = site };
     sk_settings *s = &sk_session.settings;
     int full_argc = argc ? *argc : 0;
     char **full_argv = argv ? *argv : NULL;
     sk_settings_read(s, argc, argv, config);
     if (!sk_demand_parse(&others, s->resources, &err))
-        sk_misuse(NULL, "--sk-resources: %s", err.message);
+        sk_misuse(site, "--sk-resources: %s", err.message);
     const sk_backend_ops *ops = sk_backend_find(s->backend, &err);
     if (!ops)
-        sk_misuse(NULL, "%s", err.message);
+        sk_misuse(site, "%s", err.message);
     if (s->nodes > 1 && !(ops->can & SK_CAN_NODES))
-        sk_misuse(NULL, "--sk-nodes=%d: the backend %s has one node; leave --sk-nodes out", s->nodes, ops->name);
+        sk_misuse(site, "--sk-nodes=%d: the backend %s has one node; leave --sk-nodes out", s->nodes, ops->name);
 
     sk_fn_sort();
     sk_pool_init(&sk_object_pool, sizeof(sk_object));
@@ -250,11 +263,15 @@ void sk_init(int *argc, char ***argv, const sk_config *config)
         fprintf(stderr, "skate: %s; the run goes on without\n", sk_session.trace_error.message);
     }
     sk_session.started = true;
+    session_pid = getpid();
+    static bool registered;
+    if (!registered)
+        registered = atexit(at_exit) == 0;
     sk_lane_make("sk_init", NULL);
     if (trace)
         trace_begin(full_argc, full_argv);
     if (ops->open && !ops->open((sk_backend *)sk_session.backend, s, &err))
-        sk_misuse(NULL, "backend %s cannot start: %s", ops->name, err.message);
+        sk_misuse(site, "backend %s cannot start: %s", ops->name, err.message);
     sk_node_move(SK_NODE_NONE, SK_NODE_ALIVE);
     sk_die_hook = write_out;
     handle(interrupts, 2, on_interrupt, true);
@@ -277,18 +294,18 @@ static void cancel_left(void)
         }
 }
 
-/* The driver's promises that were never fulfilled fail, so that what waits for them ends. */
+/* What the driver has made and not dropped. (Promises nobody fulfilled fail, so that what waits for them ends.) */
 static void drop_all(sk_lane *lane)
 {
     sk_frame_end(lane, lane->frame);
 }
 
-void sk_shutdown(void)
+void sk_shutdown_at(sk_site *site)
 {
     if (!sk_session.started)
-        sk_misuse(NULL, sk_session.ended_before ? "sk_shutdown: called twice" : "sk_shutdown: called before sk_init");
+        sk_misuse(site, sk_session.ended_before ? "sk_shutdown: called twice" : "sk_shutdown: called before sk_init");
     if (sk_lane_self && sk_lane_self->frame->task)
-        sk_misuse(sk_lane_self->frame->task->site, "sk_shutdown: called inside a task; only the driver ends the run");
+        sk_misuse(site, "sk_shutdown: called inside a task; only the driver ends the run");
     sk_lane *lane = sk_lane_get("sk_shutdown", NULL);
     if (sk_session.proxied)
         sk_proxy_stop();
@@ -312,7 +329,7 @@ void sk_shutdown(void)
     if (trace && !sk_trace_close(counts.tasks_submitted, counts.objects_made, &err))
         sk_session.trace_failed = true, sk_session.trace_error = err;
     if (sk_session.trace_failed)
-        fprintf(stderr, "skate: %s\n", sk_session.trace_error.message);
+        fprintf(stderr, "skate: the run is over, without its log: %s\n", sk_session.trace_error.message);
     else if (trace && sk_session.settings.gantt && !sk_gantt_print_file(stdout, sk_session.settings.trace, &err))
         fprintf(stderr, "skate: no Gantt chart: %s\n", err.message);
     if (sk_session.trace_is_temporary)

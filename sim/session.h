@@ -8,6 +8,7 @@
 #include "resources.h"
 
 typedef struct sk_session_state {
+    _Atomic uint64_t program_threads;            /* that have called Skate, the driver included */
     bool started, draining, ending;              /* draining: sk_shutdown waits for what runs */
     bool ended_before;                           /* sk_shutdown has been called */
     struct sk_backend_base *backend;

@@ -51,16 +51,16 @@ typedef struct sk_config {
 
 /* Starts the runtime. argc and argv (may be NULL) are read for --sk-* options, which are removed;
  * config may be NULL. Ends the program on unknown options or backends. Ray: ray.init(). */
-void sk_init(int *argc, char ***argv, const sk_config *config);
+#define sk_init(...) sk_init_at(SK_HERE, __VA_ARGS__)      /* (int *argc, char ***argv, const sk_config *config) */
 
-/* Runs what has been submitted and not cancelled, drops the driver's refs, stops the backend, closes the trace. 
+/* Runs what has been submitted and not cancelled, drops the driver's refs, stops the backend, closes the trace.
  * Ray: ray.shutdown() (which does not wait: a C program has no interpreter to outlive it). */
-void sk_shutdown(void);
+#define sk_shutdown() sk_shutdown_at(SK_HERE)
 
 /* ---- 2. Things that travel --------------------------------------------------------------------
  * bool, int, unsigned, int64_t, uint64_t, float, double, and the five below. Parameters of remote
  * functions, return values, and T in sk_get(T, ref) are of these types. Numbers widen (an int may be given
- * for a double) and are range-checked when they narrow (int64_t 5e9 arriving at an int is an error). 
+ * for a double) and are range-checked when they narrow (int64_t 5e9 arriving at an int is an error).
  *
  * Strings, buffers, arrays and lists that come out of sk_get, or arrive as arguments, are read-only
  * views of the object, not copies: valid until the ref is dropped (arguments: until the task ends).  */
@@ -159,7 +159,7 @@ typedef struct sk_options {       /* zero means the default, SK_ZERO means none 
 } sk_options;
 
 /* sk_cancel: a task that has not started never runs; a running one sees sk_cancelled(), its waits end, and its
- * result is CANCELLED; so for the tasks it submitted (unless SK_ONLY_THIS). SK_FORCE kills the worker where that
+ * result is CANCELLED (sk_sleep is not cut short); so for the tasks it submitted (unless SK_ONLY_THIS). SK_FORCE kills the worker where that
  * can be (see ARCHITECTURE.md). A finished task is left as it is. Never retried. Ray: ray.cancel(). */
 enum { SK_FORCE = 1, SK_ONLY_THIS = 2 };
 
@@ -191,6 +191,9 @@ enum { SK_FORCE = 1, SK_ONLY_THIS = 2 };
  * The refs are borrowed and must outlive the waiter; duplicates are handed out twice. Python: as_completed. */
 typedef struct sk_waiter sk_waiter;
 #define sk_waiter_new(refs, n) sk_waiter_new_at((refs), (n), SK_HERE)
+/* bool sk_waiter_next(waiter, sk_ref *ref, double timeout_s)     false: none left, or timed out
+ * size_t sk_waiter_left(waiter)                                 not handed out yet
+ * void sk_waiter_free(waiter)                                   NULL is fine; what a task leaves open is freed with it */
 
 /* ---- 6. References ----------------------------------------------------------------------------
  * References are counted. What a task makes or duplicates is dropped when the task returns, unless it is part of what
@@ -198,7 +201,7 @@ typedef struct sk_waiter sk_waiter;
  * argument or result) belong to that value: duplicate them to keep them longer.
  *
  * sk_drop(ref)           gives up one reference; using the ref afterwards is misuse
- * sk_ref sk_dup(ref)     one more reference to the same object
+ * sk_ref sk_dup(ref)     one more reference to the same object (at most 32767 of one object in one task)
  * sk_scope { ... }       drops at its end what sk_put, sk_remote ... made inside; for loops. break and return work.
  *                        sk_dup inside a scope makes a reference that outlives it.                              */
 
@@ -213,7 +216,8 @@ double sk_now(void);                   /* seconds since sk_init, in the backend'
 #define sk_say(...) sk_say_at(SK_HERE, __VA_ARGS__)    /* printf with the time in front, one line, also in the trace */
 double sk_random(void);                /* uniform in [0, 1): one stream per task, the same on every backend */
 int sk_node(void);                     /* the node this runs on; 0 is the driver's */
-int sk_worker(void);                   /* the worker this runs on, 0 .. workers-1; -1 in the driver */
+int sk_worker(void);                   /* the worker this runs on, 0 .. workers-1; -1 in the driver. Tasks that ask for other than
+                                        * one cpu run beside the workers: from `workers` on */
 
 /* ---- 8. Errors -------------------------------------------------------------------------------- */
 

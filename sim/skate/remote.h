@@ -295,6 +295,7 @@ enum { SK_NUMBER_0, SK_NUMBER_1, SK_NUMBER_2, SK_NUMBER_3, SK_NUMBER_4, SK_NUMBE
 #define sk_wait(refs, n, num_returns, timeout_s) sk_wait_at((refs), (n), (num_returns), (timeout_s), SK_HERE)
 #define sk_try_wait(refs, n, num_returns, timeout_s, count, err) \
     sk_try_wait_at((refs), (n), (num_returns), (timeout_s), (count), (err), SK_HERE)
+#define sk_waiter_next(waiter, ref, timeout_s) sk_waiter_next_at((waiter), (ref), (timeout_s), SK_HERE)
 #define sk_cancel(ref, flags) sk_cancel_at((ref), (flags), SK_HERE)
 #define sk_drop(ref) sk_drop_at((ref), SK_HERE)
 #define sk_dup(ref) sk_dup_at((ref), SK_HERE)
@@ -323,6 +324,8 @@ enum { SK_NUMBER_0, SK_NUMBER_1, SK_NUMBER_2, SK_NUMBER_3, SK_NUMBER_4, SK_NUMBE
 
 typedef struct sk_mark { size_t outer, scratch; bool over; } sk_mark;
 
+void   sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config);
+void   sk_shutdown_at(sk_site *site);
 void   sk_fn_register(sk_fn *fn);
 void   sk_submit(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value *args, const sk_options *options, sk_ref *returns);
 static inline sk_ref sk_submit_one(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value *args, const sk_options *options)
@@ -342,9 +345,10 @@ bool   sk_try_get_all_into(const sk_ref *refs, size_t n, sk_type type, void *val
 size_t sk_wait_at(sk_ref *refs, size_t n, size_t num_returns, double timeout_s, sk_site *site);
 bool   sk_try_wait_at(sk_ref *refs, size_t n, size_t num_returns, double timeout_s, size_t *count, sk_error *err, sk_site *site);
 sk_waiter *sk_waiter_new_at(const sk_ref *refs, size_t n, sk_site *site);
-bool   sk_waiter_next(sk_waiter *waiter, sk_ref *ref, double timeout_s);   /* false: none left, or timed out */
-size_t sk_waiter_left(const sk_waiter *waiter);                             /* not handed out yet */
-void   sk_waiter_free(sk_waiter *waiter);             /* NULL is fine; at the end of the task those left are freed */
+bool   sk_waiter_next_at(sk_waiter *waiter, sk_ref *ref, double timeout_s, sk_site *site);
+size_t sk_waiter_left(const sk_waiter *waiter);
+void   sk_need_started(const char *call, const sk_site *site);    /* misuse before sk_init and after sk_shutdown */
+void   sk_waiter_free(sk_waiter *waiter);
 void   sk_cancel_at(sk_ref ref, int flags, sk_site *site);
 void   sk_drop_at(sk_ref ref, sk_site *site);
 sk_ref sk_dup_at(sk_ref ref, sk_site *site);
@@ -364,5 +368,16 @@ const void *sk_read_at(sk_array array, sk_dtype dtype, sk_site *site);
 void  *sk_write_at(sk_array array, sk_dtype dtype, sk_site *site);
 void   sk_expect_shape_at(sk_array array, const int64_t *shape, int ndim, sk_site *site);
 void   sk_unpack_into(sk_buf buf, void *value, size_t size, sk_site *site);
+
+/* The small questions know their caller's line too. (A macro's own name inside it is not expanded again.) */
+#define sk_now()              (sk_need_started("sk_now", SK_HERE), sk_now())
+#define sk_random()           (sk_need_started("sk_random", SK_HERE), sk_random())
+#define sk_node()             (sk_need_started("sk_node", SK_HERE), sk_node())
+#define sk_worker()           (sk_need_started("sk_worker", SK_HERE), sk_worker())
+#define sk_cancelled()        (sk_need_started("sk_cancelled", SK_HERE), sk_cancelled())
+#define sk_stats()            (sk_need_started("sk_stats", SK_HERE), sk_stats())
+#define sk_print_refs()       (sk_need_started("sk_print_refs", SK_HERE), sk_print_refs())
+#define sk_resources(out, max) (sk_need_started("sk_resources", SK_HERE), sk_resources((out), (max)))
+#define sk_nodes(out, max)     (sk_need_started("sk_nodes", SK_HERE), sk_nodes((out), (max)))
 
 #endif
