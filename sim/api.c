@@ -227,7 +227,7 @@ static const char *check_wait(const sk_ref *refs, size_t n, size_t num_returns, 
     else if (num_returns < 1)
         snprintf(room, size, "num_returns is 0; ask for at least 1");
     else if (num_returns > n)
-        snprintf(room, size, "num_returns is %zu, but there are only %zu refs", num_returns, n);
+        snprintf(room, size, "num_returns is %zu, but n is %zu", num_returns, n);
     else
         return NULL;
     return room;

@@ -63,10 +63,15 @@ void sk_failure_print(const sk_failure *failure, FILE *out)
             fprintf(out, "    ... %zu more ...\n", n - HEAD - TAIL);
         if (n > HEAD + TAIL && i >= HEAD && i < n - TAIL)
             continue;
+        fprintf(out, "    ");
         if (f->site)
-            fprintf(out, "    %s:%d: %s\n", f->site->file, f->site->line, f->text);
-        else
-            fprintf(out, "    %s\n", f->text);
+            fprintf(out, "%s:%d: ", f->site->file, f->site->line);
+        for (const char *p = f->text; *p; p++) {  /* a deadlock has lines of its own: below their hop */
+            fputc(*p, out);
+            if (*p == '\n')
+                fputs("    ", out);
+        }
+        fputc('\n', out);
     }
 }
 

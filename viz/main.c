@@ -1,5 +1,5 @@
 /* main.c -- skate trace: what is in an event log, as text, or exported for other programs. Options
- * in; the forms are in export.h. Exit status: 0, 1 if the trace cannot be read or an export cannot
+ * in; the forms are in export.h. Exit status: 0, 1 if the trace cannot be read, is not whole, or an export cannot
  * be written, 2 for wrong usage. */
 #include <errno.h>
 #include <glib.h>
@@ -94,7 +94,7 @@ int main(int argc, char **argv)
     summary |= !gantt && !refs && !chrome && !dot && !csv;
     if (!summary)
         sk_summary_warn(stderr, t);
-    bool good = t->info.damage == NULL;
+    bool good = t->info.damage == NULL && !t->info.truncated;
     if (summary)
         sk_summary_print(stdout, t, argv[1]);
     if (gantt)

@@ -51,7 +51,7 @@ static void refuse(const char *format, ...)
 }
 
 /* A count as sk_init reads it: digits, from 1 to what an int holds. */
-static void set_count(const char *option, const char *variable, const char *text)
+static void set_count(const char *option, const char *variable, const char *text, guint most)
 {
     if (!text)
         return;
@@ -61,8 +61,8 @@ static void set_count(const char *option, const char *variable, const char *text
         refuse("%s: \"%s\" is not a whole number; give 1 or more", option, text);
     if (number < 1)
         refuse("%s: %s is too few; give 1 or more", option, text);
-    if (!g_ascii_string_to_unsigned(text, 10, 1, G_MAXINT, NULL, NULL))
-        refuse("%s: %s is too many", option, text);
+    if (!g_ascii_string_to_unsigned(text, 10, 1, most, NULL, NULL))
+        refuse("%s: %s is too many; give at most %u", option, text, most);
     g_setenv(variable, text, TRUE);
 }
 
@@ -173,8 +173,8 @@ int main(int argc, char **argv)
         refuse("no program given; for example: skate run --workers 4 ./program");
 
     set_backend(backend);
-    set_count("--workers", "SKATE_WORKERS", workers);
-    set_count("--nodes", "SKATE_NODES", nodes);
+    set_count("--workers", "SKATE_WORKERS", workers, 4096);      /* as in sim/settings.c */
+    set_count("--nodes", "SKATE_NODES", nodes, 100000);
     set_text("SKATE_RESOURCES", resources);
     set_seed(seed);
     set_size(store_bytes);

@@ -25,6 +25,7 @@ static const char program_text[] =
     "// A remote function: the type of its answer, its name, its parameters.\n"
     "SK_REMOTE(int, square, (int, x))\n"
     "{\n"
+    "    sk_compute(20000);                       // some work to look at: about 20 ms\n"
     "    return x * x;\n"
     "}\n"
     "\n"

@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #endif
 #include "conform.h"
+#include <locale.h>
 #include <ctype.h>
 #include <glib.h>
 #include <sched.h>
@@ -433,6 +434,7 @@ static void remove_scratch(bool failed)
 
 int main(int argc, char **argv)
 {
+    setlocale(LC_ALL, "");
     gboolean list = FALSE, no_trace = FALSE;
     g_autofree char *only = NULL;
     g_auto(GStrv) names = NULL;
