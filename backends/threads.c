@@ -78,6 +78,7 @@ typedef struct threads {
 } threads;
 
 static void *worker_main(void *data);
+static void release_lease(threads *b, int lease);
 static threads *the(sk_backend *self) { return (threads *)self; }
 
 /* ---- leases ---- */
@@ -229,7 +230,7 @@ static void wake_worker(threads *b)
     if (lease == NO_LEASE) {
         atomic_fetch_sub_explicit(&b->searching, 1, seq_cst);
     } else if (!wake_idle(b, lease + 1)) {
-        push_lease(b, lease);
+        release_lease(b, lease);           /* somebody may have begun to want it while it was out of sight */
         atomic_fetch_sub_explicit(&b->searching, 1, seq_cst);
     }
 }
