@@ -496,9 +496,12 @@ static void *serve(void *data)
 {
     server_start *start = data;
     int fd = start->fd;
-    sk_thread_set(start->thread);
+    void *thread = start->thread;
+    sk_thread_set(thread);
     g_free(start);
     sk_serve(fd);
+    if (thread)
+        sk_thread_set(NULL);           /* the driver's again: it does not go with this thread */
     return NULL;
 }
 
