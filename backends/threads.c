@@ -79,6 +79,7 @@ typedef struct threads {
 
 static void *worker_main(void *data);
 static void release_lease(threads *b, int lease);
+static bool work_is_visible(threads *b);
 static threads *the(sk_backend *self) { return (threads *)self; }
 
 /* ---- leases ---- */
@@ -203,35 +204,77 @@ static bool spawn(threads *b, int gift)
     return true;
 }
 
-/* Gives the lease (or the news of a special task) to a sleeping thread, or to a new one. */
+/* With as many threads as leases, one without a lease is just about to be idle, and will look for work once more. Under the lock. */
+static bool has_enough_threads(threads *b)
+{
+    return b->ours - atomic_load_explicit(&b->busy_elsewhere, relaxed) >= b->workers;
+}
+
+/* Gives the news of a special task to a sleeping thread, or to a new one. */
 static bool wake_idle(threads *b, int gift)
 {
     pthread_mutex_lock(&b->lock);
     thread *t = b->idle;
     if (t)
         b->idle = t->next;
-    /* With as many threads as leases, one without a lease is just about to be idle, and will look for work once more. */
-    bool enough = gift > 0 && b->ours - atomic_load_explicit(&b->busy_elsewhere, relaxed) >= b->workers;
     pthread_mutex_unlock(&b->lock);
     if (!t)
-        return !enough && spawn(b, gift);
+        return spawn(b, gift);
     give(b, t, gift);
     return true;
+}
+
+/* Finds the thread first and takes the lease last: a lease out of sight for a moment could be missed, for good, by the core or by a
+ * thread that wants to go on. false: nobody was woken. */
+static bool wake_with_lease(threads *b)
+{
+    pthread_mutex_lock(&b->lock);
+    thread *t = b->idle;
+    if (t)
+        b->idle = t->next;
+    bool may_start = !has_enough_threads(b);
+    pthread_mutex_unlock(&b->lock);
+    int lease = t || may_start ? take_lease(b) : NO_LEASE;
+    if (lease != NO_LEASE && t) {
+        give(b, t, lease + 1);
+        return true;
+    }
+    if (lease != NO_LEASE) {
+        bool started = spawn(b, lease + 1);
+        if (!started)
+            release_lease(b, lease);       /* the system has no more threads */
+        return started;
+    }
+    if (t) {
+        pthread_mutex_lock(&b->lock);
+        t->next = b->idle;
+        b->idle = t;
+        pthread_mutex_unlock(&b->lock);
+    }
+    return false;
+}
+
+static bool somebody_could(threads *b)
+{
+    pthread_mutex_lock(&b->lock);
+    bool could = b->idle != NULL;
+    pthread_mutex_unlock(&b->lock);
+    return could;
 }
 
 /* There is work: somebody should look for it, unless somebody does, or no lease is free. */
 static void wake_worker(threads *b)
 {
     int none = 0;
-    if (!has_free_lease(b) || atomic_load_explicit(&b->searching, seq_cst)
-        || !atomic_compare_exchange_strong_explicit(&b->searching, &none, 1, seq_cst, relaxed))
-        return;
-    int lease = take_lease(b);
-    if (lease == NO_LEASE) {
+    while (has_free_lease(b) && !atomic_load_explicit(&b->searching, seq_cst)
+           && atomic_compare_exchange_strong_explicit(&b->searching, &none, 1, seq_cst, relaxed)) {
+        if (wake_with_lease(b))
+            return;                        /* the woken one counts as searching now */
+        /* Those who came to wake somebody meanwhile saw us search, and left: so look for them. */
         atomic_fetch_sub_explicit(&b->searching, 1, seq_cst);
-    } else if (!wake_idle(b, lease + 1)) {
-        release_lease(b, lease);           /* somebody may have begun to want it while it was out of sight */
-        atomic_fetch_sub_explicit(&b->searching, 1, seq_cst);
+        if (!somebody_could(b) || !work_is_visible(b))
+            return;
+        none = 0;
     }
 }
 
