@@ -359,7 +359,7 @@ static uint64_t open_inbox(threads *b, thread *t, sk_deque *inbox)
 {
     uint64_t names[BATCH];
     int64_t size = sk_deque_size(inbox);
-    for (int64_t before = 0; size < 2 * BATCH && size != before; size = sk_deque_size(inbox)) {
+    for (int64_t before = 0; size < 16 * BATCH && size != before; size = sk_deque_size(inbox)) {
         before = size;                     /* while it grows, let it: taking one by one would move each task's cache lines at once */
         for (int i = 0; i < 6; i++)
             sk_pause();
