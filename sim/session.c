@@ -160,7 +160,7 @@ static void on_crash(int sig)
     if (again++)
         _exit(128 + sig);
     sk_frame *f = sk_lane_self ? sk_lane_self->frame : NULL;
-    say("\nskate: %s in %s%s\n", strsignal(sig), f && f->task ? "task " : "the driver", f && f->task ? sk_task_name_of(f->task) : "");
+    say("\nskate: %s in %s%s\n", sigdescr_np(sig), f && f->task ? "task " : "the driver", f && f->task ? sk_task_name_of(f->task) : "");
     if (sk_lane_self)
         print_running(sk_lane_self, NULL);
     void *frames[40];
