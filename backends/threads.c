@@ -211,7 +211,7 @@ static bool has_enough_threads(threads *b)
 }
 
 /* Gives the news of a special task to a sleeping thread, or to a new one. */
-static bool wake_idle(threads *b, int gift)
+static bool wake_for_special(threads *b)
 {
     pthread_mutex_lock(&b->lock);
     thread *t = b->idle;
@@ -219,8 +219,8 @@ static bool wake_idle(threads *b, int gift)
         b->idle = t->next;
     pthread_mutex_unlock(&b->lock);
     if (!t)
-        return spawn(b, gift);
-    give(b, t, gift);
+        return spawn(b, GIFT_SPECIAL);
+    give(b, t, GIFT_SPECIAL);
     return true;
 }
 
@@ -310,7 +310,7 @@ static void push_special(threads *b, sk_task_name task)
     b->special_queue[b->special_last++] = task;
     atomic_fetch_add_explicit(&b->special, 1, seq_cst);
     pthread_mutex_unlock(&b->lock);
-    wake_idle(b, GIFT_SPECIAL);            /* at the limit: the next thread that has nothing to do takes it */
+    wake_for_special(b);            /* at the limit: the next thread that has nothing to do takes it */
 }
 
 static sk_task_name pop_special(threads *b)
@@ -603,7 +603,7 @@ static void *worker_main(void *data)
         b->idle = t;
         pthread_mutex_unlock(&b->lock);
         if (atomic_load_explicit(&b->special, seq_cst))        /* came after the last look; somebody must be up */
-            wake_idle(b, GIFT_SPECIAL);
+            wake_for_special(b);
         if (work_is_visible(b))
             wake_worker(b);
     }

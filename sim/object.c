@@ -7,7 +7,7 @@
 
 sk_pool sk_object_pool;
 
-/* The one function that changes an object's state. `tick` was taken before the change when it lets others go on (READY, FAILED). */
+/* Out of line, so that the fast path keeps its registers. Before the change: what it lets others do is stamped later. */
 __attribute__((noinline, cold))
 static void trace_move(sk_lane *lane, sk_object *o, sk_object_state from, sk_object_state to)
 {
@@ -23,6 +23,7 @@ static void trace_move(sk_lane *lane, sk_object *o, sk_object_state from, sk_obj
         w[0] = site, w[1] = o->maker;
 }
 
+/* The one function that changes an object's state. */
 static inline void sk_object_move(sk_lane *lane, sk_object *o, sk_object_state from, sk_object_state to)
 {
     sk_object_state was = (sk_object_state)atomic_load_explicit(&o->state, relaxed);
