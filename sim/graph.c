@@ -172,8 +172,9 @@ static void fulfil(sk_ref ref, sk_value value, sk_site *site)
 {
     sk_lane *lane = sk_lane_self;
     sk_object *o = sk_object_need(ref, "sk_fulfil", site);
-    if (!o->promised || sk_object_is_sealed(o))
-        sk_misuse(site, "sk_fulfil: the ref is %s", o->promised ? "fulfilled already" : "not one of sk_promise");
+    bool promised = atomic_load_explicit(&o->flags, relaxed) & SK_PROMISED;
+    if (!promised || sk_object_is_sealed(o))
+        sk_misuse(site, "sk_fulfil: the ref is %s", promised ? "fulfilled already" : "not one of sk_promise");
     sk_object_ref(o, SK_HOLD);
     sk_object_seal(lane, o, value, NULL);
     sk_object_unref(lane, o, SK_HOLD);
@@ -284,10 +285,8 @@ static void *waiter_new(const sk_ref *refs, size_t n, sk_site *site)
     waiter *w = malloc(sizeof *w + n * sizeof *w->links);
     if (!w)
         abort();
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         w->links[i].object = sk_object_need(refs[i], "sk_waiter_new", site);
-        sk_object_ref(w->links[i].object, SK_HOLD);           /* the links stay on its list even if the ref is dropped */
-    }
     w->taken = NULL;
     w->wait.collects = true;
     sk_wait_start(sk_lane_self, &w->wait, w->links, n, INT64_MAX, false);
@@ -329,8 +328,6 @@ static void waiter_free(void *data)
 {
     waiter *w = data;
     sk_wait_finish(&w->wait);
-    for (size_t i = 0; i < w->wait.nlinks; i++)
-        sk_object_unref(sk_lane_self, w->links[i].object, SK_HOLD);
     free(w);
 }
 
@@ -350,12 +347,16 @@ static void drop(sk_ref ref, sk_site *site, const char *call)
     sk_object *o = sk_object_need(ref, call, site);
     bool duplicate = ref.id & SK_DUPLICATE;
     if (likely(o->maker == frame->id)) {
-        uint16_t owned = atomic_load_explicit(&o->owned, relaxed);
+        /* Threads of the program may drop duplicates side by side; the one made first can only be dropped once. */
+        uint8_t flags = atomic_load_explicit(&o->flags, relaxed);
+        uint16_t dups = duplicate ? atomic_load_explicit(&o->dups, relaxed) : 0;
         do {
-            if (duplicate ? !(owned & ~SK_MADE) : !(owned & SK_MADE))
+            if (duplicate ? !dups : !(flags & SK_MADE))
                 sk_misuse(site, "%s: this ref has been dropped before; the object lives on because a duplicate, a list or a "
                           "pending task has it", call);
-        } while (!atomic_compare_exchange_weak_explicit(&o->owned, &owned, (uint16_t)(owned - (duplicate ? 1 : SK_MADE)), relaxed, relaxed));
+        } while (duplicate && !atomic_compare_exchange_weak_explicit(&o->dups, &dups, dups - 1, relaxed, relaxed));
+        if (!duplicate)
+            atomic_store_explicit(&o->flags, flags & ~SK_MADE, relaxed);
     } else {
         gpointer key = (gpointer)(uintptr_t)(ref.id & ~SK_DUPLICATE);
         size_t n = frame->dups ? GPOINTER_TO_SIZE(g_hash_table_lookup(frame->dups, key)) : 0;
@@ -375,12 +376,12 @@ static sk_ref dup_ref(sk_ref ref, sk_site *site, const char *call)
     sk_frame *frame = lane->frame;
     sk_object *o = sk_object_need(ref, call, site);
     if (o->maker == frame->id) {
-        uint16_t owned = atomic_load_explicit(&o->owned, relaxed);
+        uint16_t dups = atomic_load_explicit(&o->dups, relaxed);
         do {
-            if ((owned & ~SK_MADE) == SK_MADE - 1)
-                sk_misuse(site, "%s: more than %d duplicates of one ref in one task", call, SK_MADE - 1);
-        } while (!atomic_compare_exchange_weak_explicit(&o->owned, &owned, owned + 1, relaxed, relaxed));
-        if (!owned)                               /* dropped, but a list still has it: the handle stack may have forgotten it */
+            if (dups == SK_MOST_DUPS)
+                sk_misuse(site, "%s: more than %d duplicates of one ref in one task", call, SK_MOST_DUPS);
+        } while (!atomic_compare_exchange_weak_explicit(&o->dups, &dups, dups + 1, relaxed, relaxed));
+        if (!dups && !(atomic_load_explicit(&o->flags, relaxed) & SK_MADE))                               /* dropped, but a list still has it: the handle stack may have forgotten it */
             sk_lane_add_handle(lane, sk_object_id(o));
     } else {
         if (!frame->dups)
@@ -422,11 +423,13 @@ static void scope_end(sk_mark *mark)
         sk_object *o = sk_pool_at(&sk_object_pool, (uint32_t)id);
         if (atomic_load_explicit(&o->generation, relaxed) != (uint32_t)(id >> 32))
             continue;
-        uint16_t owned = atomic_fetch_and_explicit(&o->owned, (uint16_t)~SK_MADE, relaxed);
-        if (owned & ~SK_MADE)                     /* duplicates outlive the scope */
+        uint8_t flags = atomic_load_explicit(&o->flags, relaxed);
+        if (atomic_load_explicit(&o->dups, relaxed))              /* duplicates outlive the scope */
             lane->handles[kept++] = id;
-        if (owned & SK_MADE)
+        if (flags & SK_MADE) {
+            atomic_store_explicit(&o->flags, flags & ~SK_MADE, relaxed);
             sk_object_unref(lane, o, SK_HANDLE);
+        }
     }
     lane->nhandles = kept;
     sk_lane_drop_scratch(lane, mark->scratch);

@@ -41,10 +41,10 @@ sk_object *sk_object_new(sk_lane *lane, uint64_t producer, uint64_t maker, sk_si
     if (unlikely(atomic_load_explicit(&o->generation, relaxed) == 0))
         atomic_store_explicit(&o->generation, 1, relaxed);
     atomic_store_explicit(&o->waiters, 0, relaxed);
-    atomic_store_explicit(&o->counts, SK_HANDLE + (producer ? SK_HOLD : 0), relaxed);
+    atomic_store_explicit(&o->counts, SK_HANDLE, relaxed);
     atomic_store_explicit(&o->state, SK_OBJECT_PENDING, relaxed);     /* for outputs TASK_NEW says so in the trace */
-    atomic_store_explicit(&o->owned, SK_MADE, relaxed);
-    o->promised = false;
+    atomic_store_explicit(&o->flags, SK_MADE, relaxed);
+    atomic_store_explicit(&o->dups, 0, relaxed);
     o->producer = producer;
     o->maker = maker;
     o->site = site;
@@ -66,7 +66,7 @@ sk_object *sk_object_new_ready(sk_lane *lane, sk_value value, uint64_t maker, sk
 sk_object *sk_object_new_promise(sk_lane *lane, uint64_t maker, sk_site *site)
 {
     sk_object *o = sk_object_new(lane, 0, maker, site);
-    o->promised = true;
+    atomic_store_explicit(&o->flags, SK_MADE | SK_PROMISED, relaxed);
     atomic_store_explicit(&o->state, SK_OBJECT_NONE, relaxed);
     sk_object_move(lane, o, SK_OBJECT_NONE, SK_OBJECT_PENDING);
     return o;
@@ -177,6 +177,10 @@ void sk_object_seal(sk_lane *lane, sk_object *o, sk_value value, sk_failure *fai
             break;                                /* acquire: the links; release: pairs with sk_object_is_sealed */
         }
     }
+    if (unlikely(head == SK_ABANDONED)) {
+        sk_object_free(lane, o);
+        return;
+    }
     while (head) {
         uint64_t next = next_of(head);            /* before telling: the link may be gone after */
         if ((head & SK_LINK_TAG) == SK_LINK_WAIT) {
@@ -188,11 +192,17 @@ void sk_object_seal(sk_lane *lane, sk_object *o, sk_value value, sk_failure *fai
         }
         head = next;
     }
-    if (o->producer)
-        sk_object_unref(lane, o, SK_HOLD);
 }
 
 /* ---- the end ---- */
+
+/* The last count is gone before the task has ended that makes it. (A promise has no such task.) */
+void sk_object_abandon(sk_lane *lane, sk_object *o)
+{
+    uint64_t open = 0;
+    if (!o->producer || !atomic_compare_exchange_strong_explicit(&o->waiters, &open, SK_ABANDONED, acq_rel, acquire))
+        sk_object_free(lane, o);                  /* it is sealed by now */
+}
 
 /* With the last handle of a promise goes the last who could fulfil it: then what waits for it fails. */
 void sk_object_drop_promise(sk_lane *lane, sk_object *o)

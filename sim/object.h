@@ -9,8 +9,11 @@
  * locks the list (a bit in its head) meanwhile.
  *
  * Who keeps it: two counts in one word. Handles are references that a program can see: the maker's and its duplicates, those in
- * lists, sk_ref arguments. Holds are the core's: the task that will make it, tasks that wait for it as an argument. Without
- * handles, any use is misuse, whatever holds there are: so "used after sk_drop" is found on every backend alike.    */
+ * lists, sk_ref arguments. Holds are the core's: tasks that have it as an argument, waits. Without handles, any use is misuse,
+ * whatever holds there are: so "used after sk_drop" is found on every backend alike.
+ *
+ * The task that will make it has no count: its list of waiters, not closed yet, says so. Whoever gives up the last count of an open
+ * object leaves SK_ABANDONED there for the sealing thread, who frees it. So a task that ends touches no counter.    */
 #ifndef SK_OBJECT_H
 #define SK_OBJECT_H
 
@@ -22,8 +25,8 @@ typedef struct sk_object {
     _Atomic uint64_t counts;       /* handles << 32 | holds */
     _Atomic uint32_t generation;   /* of the name; grows when freed */
     _Atomic uint8_t state;         /* sk_object_state */
-    uint8_t promised;              /* no task makes it; set before anyone else sees it */
-    _Atomic uint16_t owned;        /* SK_MADE: the maker's own handle is there; plus its duplicates */
+    _Atomic uint8_t flags;         /* SK_MADE: the maker's own handle is there; SK_PROMISED: no task makes it (constant) */
+    _Atomic uint16_t dups;         /* the maker's duplicates */
     sk_value value;                /* set before READY / FAILED (then .failure), constant after */
     uint64_t producer;             /* the name of the task that makes it; 0: none. Constant */
     uint64_t maker;                /* the frame whose handles die with it. Constant */
@@ -38,10 +41,11 @@ static inline uint32_t sk_ref_generation(uint64_t id) { return (uint32_t)(id >> 
 
 #define SK_HANDLE ((uint64_t)1 << 32)
 #define SK_HOLD   ((uint64_t)1)
-enum { SK_MADE = 1 << 15 };
+enum { SK_MADE = 1, SK_PROMISED = 2, SK_MOST_DUPS = UINT16_MAX };
 
 /* Links. The low bits of a pointer to one say what it is. */
-enum { SK_LINK_ARG = 0, SK_LINK_BIG_ARG = 1, SK_LINK_WAIT = 2, SK_LINK_TAG = 3, SK_CLOSED = 4, SK_LOCKED = 8 };
+enum { SK_LINK_ARG = 0, SK_LINK_BIG_ARG = 1, SK_LINK_WAIT = 2, SK_LINK_TAG = 3, SK_CLOSED = 4, SK_LOCKED = 8,
+       SK_ABANDONED = 16 };        /* the whole word: nobody waits on an object without counts, every link has one */
 #define SK_T_PENDING 0xff          /* type of an argument slot that waits: next << 8 | SK_T_PENDING, object */
 
 /* Aligned to 16, as argument slots are: four bits are free for tags. */
@@ -53,6 +57,10 @@ static inline uint64_t sk_object_id(const sk_object *o)
 {
     return (uint64_t)atomic_load_explicit(&o->generation, relaxed) << 32 | sk_pool_number(&sk_object_pool, o);
 }
+static inline bool sk_object_is_owned(sk_object *o)        /* has its maker any handle on it? */
+{
+    return (atomic_load_explicit(&o->flags, relaxed) & SK_MADE) || atomic_load_explicit(&o->dups, relaxed);
+}
 static inline sk_failure *sk_object_failure(const sk_object *o) { return (sk_failure *)o->value.blob; }
 static inline sk_object_state sk_object_state_of(sk_object *o)
 {
@@ -63,7 +71,7 @@ static inline bool sk_object_is_sealed(sk_object *o)
     return atomic_load_explicit(&o->waiters, acquire) & SK_CLOSED;        /* pairs with sk_object_seal */
 }
 
-/* A pending object with one handle of `maker` and, if there is a producer, one hold. */
+/* A pending object with one handle of `maker`. */
 sk_object *sk_object_new(sk_lane *lane, uint64_t producer, uint64_t maker, sk_site *site);
 sk_object *sk_object_new_ready(sk_lane *lane, sk_value value, uint64_t maker, sk_site *site);    /* value taken over */
 sk_object *sk_object_new_promise(sk_lane *lane, uint64_t maker, sk_site *site);
@@ -72,7 +80,7 @@ sk_object *sk_object_find(sk_ref ref, const char **why);
 /* The same, but misuse ends the program: "FILE:LINE: call: ..." */
 sk_object *sk_object_need(sk_ref ref, const char *call, const sk_site *site);
 
-/* Gives it its value (taken over) or failure (taken over), tells everybody who waits, and gives up the producer's hold. */
+/* Gives it its value (taken over) or failure (taken over), and tells everybody who waits. Somebody else's after this. */
 void sk_object_seal(sk_lane *lane, sk_object *o, sk_value value, sk_failure *failure);
 
 /* false: it is sealed already. */
@@ -85,11 +93,12 @@ static inline void sk_object_ref(sk_object *o, uint64_t unit)
     atomic_fetch_add_explicit(&o->counts, unit, relaxed);
 }
 void sk_object_free(sk_lane *lane, sk_object *o);
+void sk_object_abandon(sk_lane *lane, sk_object *o);           /* no counts left, not sealed yet */
 void sk_object_drop_promise(sk_lane *lane, sk_object *o);      /* gives up a handle of a promise */
 /* Gives up one handle or hold. */
 static inline void sk_object_unref(sk_lane *lane, sk_object *o, uint64_t unit)
 {
-    if (unlikely(o->promised) && unit == SK_HANDLE) {
+    if (unlikely(atomic_load_explicit(&o->flags, relaxed) & SK_PROMISED) && unit == SK_HANDLE) {
         sk_object_drop_promise(lane, o);
         return;
     }
@@ -98,7 +107,10 @@ static inline void sk_object_unref(sk_lane *lane, sk_object *o, uint64_t unit)
         atomic_store_explicit(&o->counts, 0, relaxed);
     else if (atomic_fetch_sub_explicit(&o->counts, unit, acq_rel) != unit)
         return;
-    sk_object_free(lane, o);
+    if (likely(sk_object_is_sealed(o)))
+        sk_object_free(lane, o);
+    else
+        sk_object_abandon(lane, o);
 }
 
 #endif

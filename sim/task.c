@@ -293,12 +293,17 @@ void sk_frame_end(sk_lane *lane, sk_frame *frame)
         sk_object *o = sk_pool_at(&sk_object_pool, (uint32_t)id);
         if (atomic_load_explicit(&o->generation, relaxed) != (uint32_t)(id >> 32))
             continue;
-        unsigned owned = atomic_load_explicit(&o->owned, relaxed);
-        if (!owned)
+        uint8_t flags = atomic_load_explicit(&o->flags, relaxed);
+        unsigned dups = atomic_load_explicit(&o->dups, relaxed);
+        if (unlikely(dups)) {
+            atomic_store_explicit(&o->dups, 0, relaxed);
+            for (dups -= !(flags & SK_MADE); dups > 0; dups--)
+                sk_object_unref(lane, o, SK_HANDLE);
+        } else if (!(flags & SK_MADE)) {
             continue;
-        atomic_store_explicit(&o->owned, 0, relaxed);
-        for (unsigned n = (owned >> 15) + (owned & (SK_MADE - 1)); n > 0; n--)
-            sk_object_unref(lane, o, SK_HANDLE);
+        }
+        atomic_store_explicit(&o->flags, flags & ~SK_MADE, relaxed);
+        sk_object_unref(lane, o, SK_HANDLE);      /* the last one: o may be gone */
     }
     if (unlikely(lane->nscratch > frame->scratch))
         sk_lane_drop_scratch(lane, frame->scratch);

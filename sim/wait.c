@@ -29,6 +29,7 @@ void sk_wait_start(sk_lane *lane, sk_wait *wait, sk_link *links, size_t n, int64
         link->wait = wait;
         link->index = i;
         wait->linked++;
+        sk_object_ref(link->object, SK_HOLD);     /* stays while the link may be on its list */
         if (!sk_object_add_waiter(link->object, (uint64_t)(uintptr_t)link | SK_LINK_WAIT, &link->next))
             sk_wait_fire(link, sk_object_state_of(link->object) == SK_OBJECT_FAILED);
         if (atomic_load_explicit(&wait->need, relaxed) <= 0 && !wait->collects) {
@@ -72,6 +73,8 @@ void sk_wait_finish(sk_wait *wait)
         while (atomic_load_explicit(&wait->fired, acquire) != wait->linked - out)
             sk_pause();                           /* a few instructions of another thread */
     }
+    for (size_t i = 0; i < wait->linked; i++)
+        sk_object_unref(sk_lane_self, wait->links[i].object, SK_HOLD);
     free(wait->path);
     free(wait->message);
     wait->path = NULL;
