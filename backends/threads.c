@@ -358,19 +358,24 @@ static void threads_ready(sk_backend *self, sk_task_name task)
 static uint64_t open_inbox(threads *b, thread *t, sk_deque *inbox)
 {
     uint64_t names[BATCH];
-    int64_t size = sk_deque_size(inbox);
-    for (int64_t before = 0; size < 16 * BATCH && size != before; size = sk_deque_size(inbox)) {
-        before = size;                     /* while it grows, let it: taking one by one would move each task's cache lines at once */
-        for (int i = 0; i < 6; i++)
+    int64_t size = sk_deque_size(inbox), before = 0;
+    /* While it grows, let it, and look away meanwhile: each look, and each task taken while its neighbours are being written, takes
+     * cache lines from the driver that it needs again at once. */
+    for (int pauses = 4; size < 16 * BATCH && size != before && pauses <= 256; pauses *= 2) {
+        before = size;
+        for (int i = 0; i < pauses; i++)
             sk_pause();
+        size = sk_deque_size(inbox);
     }
     int64_t share = size / b->workers;
     int n = sk_deque_steal_many(inbox, names, share < 1 ? 1 : share < BATCH ? (int)share : BATCH), kept = 0;
     for (int i = 0; i < n; i++)
-        __builtin_prefetch(sk_task_at(names[i]), 1);            /* they are in the driver's cache: fetch them side by side */
+        sk_task_fetch(names[i]);           /* they are in the driver's cache: fetch them side by side */
     for (int i = 0; i < n; i++)
         if (sk_task_is_ready((sk_task_name){ names[i] }))
             names[kept++] = names[i];
+    for (int i = 0; i < kept; i++)
+        sk_task_fetch_outputs(names[i]);
     if (kept > 1)
         sk_deque_push_many(&t->deque, names + 1, kept - 1);
     return kept ? names[0] : 0;

@@ -85,6 +85,10 @@ static void submit(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value 
     if (unlikely(options != NULL))
         t->extras = make_extras(fn, options, site);
 
+    /* Most likely other cores have written them. Fetch them side by side; locked instructions would do it one by one. */
+    for (unsigned i = 0; i < nargs; i++)
+        if (args[i].type == SK_T_REF)
+            sk_object_fetch(args[i].ref);
     int32_t deps = 0;
     for (unsigned i = 0; i < nargs; i++) {
         sk_slot *s = &t->args[i];

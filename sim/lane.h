@@ -44,7 +44,7 @@ typedef struct sk_lane {
     sk_frame driver;               /* the frame below all tasks */
 
     sk_cache objects, tasks, big_tasks;             /* owner thread */
-    sk_magazine blocks[SK_STORE_SMALL];
+    struct { void *head; uint32_t n; } blocks[SK_STORE_SMALL];      /* kept warm: see store.c */
     uint64_t *handles;                              /* object names */
     size_t nhandles, handles_capacity, handles_check;
     struct sk_blob **scratch;                       /* blobs that live until the frame ends */

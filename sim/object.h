@@ -33,7 +33,6 @@ typedef struct sk_object {
     sk_site *site;                 /* where it was made */
 } sk_object;
 _Static_assert(sizeof(sk_object) == 64, "one cache line");
-_Static_assert(offsetof(sk_object, value) + 8 == SK_FREE_LINK, "the free link must not cover generation or counts");
 
 /* A ref's id is generation << 32 | number; the top bit says that sk_dup made it: so the two references are told apart when one is dropped. */
 #define SK_DUPLICATE ((uint64_t)1 << 63)
@@ -56,6 +55,11 @@ extern sk_pool sk_object_pool;
 static inline uint64_t sk_object_id(const sk_object *o)
 {
     return (uint64_t)atomic_load_explicit(&o->generation, relaxed) << 32 | sk_pool_number(&sk_object_pool, o);
+}
+static inline void sk_object_fetch(sk_ref ref)              /* a hint: it is going to be written by this thread */
+{
+    char *chunk = atomic_load_explicit(&sk_object_pool.chunks[(uint32_t)ref.id >> SK_CHUNK_SHIFT], relaxed);
+    __builtin_prefetch(chunk + (uint32_t)(ref.id & (SK_CHUNK_RECORDS - 1)) * sizeof(sk_object), 1);
 }
 static inline bool sk_object_is_owned(sk_object *o)        /* has its maker any handle on it? */
 {

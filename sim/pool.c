@@ -23,13 +23,23 @@ void sk_pool_init(sk_pool *pool, uint32_t record_size)
     pthread_mutex_init(&pool->lock, NULL);
 }
 
+static void free_all(sk_magazine *m)
+{
+    while (m) {
+        sk_magazine *next = m->next;
+        free(m);
+        m = next;
+    }
+}
+
 void sk_pool_clear(sk_pool *pool)
 {
     uint32_t n = atomic_load_explicit(&pool->nchunks, relaxed);
     for (uint32_t i = 0; i < n; i++)
         munmap(atomic_load_explicit(&pool->chunks[i], relaxed), (size_t)pool->record_size << SK_CHUNK_SHIFT);
     munmap((void *)pool->chunks, SK_POOL_CHUNKS * sizeof *pool->chunks);
-    free(pool->depot);
+    free_all(pool->full);
+    free_all(pool->empty);
     pthread_mutex_destroy(&pool->lock);
     memset(pool, 0, sizeof *pool);
 }
@@ -53,61 +63,77 @@ static char *new_chunk(sk_pool *pool)           /* under the lock */
     return chunk;
 }
 
-/* Everything in the cache is used up. Carves fresh records one by one, so that an idle magazine costs no memory. */
+/* The hot magazine is empty. Carves fresh records one by one, so that an idle magazine costs no memory. */
 void *sk_pool_refill(sk_pool *pool, sk_cache *cache)
 {
-    if (cache->spare.head) {
-        cache->hot = cache->spare;
-        cache->spare = (sk_magazine){ 0 };
-        return sk_pool_take(pool, cache);
-    }
-    if (cache->fresh == cache->fresh_end) {
+    sk_magazine *full = cache->spare;
+    cache->spare = NULL;
+    if (!full && cache->fresh == cache->fresh_end) {
         pthread_mutex_lock(&pool->lock);
-        if (pool->ndepot) {
-            cache->hot = pool->depot[--pool->ndepot];
-            pthread_mutex_unlock(&pool->lock);
-            return sk_pool_take(pool, cache);
+        full = pool->full;
+        if (full) {
+            pool->full = full->next;
+        } else {
+            cache->fresh = new_chunk(pool) + pool->record_size;
+            cache->fresh_end = cache->fresh - pool->record_size + ((size_t)pool->record_size << SK_CHUNK_SHIFT);
         }
-        char *chunk = new_chunk(pool);
         pthread_mutex_unlock(&pool->lock);
-        cache->fresh = chunk + pool->record_size;
-        cache->fresh_end = chunk + ((size_t)pool->record_size << SK_CHUNK_SHIFT);
     }
-    void *record = cache->fresh;
-    cache->fresh += pool->record_size;
-    return record;
+    if (!full) {
+        void *record = cache->fresh;
+        cache->fresh += pool->record_size;
+        return record;
+    }
+    if (cache->hot) {
+        pthread_mutex_lock(&pool->lock);
+        cache->hot->next = pool->empty;
+        pool->empty = cache->hot;
+        pthread_mutex_unlock(&pool->lock);
+    }
+    cache->hot = full;
+    cache->room = SK_MAGAZINE;
+    cache->n = full->n - 1;
+    return full->records[cache->n];
 }
 
-static void to_depot(sk_pool *pool, sk_magazine *magazine)
-{
-    if (!magazine->head)
-        return;
-    pthread_mutex_lock(&pool->lock);
-    if (pool->ndepot == pool->depot_capacity) {
-        pool->depot_capacity = pool->depot_capacity ? 2 * pool->depot_capacity : 64;
-        pool->depot = realloc(pool->depot, pool->depot_capacity * sizeof *pool->depot);
-        if (!pool->depot)
-            abort();
-    }
-    pool->depot[pool->ndepot++] = *magazine;
-    pthread_mutex_unlock(&pool->lock);
-    *magazine = (sk_magazine){ 0 };
-}
-
+/* The hot magazine is full, or there is none yet. */
 void sk_pool_spill(sk_pool *pool, sk_cache *cache)
 {
-    to_depot(pool, &cache->spare);
+    pthread_mutex_lock(&pool->lock);
+    if (cache->spare) {
+        cache->spare->next = pool->full;
+        pool->full = cache->spare;
+    }
     cache->spare = cache->hot;
-    cache->hot = (sk_magazine){ 0 };
+    if (cache->spare)
+        cache->spare->n = cache->n;
+    cache->hot = pool->empty;
+    if (cache->hot)
+        pool->empty = cache->hot->next;
+    pthread_mutex_unlock(&pool->lock);
+    if (!cache->hot && !(cache->hot = malloc(sizeof *cache->hot)))
+        abort();
+    cache->n = 0;
+    cache->room = SK_MAGAZINE;
 }
 
 void sk_pool_flush(sk_pool *pool, sk_cache *cache)
 {
     while (cache->fresh != cache->fresh_end) {
-        char *record = cache->fresh;
+        sk_pool_give(pool, cache, cache->fresh);
         cache->fresh += pool->record_size;
-        sk_pool_give(pool, cache, record);
     }
-    to_depot(pool, &cache->hot);
-    to_depot(pool, &cache->spare);
+    pthread_mutex_lock(&pool->lock);
+    if (cache->hot)
+        cache->hot->n = cache->n;
+    for (int i = 0; i < 2; i++) {
+        sk_magazine *m = i ? cache->hot : cache->spare;
+        if (m) {
+            sk_magazine **list = m->n ? &pool->full : &pool->empty;
+            m->next = *list;
+            *list = m;
+        }
+    }
+    pthread_mutex_unlock(&pool->lock);
+    *cache = (sk_cache){ 0 };
 }

@@ -47,13 +47,12 @@ struct sk_task {
     uint8_t nargs, nreturns, attempts, big;
     _Atomic uint64_t cancel;             /* generation << 32 | SK_CANCEL_...: only says something to a task of that generation */
     const sk_fn *fn;                     /* from here on: constant once submitted */
-    uint64_t seed;                       /* stands at SK_FREE_LINK */
+    uint64_t seed;
     sk_extras *extras;                   /* NULL: an ordinary task */
     _Atomic uint64_t parent;
     sk_site *site;
     sk_slot args[];                      /* 4, or 12 in a big record; the outputs' object pointers follow the arguments */
 };
-_Static_assert(offsetof(sk_task, seed) == SK_FREE_LINK, "the free link must not cover what is read by stale names");
 _Static_assert(sizeof(sk_task) == 64, "");
 
 enum { SK_CANCEL_REQUESTED = 1, SK_CANCEL_ONLY_THIS = 2 };
@@ -89,6 +88,14 @@ static inline bool sk_task_is_under_way(uint64_t name)
     uint64_t word = atomic_load_explicit(&sk_task_at(name)->state, relaxed);
     return sk_generation_of(word) == (uint32_t)(name >> 32) && (sk_state_of(word) == SK_TASK_RUNNING || sk_state_of(word) == SK_TASK_BLOCKED);
 }
+
+/* Hints: the record, later the objects it will make, are going to be written by this thread. They may be stale. */
+static inline void sk_task_fetch(uint64_t name)
+{
+    __builtin_prefetch(sk_task_at(name), 1);
+    __builtin_prefetch((char *)sk_task_at(name) + 64, 1);
+}
+SK_NO_TSAN void sk_task_fetch_outputs(uint64_t name);
 
 /* The flags of a task by its name; 0 if it is stale. */
 static inline unsigned sk_task_flags(uint64_t name)
