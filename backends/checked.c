@@ -57,6 +57,14 @@ static void checked_ready(sk_backend *self, sk_task_name task)
     inner_ops->ready(inner(self), task);
 }
 
+static void checked_ready_with_cpus(sk_backend *self, sk_task_name task)
+{
+    checked *c = the(self);
+    MUST(c->opened && !c->closed, "ready_with_cpus", "called outside open and close");
+    MUST(sk_task_brings_cpus(task) || !sk_task_is_ready(task), "ready_with_cpus", "the task brings no cpus");
+    inner_ops->ready_with_cpus(inner(self), task);
+}
+
 static void checked_wait(sk_backend *self, sk_wait *wait)
 {
     MUST(the(self)->opened && !the(self)->closed, "wait", "called outside open and close");
@@ -149,7 +157,7 @@ const sk_backend_ops *sk_backend_checked(const sk_backend_ops *ops)
     table = (sk_backend_ops){
         .version = ops->version, .can = ops->can, .name = ops->name, .summary = ops->summary,
         .size = sizeof(checked) + ops->size,
-        .open = checked_open, .close = checked_close, .ready = checked_ready, .wait = checked_wait, .wake = IF(wake), .run_here = IF(run_here),
+        .open = checked_open, .close = checked_close, .ready = checked_ready, .ready_with_cpus = IF(ready_with_cpus), .wait = checked_wait, .wake = IF(wake), .run_here = IF(run_here),
         .drain = checked_drain, .now = checked_now, .sleep = IF(sleep), .compute = IF(compute), .alloc = checked_alloc,
         .free = checked_free, .alarm = IF(alarm), .thread_gone = IF(thread_gone), .take_workers = IF(take_workers), .put_back = IF(put_back),
         .kill = IF(kill), .counts = IF(counts),

@@ -291,8 +291,9 @@ static thread *me(threads *b)
 
 /* ---- ready ---- */
 
-static void push_special(threads *b, sk_task_name task)
+static void threads_ready_with_cpus(sk_backend *self, sk_task_name task)
 {
+    threads *b = the(self);
     pthread_mutex_lock(&b->lock);
     if (b->special_last == b->special_room) {
         size_t n = b->special_last - b->special_first;
@@ -337,10 +338,6 @@ static void prune(sk_deque *inbox)
 static void threads_ready(sk_backend *self, sk_task_name task)
 {
     threads *b = the(self);
-    if (unlikely(sk_task_flags(task.id) & SK_FLAG_ADMITTED)) {
-        push_special(b, task);
-        return;
-    }
     thread *t = me(b);
     if (likely(t->lease != NO_LEASE)) {
         sk_deque_push(&t->deque, task.id);
@@ -349,7 +346,8 @@ static void threads_ready(sk_backend *self, sk_task_name task)
             prune(&t->inbox);
         sk_deque_push(&t->inbox, task.id);
     }
-    wake_worker(b);
+    if (unlikely(has_free_lease(b)))
+        wake_worker(b);
 }
 
 /* ---- finding work ---- */
@@ -987,6 +985,7 @@ const sk_backend_ops sk_backend_threads = {
     .open = threads_open,
     .close = threads_close,
     .ready = threads_ready,
+    .ready_with_cpus = threads_ready_with_cpus,
     .wait = threads_wait,
     .run_here = threads_run_here,
     .wake = threads_wake,

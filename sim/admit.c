@@ -140,8 +140,9 @@ static void start_all(sk_lane *lane, sk_extras *start)
             }
             to = (word & ~(uint64_t)(SK_FLAG_QUEUED << 8)) | SK_FLAG_ADMITTED << 8 | (uint64_t)e->worker << (8 + SK_FLAG_ROW_SHIFT);
         } while (!atomic_compare_exchange_weak_explicit(&t->state, &word, to, acq_rel, relaxed));
+        const sk_backend_ops *ops = sk_session.backend->ops;
         if (ours)
-            sk_session.backend->ops->ready((sk_backend *)sk_session.backend, (sk_task_name){ name });
+            (ops->ready_with_cpus ? ops->ready_with_cpus : ops->ready)((sk_backend *)sk_session.backend, (sk_task_name){ name });
         else
             sk_admit_end(lane, e), sk_task_bury_cancelled(lane, t);
     }

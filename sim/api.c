@@ -35,9 +35,11 @@ void sk_submit(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value *arg
     if (unlikely(nargs != fn->nargs))             /* only sk_remote_fn gets here */
         sk_misuse(site, "sk_remote_fn(%s): %zu arguments given, %d wanted: %s", fn->name, nargs, fn->nargs, fn->signature);
     for (size_t i = 0; i < nargs; i++) {
-        if (unlikely(args[i].type == SK_T_BAD))
+        if (likely(args[i].type == fn->arg_type[i] || args[i].type == SK_T_REF))
+            continue;
+        if (args[i].type == SK_T_BAD)
             refuse_bad(&args[i], fn->name, (int)i + 1, site);
-        if (unlikely(!SK_FITS(fn->arg_type[i], args[i].type)))      /* only sk_remote_fn: the compiler has checked the others */
+        if (!SK_FITS(fn->arg_type[i], args[i].type))      /* only sk_remote_fn: the compiler has checked the others */
             sk_misuse(site, "sk_remote_fn(%s): argument %zu is %s, wanted %s: %s", fn->name, i + 1,
                       sk_type_name((sk_type)args[i].type), sk_type_name((sk_type)fn->arg_type[i]), fn->signature);
     }

@@ -26,6 +26,14 @@
 /* For functions of a dying program that look at what other threads may still change: better a torn word than no word. */
 #define SK_NO_TSAN __attribute__((no_sanitize("thread"), noinline))
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SK_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SK_SANITIZED 1
+#endif
+#endif
+
 static inline void sk_pause(void)          /* tells the core that we spin */
 {
 #if defined(__x86_64__) || defined(__i386__)

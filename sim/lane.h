@@ -16,6 +16,18 @@
 
 enum { SK_STORE_CLASSES = 4 * 34, SK_STORE_SMALL = 33, SK_STORE_OWN = 32 };    /* small: up to 16 KB */
 
+/* Out of a task's body, back into call_body (task.c). The compiler's own pair costs a tenth of setjmp, which saves what only
+ * other languages' runtimes need; sanitizers know setjmp only. */
+#if defined(SK_SANITIZED) || !(defined(__x86_64__) || (defined(__aarch64__) && !defined(__clang__)))
+typedef jmp_buf sk_jump;
+#define sk_jump_set(jump) _setjmp(jump)
+#define sk_jump_to(jump)  longjmp(jump, 1)         /* not _longjmp, which is the same here but unknown to ThreadSanitizer */
+#else
+typedef void *sk_jump[5];
+#define sk_jump_set(jump) __builtin_setjmp(jump)
+#define sk_jump_to(jump)  __builtin_longjmp(jump, 1)
+#endif
+
 typedef struct sk_task sk_task;
 typedef struct sk_frame {
     struct sk_frame *below;
@@ -29,7 +41,7 @@ typedef struct sk_frame {
     int worker, node;
     void *dups;                    /* GHashTable: refs duplicated here that others made; NULL: none */
     struct sk_waiter *waiters;     /* made here and not freed yet: a task may fail in sk_waiter_next */
-    jmp_buf jump;
+    sk_jump jump;
 } sk_frame;
 
 /* Memory of a call in which the task may end: sk_frame_fail frees it. */

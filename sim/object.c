@@ -37,7 +37,7 @@ static inline void sk_object_move(sk_lane *lane, sk_object *o, sk_object_state f
 
 sk_object *sk_object_new(sk_lane *lane, uint64_t producer, uint64_t maker, sk_site *site)
 {
-    sk_object *o = sk_pool_take(&sk_object_pool, &lane->objects);
+    sk_object *o = sk_pool_take(&sk_object_pool, &lane->objects, 1);
     if (unlikely(atomic_load_explicit(&o->generation, relaxed) == 0))
         atomic_store_explicit(&o->generation, 1, relaxed);
     atomic_store_explicit(&o->waiters, 0, relaxed);
@@ -89,7 +89,7 @@ sk_object *sk_object_find(sk_ref ref, const char **why)
     return NULL;
 }
 
-sk_object *sk_object_need(sk_ref ref, const char *call, const sk_site *site)
+sk_object *sk_object_need_slowly(sk_ref ref, const char *call, const sk_site *site)
 {
     const char *why;
     sk_object *o = sk_object_find(ref, &why);

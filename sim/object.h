@@ -82,7 +82,16 @@ sk_object *sk_object_new_promise(sk_lane *lane, uint64_t maker, sk_site *site);
 /* The object a ref names; NULL and *why if it was never made or has no handles any more. */
 sk_object *sk_object_find(sk_ref ref, const char **why);
 /* The same, but misuse ends the program: "FILE:LINE: call: ..." */
-sk_object *sk_object_need(sk_ref ref, const char *call, const sk_site *site);
+sk_object *sk_object_need_slowly(sk_ref ref, const char *call, const sk_site *site);
+static inline sk_object *sk_object_need(sk_ref ref, const char *call, const sk_site *site)
+{
+    uint32_t number = (uint32_t)ref.id;
+    sk_object *o = sk_pool_at(&sk_object_pool, number);
+    if (likely(o && (number & (SK_CHUNK_RECORDS - 1)) && atomic_load_explicit(&o->generation, relaxed) == sk_ref_generation(ref.id)
+               && atomic_load_explicit(&o->counts, relaxed) >> 32))
+        return o;
+    return sk_object_need_slowly(ref, call, site);
+}
 
 /* Gives it its value (taken over) or failure (taken over), and tells everybody who waits. Somebody else's after this. */
 void sk_object_seal(sk_lane *lane, sk_object *o, sk_value value, sk_failure *failure);

@@ -19,6 +19,7 @@ void sk_pool_init(sk_pool *pool, uint32_t record_size)
 {
     memset(pool, 0, sizeof *pool);
     pool->record_size = record_size;
+    pool->shift = (uint32_t)__builtin_ctz(record_size);
     pool->chunks = map(SK_POOL_CHUNKS * sizeof *pool->chunks);
     pthread_mutex_init(&pool->lock, NULL);
 }

@@ -9,7 +9,7 @@
  * the one that took it comes back through the depot: it lies in the other core's cache, and moving it costs more than
  * all else about a small task. So taking a record also fetches the one that will be taken a few takes later.
  *
- *   void *sk_pool_take(pool, cache)          a record, its fields as they were left
+ *   void *sk_pool_take(pool, cache, lines)          a record, its fields as they were left
  *   void  sk_pool_give(pool, cache, record)
  *   void *sk_pool_at(pool, number)           NULL if there was never such a number
  *   uint32_t sk_pool_number(record)
@@ -31,7 +31,7 @@ typedef struct sk_cache {              /* owner thread only */
 } sk_cache;
 
 typedef struct sk_pool {
-    uint32_t record_size;              /* a power of two, at least 64; set once */
+    uint32_t record_size, shift;       /* a power of two, at least 64, and which; set once */
     _Atomic(char *) *chunks;           /* SK_POOL_CHUNKS entries; an entry is set once */
     _Atomic uint32_t nchunks;
     pthread_mutex_t lock;              /* guards the depot and the making of chunks */
@@ -44,15 +44,17 @@ void sk_pool_flush(sk_pool *pool, sk_cache *cache);      /* before a thread ends
 void *sk_pool_refill(sk_pool *pool, sk_cache *cache);
 void sk_pool_spill(sk_pool *pool, sk_cache *cache);
 
-static inline void *sk_pool_take(sk_pool *pool, sk_cache *cache)
+/* `lines`: how much of the record is written at once; 64 bytes each. */
+static inline void *sk_pool_take(sk_pool *pool, sk_cache *cache, int lines)
 {
     if (unlikely(cache->n == 0))
         return sk_pool_refill(pool, cache);
     uint32_t n = --cache->n;
     if (likely(n >= SK_AHEAD)) {
         char *later = cache->hot->records[n - SK_AHEAD];
-        for (uint32_t at = 0; at < pool->record_size; at += 64)
-            __builtin_prefetch(later + at, 1);
+        __builtin_prefetch(later, 1);
+        if (lines > 1)
+            __builtin_prefetch(later + 64, 1);
     }
     return cache->hot->records[n];
 }
@@ -67,15 +69,15 @@ static inline void sk_pool_give(sk_pool *pool, sk_cache *cache, void *record)
 static inline void *sk_pool_at(sk_pool *pool, uint32_t number)
 {
     char *chunk = atomic_load_explicit(&pool->chunks[number >> SK_CHUNK_SHIFT], acquire);
-    return chunk ? chunk + (size_t)(number & (SK_CHUNK_RECORDS - 1)) * pool->record_size : NULL;
+    return chunk ? chunk + ((size_t)(number & (SK_CHUNK_RECORDS - 1)) << pool->shift) : NULL;
 }
 
 /* Record 0 of a chunk is not used as a record: it holds the chunk's place. Chunks are aligned to their size. */
 static inline uint32_t sk_pool_number(const sk_pool *pool, const void *record)
 {
-    uintptr_t at = (uintptr_t)record, size = (uintptr_t)pool->record_size << SK_CHUNK_SHIFT;
+    uintptr_t at = (uintptr_t)record, size = (uintptr_t)SK_CHUNK_RECORDS << pool->shift;
     const uint32_t *place = (const uint32_t *)(at & ~(size - 1));
-    return (*place << SK_CHUNK_SHIFT) + (uint32_t)((at & (size - 1)) / pool->record_size);
+    return (*place << SK_CHUNK_SHIFT) + (uint32_t)((at & (size - 1)) >> pool->shift);
 }
 
 #endif

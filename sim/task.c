@@ -32,7 +32,7 @@ sk_task *sk_task_new(sk_lane *lane, unsigned nargs, unsigned nreturns)
 {
     unsigned slots = nargs + (nreturns + 1) / 2;
     bool big = slots > SK_SMALL_ARGS;
-    sk_task *t = big ? sk_pool_take(&sk_big_task_pool, &lane->big_tasks) : sk_pool_take(&sk_task_pool, &lane->tasks);
+    sk_task *t = big ? sk_pool_take(&sk_big_task_pool, &lane->big_tasks, 2) : sk_pool_take(&sk_task_pool, &lane->tasks, 2);
     uint64_t word = atomic_load_explicit(&t->state, relaxed);
     if (unlikely(word >> 32 == 0))                /* a fresh record */
         atomic_store_explicit(&t->state, (uint64_t)1 << 32, relaxed);
@@ -165,7 +165,7 @@ bool sk_task_brings_cpus(sk_task_name task)
 
 static int call_body(sk_frame *frame, const sk_fn *fn, const sk_value *in, sk_value *out)
 {
-    if (_setjmp(frame->jump))                     /* sk_fail, or a wait that ends the task, comes back here */
+    if (sk_jump_set(frame->jump))                 /* sk_fail, or a wait that ends the task, comes back here */
         return 1;
     fn->run(in, out);
     return 0;
@@ -177,7 +177,7 @@ void sk_frame_fail(sk_frame *frame, sk_failure *failure)
     while (lane->temps && lane->temps->frame == frame)
         sk_lane_free_temp(lane);
     frame->failure = failure;
-    longjmp(frame->jump, 1);                      /* not _longjmp, which is the same here but unknown to ThreadSanitizer */
+    sk_jump_to(frame->jump);
 }
 
 /* Arguments as values, borrowed. NULL, or why the task cannot run (owned). */

@@ -127,18 +127,17 @@ static inline bool sk_task_change(sk_lane *lane, sk_task *t, uint32_t generation
     uint64_t word = atomic_load_explicit(&t->state, relaxed), next, tick = 0;
     if (unlikely(sk_trace_on) && to == SK_TASK_READY)
         tick = sk_trace_tick();                   /* before: from then on others may run it */
-    /* Nobody else moves a task that is new, or that runs and has no timeout. */
+    /* Nobody else moves a task that is new, or that runs and has no timeout: so its generation is right, too. */
     bool alone = from == SK_TASK_NONE || (from >= SK_TASK_RUNNING && likely(!(sk_flags_of(word) & SK_FLAG_TIMED)));
-    do {
+    if (likely(alone && sk_state_of(word) == from)) {
+        next = ((word & ~((uint64_t)clear << 8)) | (uint64_t)set << 8) + to - from;
+        atomic_store_explicit(&t->state, next, release);
+    } else do {
         if (unlikely(sk_generation_of(word) != generation || sk_state_of(word) != from))
             return false;
         if (from == SK_TASK_READY && to == SK_TASK_RUNNING && unlikely(sk_flags_of(word) & SK_FLAG_QUEUED))
             return false;
         next = (word & ~(uint64_t)0xff & ~((uint64_t)clear << 8)) | (uint64_t)set << 8 | to;
-        if (alone) {
-            atomic_store_explicit(&t->state, next, release);
-            break;
-        }
     } while (unlikely(!atomic_compare_exchange_weak_explicit(&t->state, &word, next, acq_rel, relaxed)));
     if (unlikely(sk_trace_on))
         sk_task_trace(lane, t, generation, from, to, trace_word, tick);

@@ -64,9 +64,13 @@ typedef struct sk_backend_ops {
 
     /* This task may run now. Remember its name, return, and call sk_task_run for it soon, from any thread. Called from any
      * thread, also from inside tasks, also with the name of a task that was given before (a retry); never block here.
-     * sk_task_brings_cpus(name) tells whether the core has already set cpus aside for it; all others take one of the
-     * `workers` while they run. A worker should run what its own task made ready before older tasks: children finish first. */
+     * It takes one of the `workers` while it runs. A worker should run what its own task made ready before older tasks: children
+     * finish first. */
     void (*ready)(sk_backend *self, sk_task_name task);
+
+    /* The same for a task for which the core has already set cpus aside: it takes no worker. NULL: workers are not counted, `ready` gets
+     * these too. */
+    void (*ready_with_cpus)(sk_backend *self, sk_task_name task);
 
     /* The calling thread waits: return once sk_wait_over(wait), or once now() >= sk_wait_deadline(wait). Called inside tasks
      * (then let other tasks have the worker meanwhile, and have one again before returning) and by the driver. You
