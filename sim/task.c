@@ -163,7 +163,7 @@ bool sk_task_brings_cpus(sk_task_name task)
 
 /* ---- running ---- */
 
-static int call_body(sk_frame *frame, const sk_fn *fn, const sk_value *in, sk_value *out)
+__attribute__((noinline)) static int call_body(sk_frame *frame, const sk_fn *fn, const sk_value *in, sk_value *out)
 {
     if (sk_jump_set(frame->jump))                 /* sk_fail, or a wait that ends the task, comes back here */
         return 1;
