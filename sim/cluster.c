@@ -121,7 +121,7 @@ static bool is_due(sk_cluster *c, const sk_command *command)
     if (command->kind == SK_COMMAND_DIED)
         return true;
     sk_object_record *o = sk_idmap_find(&c->objects, command->object);
-    return o && o->is_told && !o->copies;
+    return o && o->is_told && !o->copies && !o->is_freed;
 }
 
 bool sk_cluster_next(sk_cluster *c, sk_command *out)
@@ -363,7 +363,7 @@ bool sk_cluster_cancel(sk_cluster *c, uint64_t task)
     if (!t || t->place == SK_RUNNING || t->place == SK_BLOCKED)
         return false;
     if (t->place == SK_QUEUED)
-        sk_place_unqueue(c, t);
+        sk_place_withdraw(c, t);
     else if (t->place != SK_PARKED)
         sk_place_unbind(c, t);
     else

@@ -256,13 +256,15 @@ static size_t check_node(const sk_cluster *c, int node, size_t *running)
     return waiting + queued;
 }
 
-/* A task that waits although it could start is a bug in the placing: heads of queues against all nodes. */
+/* A task that waits although it could start is a bug in the placing: heads of queues against all nodes. (One whose arguments are
+ * all at a node that has promised its room to others may be overlooked until something happens there.) */
 static void check_greed(const sk_cluster *c, const sk_queue *q)
 {
-    if (!q->n || sk_pull_lost(q->heap[0].task))
+    const sk_task_record *t = q->n ? q->heap[0].task : NULL;
+    if (!t || sk_pull_lost(t))
         return;
     for (int i = 0; i < c->nnodes; i++)
-        must(!sk_place_may(c, q->heap[0].task, i));
+        must(!sk_place_may(c, t, i) || (t->nargs && !sk_resource_pool_fits(&c->nodes[i].plan, &t->shape->demand)));
 }
 
 void sk_cluster_check(const sk_cluster *c)

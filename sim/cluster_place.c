@@ -238,7 +238,7 @@ void sk_place_show(sk_cluster *c, int node)
         for (int k = 0; k < pools[i]->n; k++)
             for (guint j = 0; j < c->names->len; j++)
                 if (!strcmp(c->names->pdata[j], pools[i]->items[k].name))
-                    values[SK_COLUMN_NAMES + j] = pools[i]->items[k].free;
+                    values[SK_COLUMN_NAMES + j] = MAX(pools[i]->items[k].free, 0);    /* a plan may be below: no matter to who asks for none */
         sk_room_set(rooms[i], node, n->is_up && !n->is_paused && !n->is_closed ? values : NULL);
     }
 }
@@ -354,6 +354,29 @@ void sk_place_release(sk_cluster *c, sk_task_record *t)
     sk_cluster_touch(c, t->node);
 }
 
+/* The policy's node, or one that has all arguments: there the task can start even if the room is promised to others. */
+static int choose(sk_cluster *c, const sk_task_record *t)
+{
+    enum { FEW_COPIES = 8 };
+    if (t->affinity >= 0)
+        return t->affinity;
+    int node = c->policy->place(c, t);
+    for (uint32_t i = 0; node < 0 && t->nargs && i < t->args[0]->copies && i < FEW_COPIES; i++)
+        if (sk_place_may(c, t, sk_pull_copies(t->args[0])[i]))
+            node = sk_pull_copies(t->args[0])[i];
+    return node;
+}
+
+void sk_place_withdraw(sk_cluster *c, sk_task_record *t)
+{
+    sk_queue *q = t->queue;
+    bool was_head = t->heap_at == 0 && q->n > 1;
+    sk_place_unqueue(c, t);
+    int node = was_head ? choose(c, q->heap[0].task) : -1;
+    if (node >= 0 && node < c->nnodes)
+        sk_cluster_touch(c, node);
+}
+
 void sk_place_settle(sk_cluster *c, sk_task_record *t)
 {
     sk_object_record *lost = sk_pull_lost(t);
@@ -361,7 +384,7 @@ void sk_place_settle(sk_cluster *c, sk_task_record *t)
         sk_pull_park(c, t, lost);
         return;
     }
-    int node = t->affinity >= 0 ? t->affinity : c->policy->place(c, t);
+    int node = choose(c, t);
     if (sk_place_may(c, t, node)) {
         bind(c, t, node);
         return;
@@ -382,27 +405,36 @@ static bool is_queue_before(const sk_queue *a, const sk_queue *b)
     return sk_place_is_before(a->heap[0].task, b->heap[0].task);
 }
 
-/* The task of this queue that may go to this node: the head, or one of the first few if that has more of its bytes here. */
-static sk_task_record *candidate(sk_cluster *c, sk_queue *q, int node)
+/* Heads whose arguments have no copy any more leave the queue. false: it is empty then, and may be gone. */
+static bool shed(sk_cluster *c, sk_queue *q)
 {
-    sk_node_record *n = &c->nodes[node];
-    for (sk_object_record *lost; q->n && (lost = sk_pull_lost(q->heap[0].task)); ) {
+    while (q->n) {
         sk_task_record *t = q->heap[0].task;
+        sk_object_record *lost = sk_pull_lost(t);
+        if (!lost)
+            return true;
         bool is_last = q->n == 1;
         sk_place_unqueue(c, t);
         sk_pull_park(c, t, lost);
         if (is_last)
-            return NULL;                /* the queue itself may be gone */
+            return false;
     }
-    if (!q->n || !sk_resource_pool_fits(&n->pool, &q->shape->demand))
-        return NULL;
+    return false;
+}
+
+/* The task of this queue that may go to this node: the head, or one of the first few if that has more of its bytes here. */
+static sk_task_record *candidate(sk_cluster *c, sk_queue *q, int node)
+{
+    sk_node_record *n = &c->nodes[node];
     sk_task_record *best = NULL;
     int64_t best_missing = 0;
+    if (!sk_resource_pool_fits(&n->pool, &q->shape->demand))
+        return NULL;
     for (uint32_t i = 0; i < q->n && i < WINDOW; i++) {
         sk_task_record *t = q->heap[i].task;
         int64_t missing = sk_pull_missing(t, node);
         bool is_better = !best || (c->policy->seeks_bytes && missing < best_missing);
-        if (is_better && fits(n, t, node) && !sk_pull_lost(t)) {
+        if (is_better && sk_place_may(c, t, node) && !sk_pull_lost(t)) {
             best = t;
             best_missing = missing;
         }
@@ -422,24 +454,29 @@ static bool lacks_only_cpus(const sk_node_record *n, const sk_queue *q)
     return sk_resource_pool_fits(&all_free, &q->shape->demand);
 }
 
-typedef struct choice { sk_queue *queue, *hold; sk_task_record *task; } choice;
+/* Holds the node for this queue, if its head lacks nothing but cpus and comes before what the node is held for. */
+static void consider_hold(sk_cluster *c, sk_queue *q, int node)
+{
+    sk_node_record *n = &c->nodes[node];
+    if (!shed(c, q) || q->held >= 0 || !lacks_only_cpus(n, q))
+        return;
+    if (n->held_for && !sk_place_is_before(q->heap[0].task, n->held_for->heap[0].task))
+        return;
+    if (n->held_for)
+        n->held_for->held = -1;
+    n->held_for = q;
+    q->held = node;
+}
+
+typedef struct choice { sk_queue *queue; sk_task_record *task; } choice;
 
 static void consider(sk_cluster *c, sk_queue *q, int node, choice *best)
 {
     if (!q->n || (best->queue && is_queue_before(best->queue, q)))
         return;
-    sk_node_record *n = &c->nodes[node];
-    if (lacks_only_cpus(n, q)) {
-        bool may_hold = (q->held < 0 || q->held == node) && (!n->held_for || n->held_for == q);
-        if (may_hold && (!best->hold || is_queue_before(q, best->hold)))
-            best->hold = q;
-        return;
-    }
     sk_task_record *t = candidate(c, q, node);
-    if (t && sk_place_may(c, t, node)) {
-        best->queue = q;
-        best->task = t;
-    }
+    if (t)
+        *best = (choice){ q, t };
 }
 
 /* From the queues of other nodes; the queue that gave goes to the end of the line. */
@@ -450,8 +487,8 @@ static sk_task_record *steal(sk_cluster *c, int node)
         sk_queue *q = shape->steal_first;
         for (int tries = 0; q && tries < WINDOW && sk_resource_pool_fits(&c->nodes[node].pool, &shape->demand); tries++) {
             sk_queue *next = q->next;
-            sk_task_record *t = candidate(c, q, node);
-            if (t && sk_place_may(c, t, node)) {
+            sk_task_record *t = shed(c, q) ? candidate(c, q, node) : NULL;
+            if (t) {
                 unlist_stealable(q);
                 list_stealable(q);
                 return t;
@@ -470,15 +507,13 @@ static sk_task_record *pick(sk_cluster *c, int node)
         n->held_for->held = -1;
     n->held_for = NULL;
     for (int i = 0; i < n->nqueues; i++)
-        consider(c, n->queues[i], node, &best);
+        consider_hold(c, n->queues[i], node);
     for (guint i = c->common->len; i-- > 0; )          /* from behind: a queue that runs empty may be taken out */
-        if (i < c->common->len)
-            consider(c, c->common->pdata[i], node, &best);
-    if (best.hold && (!best.queue || is_queue_before(best.hold, best.queue))) {
-        best.hold->held = node;
-        n->held_for = best.hold;
-        best.task = NULL;
-    }
+        consider_hold(c, c->common->pdata[i], node);
+    for (int i = 0; i < n->nqueues; i++)
+        consider(c, n->queues[i], node, &best);
+    for (guint i = 0; i < c->common->len; i++)
+        consider(c, c->common->pdata[i], node, &best);
     if (!best.task || best.task->priority < 0) {
         sk_task_record *stolen = steal(c, node);
         if (stolen)

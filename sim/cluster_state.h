@@ -152,6 +152,7 @@ sk_shape *sk_place_shape(sk_cluster *c, const sk_demand *demand);
 void sk_place_columns(const sk_cluster *c, sk_shape *shape);
 void sk_place_settle(sk_cluster *c, sk_task_record *t);  /* not on any list: start it, bind it, queue it or park it */
 void sk_place_unqueue(sk_cluster *c, sk_task_record *t);
+void sk_place_withdraw(sk_cluster *c, sk_task_record *t); /* the same, of a task that will not run: the next one gets its chance */
 void sk_place_unbind(sk_cluster *c, sk_task_record *t);  /* PULLING or BOUND: gives up its claim; on no list then */
 void sk_place_release(sk_cluster *c, sk_task_record *t); /* RUNNING or BLOCKED: gives back all; on no list then */
 void sk_place_arrived(sk_cluster *c, sk_task_record *t); /* PULLING and all is there */

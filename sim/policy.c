@@ -121,6 +121,8 @@ static int bottom_up_queue(cluster *c, const task *t)
  * neither draw hit is found all the same. */
 static int64_t load(const cluster *c, int node)
 {
+    if (node >= c->nnodes)
+        return INT64_MAX;
     const sk_node_record *n = &c->nodes[node];
     return n->is_up && n->pool.cpus > 0 ? n->queued * (int64_t)SK_UNITS - n->plan.cpus_free : INT64_MAX;
 }
