@@ -63,7 +63,7 @@ void sk_resource_pool_init(sk_resource_pool *pool, int64_t cpus, const sk_demand
     }
 }
 
-static int find(const sk_resource_pool *pool, const char *name)
+int sk_resource_pool_find(const sk_resource_pool *pool, const char *name)
 {
     for (int i = 0; i < pool->n; i++)
         if (!strcmp(pool->items[i].name, name))
@@ -80,7 +80,7 @@ bool sk_demand_is_feasible(const sk_demand *demand, const sk_resource_pool *pool
         return false;
     }
     for (int i = 0; i < demand->n; i++) {
-        int at = find(pool, demand->amounts[i].name);
+        int at = sk_resource_pool_find(pool, demand->amounts[i].name);
         int64_t have = at < 0 ? 0 : pool->items[at].total;
         if (demand->amounts[i].units > have) {
             snprintf(why, room, "asks for %s %s, the largest node has %s%s", sk_units_text(demand->amounts[i].units, a, sizeof a),
@@ -95,15 +95,39 @@ bool sk_demand_is_feasible(const sk_demand *demand, const sk_resource_pool *pool
 bool sk_resources_take(sk_resource_pool *pool, const sk_demand *demand)
 {
     for (int i = 0; i < demand->n; i++)
-        if (demand->amounts[i].units > pool->items[find(pool, demand->amounts[i].name)].free)
+        if (demand->amounts[i].units > pool->items[sk_resource_pool_find(pool, demand->amounts[i].name)].free)
             return false;
     for (int i = 0; i < demand->n; i++)
-        pool->items[find(pool, demand->amounts[i].name)].free -= demand->amounts[i].units;
+        pool->items[sk_resource_pool_find(pool, demand->amounts[i].name)].free -= demand->amounts[i].units;
     return true;
 }
 
 void sk_resources_give(sk_resource_pool *pool, const sk_demand *demand)
 {
     for (int i = 0; i < demand->n; i++)
-        pool->items[find(pool, demand->amounts[i].name)].free += demand->amounts[i].units;
+        pool->items[sk_resource_pool_find(pool, demand->amounts[i].name)].free += demand->amounts[i].units;
 }
+
+bool sk_resource_pool_fits(const sk_resource_pool *pool, const sk_demand *demand)
+{
+    if (demand->cpus > pool->cpus_free)
+        return false;
+    for (int i = 0; i < demand->n; i++) {
+        int at = sk_resource_pool_find(pool, demand->amounts[i].name);
+        if (at < 0 || demand->amounts[i].units > pool->items[at].free)
+            return false;
+    }
+    return true;
+}
+
+static void add(sk_resource_pool *pool, const sk_demand *demand, int sign)
+{
+    pool->cpus_free += sign * demand->cpus;
+    for (int i = 0; i < demand->n; i++)
+        pool->items[sk_resource_pool_find(pool, demand->amounts[i].name)].free += sign * demand->amounts[i].units;
+}
+
+void sk_resource_pool_take(sk_resource_pool *pool, const sk_demand *demand)    { add(pool, demand, -1); }
+void sk_resource_pool_give(sk_resource_pool *pool, const sk_demand *demand)    { add(pool, demand, 1); }
+void sk_resource_pool_lend(sk_resource_pool *pool, const sk_demand *demand)    { pool->cpus_free += demand->cpus; }
+void sk_resource_pool_reclaim(sk_resource_pool *pool, const sk_demand *demand) { pool->cpus_free -= demand->cpus; }

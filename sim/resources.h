@@ -28,6 +28,15 @@ bool sk_demand_is_feasible(const sk_demand *demand, const sk_resource_pool *pool
 /* The named resources only; cpus are the caller's. All or nothing. */
 bool sk_resources_take(sk_resource_pool *pool, const sk_demand *demand);
 void sk_resources_give(sk_resource_pool *pool, const sk_demand *demand);
+/* Whole demands, cpus too, for pools that are a node. A demand fits if all of it is free; take does not ask (ask first).
+ * A task that waits lends its cpus and keeps the rest; reclaim takes them back, if need be below zero. */
+bool sk_resource_pool_fits(const sk_resource_pool *pool, const sk_demand *demand);
+void sk_resource_pool_take(sk_resource_pool *pool, const sk_demand *demand);
+void sk_resource_pool_give(sk_resource_pool *pool, const sk_demand *demand);
+void sk_resource_pool_lend(sk_resource_pool *pool, const sk_demand *demand);
+void sk_resource_pool_reclaim(sk_resource_pool *pool, const sk_demand *demand);
+/* Its row in items, or -1. */
+int sk_resource_pool_find(const sk_resource_pool *pool, const char *name);
 /* Writes units as a number without needless zeros ("0.5"). */
 const char *sk_units_text(int64_t units, char *room, size_t size);
 

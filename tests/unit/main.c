@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-Suite *trace_read_suite(void), *timeline_suite(void), *wire_suite(void);
+Suite *trace_read_suite(void), *timeline_suite(void), *wire_suite(void), *cluster_suite(void), *cluster_runs_suite(void);
 
 static Suite *(*const suites[])(void) = {
     trace_read_suite,
     timeline_suite,
     wire_suite,
+    cluster_suite,
+    cluster_runs_suite,
 };
 
 int main(void)
