@@ -24,13 +24,19 @@ enum { MOST_WAITS = 4096 };
 static sk_wait *waits[MOST_WAITS];            /* of all lanes, while sk_deadlock looks */
 static size_t nwaits;
 
+static void collect_waits(sk_wait *wait, void *data)
+{
+    (void)data;
+    for (sk_wait *w = wait; w && nwaits < sizeof waits / sizeof *waits; w = w->below)
+        waits[nwaits++] = w;
+}
+
 static void collect(sk_lane *lane, void *data)
 {
     size_t *free_agents = data;
     if (!atomic_load_explicit(&lane->is_worker, relaxed) && !atomic_load_explicit(&lane->waiting, acquire))
         ++*free_agents;
-    for (sk_wait *w = atomic_load_explicit(&lane->waiting, acquire); w && nwaits < sizeof waits / sizeof *waits; w = w->below)
-        waits[nwaits++] = w;
+    collect_waits(atomic_load_explicit(&lane->waiting, acquire), NULL);
 }
 
 static const sk_wait *wait_of(uint64_t task)
@@ -142,8 +148,7 @@ static size_t unknown_threads(size_t lanes)
 
 static void count_lane(sk_lane *lane, void *data)
 {
-    (void)lane;
-    ++*(size_t *)data;
+    *(size_t *)data += !lane->has_no_thread;
 }
 
 /* Does the lane go on when this wait ends? Only its innermost wait does. */
@@ -160,6 +165,7 @@ size_t sk_deadlock(void)
     size_t ended = 0, free_agents = 0, lanes = 0;
     nwaits = 0;
     sk_lanes_visit(collect, &free_agents);
+    sk_strands_visit(collect_waits, NULL);
     sk_lanes_visit(count_lane, &lanes);
     bool promises_may_come = !sk_session.draining && (free_agents || unknown_threads(lanes));
     for (int tasks = 1; tasks >= 0 && !ended; tasks--)

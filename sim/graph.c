@@ -20,7 +20,7 @@ static sk_extras *make_extras(const sk_fn *fn, const sk_options *o, sk_site *sit
     e->max_retries = o->max_retries == 0 ? SK_DEFAULT_RETRIES : o->max_retries == SK_ZERO ? 0 : o->max_retries;
     e->retry_errors = o->retry_errors;
     e->priority = o->priority;
-    e->node = o->node == SK_ZERO ? 0 : o->node;
+    e->node = o->node == 0 ? -1 : o->node == SK_ZERO ? 0 : o->node;
     e->timeout = e->deadline = SK_NEVER;
     if (e->max_retries < 0 || e->max_retries > 250)
         sk_misuse(site, "sk_remote_with(%s): max_retries is %d; give 0 (the default, %d) to 250, or SK_ZERO", fn->name,
@@ -71,11 +71,32 @@ static void never_feasible(sk_lane *lane, sk_task *t, const char *why)
     sk_task_never(lane, t, sk_generation_of(atomic_load_explicit(&t->state, relaxed)), SK_TASK_FAILED, SK_INFEASIBLE, why);
 }
 
+__attribute__((noinline, cold)) static void spend(sk_operation what, const sk_value *values, size_t n)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < n; i++)
+        bytes += sk_value_bytes(&values[i]);
+    sk_session.backend->ops->spend((sk_backend *)sk_session.backend, what, bytes);
+}
+
+static bool is_feasible(const sk_extras *e, char *why, size_t room)
+{
+    sk_backend *backend = (sk_backend *)sk_session.backend;
+    if (e->node >= sk_session.settings.nodes) {
+        snprintf(why, room, "asks for node %d, the nodes are 0 to %d", e->node, sk_session.settings.nodes - 1);
+        return false;
+    }
+    return sk_has_cluster ? sk_session.backend->ops->is_feasible(backend, &e->demand, e->node, why, room)
+                          : sk_demand_is_feasible(&e->demand, sk_admit_pool(), why, room);
+}
+
 static void submit(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value *args, const sk_options *options, sk_ref *refs)
 {
     sk_lane *lane = sk_lane_self;
     sk_frame *frame = lane->frame;
     unsigned nreturns = fn->nreturns;
+    if (unlikely(sk_has_cluster))
+        spend(SK_SUBMIT, args, nargs);
     sk_task *t = sk_task_new(lane, (unsigned)nargs, nreturns);
     uint64_t name = sk_task_id(t);
     t->fn = fn;
@@ -119,12 +140,7 @@ static void submit(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value 
 
     char why[200];
     if (unlikely(t->extras != NULL)) {
-        if (!sk_demand_is_feasible(&t->extras->demand, sk_admit_pool(), why, sizeof why)) {
-            never_feasible(lane, t, why);
-            return;
-        }
-        if (t->extras->node >= sk_session.settings.nodes) {
-            snprintf(why, sizeof why, "asks for node %d, the nodes are 0 to %d", t->extras->node, sk_session.settings.nodes - 1);
+        if (!is_feasible(t->extras, why, sizeof why)) {
             never_feasible(lane, t, why);
             return;
         }
@@ -157,6 +173,8 @@ static void submit(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value 
 static sk_ref put(sk_value value, sk_site *site)
 {
     sk_lane *lane = sk_lane_self;
+    if (unlikely(sk_has_cluster))
+        spend(SK_PUT, &value, 1);
     sk_object *o = sk_object_new_ready(lane, value, lane->frame->id, site);
     sk_ref ref = { sk_object_id(o) };
     sk_lane_add_handle(lane, ref.id);
@@ -219,11 +237,28 @@ static sk_code get(sk_ref ref, double timeout_s, sk_value *value, sk_failure **w
         *why = sk_failure_ref(sk_object_failure(o));
         return sk_object_failure(o)->code;
     }
+    if (unlikely(sk_has_cluster)) {
+        spend(SK_GET, &o->value, 1);
+        if (sk_type_has_blob(o->value.type)
+            && !sk_session.backend->ops->pull((sk_backend *)sk_session.backend, sk_object_id(o),
+                                              timeout_s >= SK_FOREVER ? SK_NEVER : sk_wait_deadline_from(timeout_s)))
+            return SK_TIMEOUT;
+    }
     *value = o->value;
     return SK_OK;
 }
 
 /* ---- wait ---- */
+
+/* Who waits for objects is going to get them: their bytes set out at once, those of the whole list. */
+__attribute__((noinline, cold)) static void start_to_fetch(const sk_ref *refs, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        sk_object *o = sk_pool_at(&sk_object_pool, (uint32_t)refs[i].id);
+        if (sk_object_state_of(o) == SK_OBJECT_READY && sk_type_has_blob(o->value.type))
+            sk_session.backend->ops->pull((sk_backend *)sk_session.backend, sk_object_id(o), 0);
+    }
+}
 
 static sk_code wait_for(const sk_ref *refs, size_t n, size_t need, double timeout_s, bool stop_on_failure, uint8_t *ready,
                         size_t *count, size_t *failed, sk_failure **why, sk_site *site, const char *call)
@@ -267,6 +302,8 @@ static sk_code wait_for(const sk_ref *refs, size_t n, size_t need, double timeou
         for (size_t i = 0; i < n; i++)
             there += ready[i] = sk_object_is_sealed(sk_object_need(refs[i], call, site));
     }
+    if (unlikely(sk_has_cluster))
+        start_to_fetch(refs, n);
     *count = there;
     if (*failed < n) {
         sk_object *o = sk_object_need(refs[*failed], call, site);
@@ -482,6 +519,8 @@ static bool cancelled(void)
 
 static size_t resources(sk_resource *out, size_t max)
 {
+    if (sk_has_cluster)
+        return sk_session.backend->ops->resources((sk_backend *)sk_session.backend, out, max);
     sk_lane sum;
     sk_lanes_sum(&sum);
     return sk_admit_resources(out, max, atomic_load_explicit(&sum.running, relaxed));
@@ -489,6 +528,8 @@ static size_t resources(sk_resource *out, size_t max)
 
 static size_t nodes(sk_node_info *out, size_t max)
 {
+    if (sk_has_cluster)
+        return sk_session.backend->ops->nodes((sk_backend *)sk_session.backend, out, max);
     for (size_t i = 0; i < (size_t)sk_session.settings.nodes && i < max; i++)
         out[i] = (sk_node_info){ (int)i, sk_session.settings.workers, true };
     return (size_t)sk_session.settings.nodes;

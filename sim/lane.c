@@ -58,11 +58,8 @@ static void free_signal_stack(sk_lane *lane)
         free(lane->signal_stack);
 }
 
-static sk_lane *make(const char *what, const sk_site *site, bool is_worker)
+static sk_lane *new_lane(bool is_worker)
 {
-    if (!sk_session.started)
-        sk_misuse(site, sk_session.ended_before ? "%s: called after sk_shutdown" : "%s: called before sk_init", what);
-    pthread_once(&once, make_key);
     sk_lane *lane = aligned_alloc(64, (sizeof *lane + 63) & ~(size_t)63);
     if (!lane)
         abort();
@@ -72,10 +69,6 @@ static sk_lane *make(const char *what, const sk_site *site, bool is_worker)
     uint64_t before = is_worker ? 0 : atomic_fetch_add_explicit(&sk_session.program_threads, 1, relaxed);
     uint64_t seed = sk_mix(sk_session.settings.seed + 0xd1342543de82ef95u * before);     /* each thread of the program draws its own numbers */
     lane->driver = (sk_frame){ .seed = seed, .random = seed, .worker = -1 };
-    lane->stack_floor = find_stack_floor();
-    make_signal_stack(lane);
-    sk_lane_self = lane;
-    pthread_setspecific(at_thread_exit, lane);
     pthread_mutex_lock(&lock);
     lane->next = lanes;
     lanes = lane;
@@ -83,7 +76,82 @@ static sk_lane *make(const char *what, const sk_site *site, bool is_worker)
     return lane;
 }
 
+static sk_lane *make(const char *what, const sk_site *site, bool is_worker)
+{
+    if (!sk_session.started)
+        sk_misuse(site, sk_session.ended_before ? "%s: called after sk_shutdown" : "%s: called before sk_init", what);
+    pthread_once(&once, make_key);
+    sk_lane *lane = new_lane(is_worker);
+    lane->stack_floor = find_stack_floor();
+    make_signal_stack(lane);
+    sk_lane_self = lane;
+    pthread_setspecific(at_thread_exit, lane);
+    return lane;
+}
+
 sk_lane *sk_lane_make(const char *what, const sk_site *site) { return make(what, site, false); }
+
+/* ---- strands ---- */
+
+static sk_strand *blocked;                 /* the backend's own lock, or its one thread, guards the list */
+
+sk_lane *sk_lane_new_for_fibers(void)
+{
+    sk_lane *lane = new_lane(true);
+    lane->is_worker = true;
+    lane->has_no_thread = true;
+    return lane;
+}
+
+void sk_strand_init(sk_strand *strand, sk_lane *lane, void *thread, char *stack_floor)
+{
+    memset(strand, 0, sizeof *strand);
+    strand->frame = &lane->driver;         /* what is below all tasks; nobody looks into it */
+    strand->thread = thread;
+    strand->stack_floor = stack_floor;
+    strand->handles_capacity = strand->handles_check = 16;       /* there may be thousands of fibers */
+    strand->handles = malloc(16 * sizeof *strand->handles);
+    if (!strand->handles)
+        abort();
+}
+
+void sk_strand_clear(sk_strand *strand)
+{
+    free(strand->handles);
+    free(strand->scratch);
+}
+
+void sk_strand_exchange(sk_lane *lane, sk_strand *strand)
+{
+    enum { SIZE = offsetof(sk_strand, next) };
+    char had[SIZE];
+    memcpy(had, (void *)lane, SIZE);
+    memcpy((void *)lane, (void *)strand, SIZE);
+    memcpy((void *)strand, had, SIZE);
+}
+
+void sk_strand_set_blocked(sk_strand *strand, bool is)
+{
+    if (is) {
+        strand->before = NULL;
+        strand->next = blocked;
+        if (blocked)
+            blocked->before = strand;
+        blocked = strand;
+        return;
+    }
+    *(strand->before ? &strand->before->next : &blocked) = strand->next;
+    if (strand->next)
+        strand->next->before = strand->before;
+}
+
+void sk_strands_visit(void (*visit)(struct sk_wait *, void *), void *data)
+{
+    for (sk_strand *s = blocked; s; s = s->next)
+        visit(atomic_load_explicit(&s->waiting, relaxed), data);
+}
+
+/* ---- all lanes ---- */
 
 void sk_lanes_visit(void (*visit)(sk_lane *, void *), void *data)
 {

@@ -47,35 +47,44 @@ typedef struct sk_frame {
 /* Memory of a call in which the task may end: sk_frame_fail frees it. */
 typedef struct sk_temp { struct sk_temp *below; sk_frame *frame; uint64_t data[]; } sk_temp;
 
+/* What goes with a stack. A thread has one stack; a backend that runs tasks on fibers has one lane for all, and puts each fiber's
+ * strand in it while the fiber runs (sk_strand_enter). */
+#define SK_STRAND                                                                                             \
+    sk_frame *frame;                                                                                          \
+    uint64_t *handles;                              /* object names */                                        \
+    size_t nhandles, handles_capacity, handles_check;                                                         \
+    struct sk_blob **scratch;                       /* blobs that live until the frame ends */                \
+    size_t nscratch, scratch_capacity;                                                                        \
+    sk_temp *temps;                                 /* last first */                                          \
+    char *stack_floor;                              /* below this, no task is run on top of another */        \
+    _Atomic(struct sk_wait *) waiting;              /* the innermost wait it is blocked in */                 \
+    _Atomic(void *) thread;    /* the backend's; the owner writes it, who wakes all lanes reads it */
+
+typedef struct sk_strand { SK_STRAND struct sk_strand *next, *before; } sk_strand;     /* a list of those that are blocked */
+
 typedef struct sk_lane {
-    sk_frame *frame;
+    SK_STRAND                      /* first: see sk_strand_enter */
     const struct sk_port *port;    /* where public calls go */
     void *port_data;
-    _Atomic(void *) thread;        /* the backend's; the owner writes it, who wakes all lanes reads it */
+    bool has_no_thread;            /* of a backend's fibers */
     _Atomic bool is_worker;        /* a thread of the backend, not of the program; the owner writes it */
     sk_frame driver;               /* the frame below all tasks */
 
     sk_cache objects, tasks, big_tasks;             /* owner thread */
     struct { void *head; uint32_t n; } blocks[SK_STORE_SMALL];      /* kept warm: see store.c */
-    uint64_t *handles;                              /* object names */
-    size_t nhandles, handles_capacity, handles_check;
-    struct sk_blob **scratch;                       /* blobs that live until the frame ends */
-    size_t nscratch, scratch_capacity;
-    sk_temp *temps;                                 /* last first */
     void *signal_stack;                             /* for a stack overflow; owned */
     void *dying;                                    /* objects to free, see sk_object_free */
     bool freeing;
-    char *stack_floor;                              /* below this, no task is run on top of another */
     sk_trace_lane trace;
     sk_error boxing_error;
 
-    _Atomic(struct sk_wait *) waiting;             /* the innermost wait this lane is blocked in */
     _Atomic int32_t running;                       /* ordinary tasks that run on it and are not blocked: 0 or 1 */
     _Atomic uint64_t submitted, done, failed, cancelled, attempts, retries, made, freed;     /* owner writes, all read */
     struct sk_lane *next;                           /* the list of lanes; under its lock */
 } sk_lane;
 
-extern __thread sk_lane *sk_lane_self;
+/* initial-exec: found by the thread's register alone, so that code on a fiber finds the thread that runs it now. */
+extern __thread sk_lane *sk_lane_self __attribute__((tls_model("initial-exec")));
 
 /* This thread's lane; makes one on the first call of a thread. Ends the program, naming `what`, before sk_init. */
 sk_lane *sk_lane_make(const char *what, const sk_site *site);
@@ -84,6 +93,13 @@ static inline sk_lane *sk_lane_get(const char *what, const sk_site *site)
     sk_lane *lane = sk_lane_self;
     return likely(lane != NULL) ? lane : sk_lane_make(what, site);
 }
+sk_lane *sk_lane_new_for_fibers(void);         /* of no thread; the caller makes it sk_lane_self while it runs fibers */
+void sk_strand_init(sk_strand *strand, sk_lane *lane, void *thread, char *stack_floor);
+void sk_strand_clear(sk_strand *strand);
+/* Exchanges the lane's strand and this one: on the way into a fiber, and on the way out. `blocked`: it waits, sk_deadlock looks at it. */
+void sk_strand_exchange(sk_lane *lane, sk_strand *strand);
+void sk_strand_set_blocked(sk_strand *strand, bool blocked);
+void sk_strands_visit(void (*visit)(struct sk_wait *, void *), void *data);      /* the waits of blocked ones */
 void sk_lane_free(sk_lane *lane);              /* of the calling thread, or of one that has ended */
 void sk_lanes_free_all(void);
 void sk_lanes_visit(void (*visit)(sk_lane *, void *), void *data);      /* under the lock of the list */

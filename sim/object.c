@@ -6,6 +6,7 @@
 #include "wait.h"
 
 sk_pool sk_object_pool;
+bool sk_has_cluster;
 
 /* Out of line, so that the fast path keeps its registers. Before the change: what it lets others do is stamped later. */
 __attribute__((noinline, cold))
@@ -52,6 +53,18 @@ sk_object *sk_object_new(sk_lane *lane, uint64_t producer, uint64_t maker, sk_si
     return o;
 }
 
+__attribute__((noinline, cold)) static void tell_sealed(sk_object *o)
+{
+    if (sk_type_has_blob(o->value.type))
+        sk_session.backend->ops->sealed((sk_backend *)sk_session.backend, sk_object_id(o), sk_value_bytes(&o->value), o->producer != 0);
+}
+
+__attribute__((noinline, cold)) static void tell_freed(sk_object *o)
+{
+    if (atomic_load_explicit(&o->state, relaxed) == SK_OBJECT_READY && sk_type_has_blob(o->value.type) && !sk_session.ending)
+        sk_session.backend->ops->freed((sk_backend *)sk_session.backend, sk_object_id(o));
+}
+
 /* A put object: born READY. Value taken over. */
 sk_object *sk_object_new_ready(sk_lane *lane, sk_value value, uint64_t maker, sk_site *site)
 {
@@ -60,6 +73,8 @@ sk_object *sk_object_new_ready(sk_lane *lane, sk_value value, uint64_t maker, sk
     o->value = value;
     atomic_store_explicit(&o->waiters, SK_CLOSED, relaxed);
     sk_object_move(lane, o, SK_OBJECT_NONE, SK_OBJECT_READY);
+    if (unlikely(sk_has_cluster))
+        tell_sealed(o);
     return o;
 }
 
@@ -168,6 +183,8 @@ void sk_object_seal(sk_lane *lane, sk_object *o, sk_value value, sk_failure *fai
     else
         o->value = value;
     sk_object_move(lane, o, SK_OBJECT_PENDING, failure ? SK_OBJECT_FAILED : SK_OBJECT_READY);
+    if (unlikely(sk_has_cluster) && !failure)
+        tell_sealed(o);
     uint64_t head = atomic_load_explicit(&o->waiters, relaxed);
     for (;;) {
         if (unlikely(head & SK_LOCKED)) {
@@ -216,6 +233,8 @@ void sk_object_drop_promise(sk_lane *lane, sk_object *o)
 
 static void free_one(sk_lane *lane, sk_object *o)
 {
+    if (unlikely(sk_has_cluster))
+        tell_freed(o);
     sk_object_state state = (sk_object_state)atomic_load_explicit(&o->state, relaxed);
     if (state == SK_OBJECT_FAILED)
         sk_failure_unref(sk_object_failure(o));

@@ -51,6 +51,7 @@ enum { SK_LINK_ARG = 0, SK_LINK_BIG_ARG = 1, SK_LINK_WAIT = 2, SK_LINK_TAG = 3, 
 typedef struct sk_link { _Alignas(16) uint64_t next; struct sk_wait *wait; sk_object *object; uint64_t index; } sk_link;
 
 extern sk_pool sk_object_pool;
+extern bool sk_has_cluster;        /* the backend has nodes, and wants to know of objects with bytes; set at init */
 
 static inline uint64_t sk_object_id(const sk_object *o)
 {

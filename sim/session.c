@@ -245,6 +245,7 @@ void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
     *sk_session.backend = (struct sk_backend_base){ ops, s };
     sk_session.start = monotonic();
     sk_admit_open(&pool);
+    sk_has_cluster = ops->can & SK_CAN_NODES;
     node_state = SK_NODE_NONE;
     atomic_store(&sk_cancellations, 0);
 
@@ -257,6 +258,7 @@ void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
             sk_session.trace_is_temporary = true;
         }
     }
+    sk_trace_own_clock = ops->can & SK_CAN_VIRTUAL_TIME;
     bool trace = s->trace && sk_trace_open(s->trace, &sk_session.trace_error);
     if (s->trace && !trace) {                     /* the run goes on; the exit says so again */
         sk_session.trace_failed = true;

@@ -18,6 +18,9 @@ static const struct option {
     { "nodes", "N", "nodes of the cluster; default 1", COUNT, offsetof(sk_settings, nodes) },
     { "workers", "N", "workers per node; default one per core", COUNT, offsetof(sk_settings, workers) },
     { "resources", "LIST", "named resources per node: gpu=2,licence=0.5", TEXT, offsetof(sk_settings, resources) },
+    { "policy", "NAME", "where tasks run, on backends with nodes; default locality", TEXT, offsetof(sk_settings, policy) },
+    { "cluster", "FILE", "the cluster to simulate: a file, or laptop, classroom-32, cluster-1000", TEXT, offsetof(sk_settings, cluster) },
+    { "cost", "WHAT", "plain C in simulated tasks costs: none (the default), live, or a factor: live*2.5", TEXT, offsetof(sk_settings, cost) },
     { "seed", "N", "of sk_random; default 1", SEED, offsetof(sk_settings, seed) },
     { "store-bytes", "SIZE", "what objects may take: 500M, 2G; default 30 % of memory", SIZE, offsetof(sk_settings, store_bytes) },
     { "trace", "FILE", "write the event log to FILE (skate trace FILE reads it)", TEXT, offsetof(sk_settings, trace) },
@@ -102,27 +105,35 @@ static void set(sk_settings *settings, const struct option *o, const char *value
     }
 }
 
+static const struct option *option(const char *name)
+{
+    const struct option *o = options;
+    while (strcmp(o->name, name) != 0)
+        o++;
+    return o;
+}
+
 static void from_config(sk_settings *s, const sk_config *c, const sk_site *site)
 {
     char number[32];
     if (c->backend)
-        set(s, &options[0], c->backend, "sk_config.backend", site);
+        set(s, option("backend"), c->backend, "sk_config.backend", site);
     if (c->nodes) {
         snprintf(number, sizeof number, "%d", c->nodes);
-        set(s, &options[1], number, "sk_config.nodes", site);
+        set(s, option("nodes"), number, "sk_config.nodes", site);
     }
     if (c->workers) {
         snprintf(number, sizeof number, "%d", c->workers);
-        set(s, &options[2], number, "sk_config.workers", site);
+        set(s, option("workers"), number, "sk_config.workers", site);
     }
     if (c->resources && *c->resources)
-        set(s, &options[3], c->resources, "sk_config.resources", site);
+        set(s, option("resources"), c->resources, "sk_config.resources", site);
     if (c->seed)
         s->seed = c->seed;
     if (c->store_bytes)
         s->store_bytes = c->store_bytes;
     if (c->trace && *c->trace)
-        set(s, &options[6], c->trace, "sk_config.trace", site);
+        set(s, option("trace"), c->trace, "sk_config.trace", site);
     if (c->gantt)
         s->gantt = true;
 }
@@ -201,5 +212,8 @@ void sk_settings_clear(sk_settings *s)
     free((char *)s->backend);
     free((char *)s->resources);
     free((char *)s->trace);
+    free((char *)s->policy);
+    free((char *)s->cluster);
+    free((char *)s->cost);
     *s = (sk_settings){ 0 };
 }

@@ -115,7 +115,7 @@ static bool never(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state 
 /* From WAITING, NONE or (a retry) RUNNING to READY, and on to who runs it. false: it was cancelled. */
 static bool make_ready(sk_lane *lane, sk_task *t, uint64_t name, sk_task_state from)
 {
-    bool unusual = t->extras && t->extras->unusual;            /* after the move t may be somebody else's */
+    bool unusual = t->extras && t->extras->unusual && !sk_has_cluster;         /* after the move t may be somebody else's */
     if (!sk_task_change(lane, t, (uint32_t)(name >> 32), from, SK_TASK_READY, unusual ? SK_FLAG_QUEUED : 0, SK_FLAG_ADMITTED | SK_FLAG_ROWS, 0))
         return false;
     if (unlikely(unusual))
@@ -231,7 +231,9 @@ static void start_alarm(sk_task *t, uint64_t name)
         sk_session.backend->ops->alarm((sk_backend *)sk_session.backend, e->deadline, (sk_task_name){ name });
 }
 
-bool sk_task_run(sk_task_name name, int worker)
+bool sk_task_run(sk_task_name name, int worker) { return sk_task_run_at(name, 0, worker); }
+
+bool sk_task_run_at(sk_task_name name, int node, int worker)
 {
     sk_lane *lane = sk_lane_self;
     sk_task *t = sk_task_at(name.id);
@@ -242,7 +244,7 @@ bool sk_task_run(sk_task_name name, int worker)
     bool admitted = sk_flags_of(word) & SK_FLAG_ADMITTED;
     sk_frame frame;
     frame.worker = unlikely(admitted) ? (int)(sk_flags_of(word) >> SK_FLAG_ROW_SHIFT) : worker;
-    frame.node = 0;
+    frame.node = node;
     if (!sk_task_change(lane, t, generation, SK_TASK_READY, SK_TASK_RUNNING, 0, 0, sk_frame_place(&frame)))
         return false;
     if (likely(!admitted))
@@ -443,6 +445,8 @@ static bool never(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state 
         }
     } while (!sk_task_change(lane, t, generation, from, to, 0, 0, code));
     word = atomic_load_explicit(&t->state, relaxed);          /* the flags may have changed before the move */
+    if (unlikely(sk_has_cluster) && from == SK_TASK_READY)
+        sk_session.backend->ops->forget((sk_backend *)sk_session.backend, (sk_task_name){ sk_task_id(t) });
     bool queued = sk_flags_of(word) & SK_FLAG_QUEUED, admitted = sk_flags_of(word) & SK_FLAG_ADMITTED;
     bool ours = from != SK_TASK_WAITING || last_link;         /* else links lead to it; the last to fire buries it */
     if (queued && !sk_admit_remove(t->extras))

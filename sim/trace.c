@@ -13,7 +13,7 @@
 #endif
 
 _Atomic bool sk_trace_is_on;
-bool sk_trace_counter;
+bool sk_trace_counter, sk_trace_own_clock;
 
 static int fd = -1;
 static const char *file_path;
@@ -55,7 +55,7 @@ bool sk_trace_open(const char *path, sk_error *err)
 {
     fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     sk_trace_header header = { SK_TRACE_MAGIC, SK_TRACE_VERSION, 0 };
-    sk_trace_counter = counter_is_steady() && !getenv("SKATE_TRACE_CLOCK_NS");
+    sk_trace_counter = counter_is_steady() && !sk_trace_own_clock && !getenv("SKATE_TRACE_CLOCK_NS");
     header.clock = !sk_trace_counter;
     file_path = path;
     write_error = 0;

@@ -28,6 +28,7 @@ typedef struct sk_trace_lane {     /* owner thread only, except that a dying pro
 extern _Atomic bool sk_trace_is_on;     /* set before other threads start; cleared after they ended, or when the program dies */
 #define sk_trace_on atomic_load_explicit(&sk_trace_is_on, relaxed)
 extern bool sk_trace_counter;      /* the clock is the processor's counter, not nanoseconds */
+extern bool sk_trace_own_clock;    /* the backend has a time of its own: nanoseconds only. Set before sk_trace_open */
 
 /* Opens the file. false and *err if it cannot be written; then the run goes on without and the exit says so. */
 bool sk_trace_open(const char *path, sk_error *err);

@@ -36,10 +36,14 @@ enum {
     SK_CAN_ISOLATE = 32,      /* a crash in a task does not end the program */
 };
 
+typedef enum sk_operation { SK_SUBMIT, SK_PUT, SK_GET } sk_operation;
+struct sk_demand;                       /* resources.h */
+
 typedef struct sk_settings {            /* what sk_init found; strings live until close */
     const char *backend;
     int nodes, workers;
     const char *resources, *trace;
+    const char *policy, *cluster, *cost;     /* NULL: not given */
     uint64_t seed;
     size_t store_bytes;
     bool gantt;
@@ -121,6 +125,24 @@ typedef struct sk_backend_ops {
 
     /* Fills in threads, threads_peak, blocked_peak, steals, parks. May be NULL. */
     void (*counts)(sk_backend *self, sk_counts *counts);
+
+    /* ---- Backends with nodes (SK_CAN_NODES); none of these may be NULL there, and they are not called elsewhere. Every task goes to
+     * `ready`, and the backend's scheduler counts cpus and resources. Objects are those with bytes: scalars travel in messages. */
+
+    /* The calling task or driver submits, puts or gets so many bytes: the time it takes. */
+    void (*spend)(sk_backend *self, sk_operation what, size_t bytes);
+    /* A ready task was cancelled: it will not run. */
+    void (*forget)(sk_backend *self, sk_task_name task);
+    /* An object has its bytes, where the calling task or driver is; is gone for good. */
+    void (*sealed)(sk_backend *self, uint64_t object, size_t bytes, bool made_by_task);
+    void (*freed)(sk_backend *self, uint64_t object);
+    /* The calling task or driver needs the bytes where it is. Returns when they are there, or at the deadline (now() or before: only starts
+     * to fetch them): false. */
+    bool (*pull)(sk_backend *self, uint64_t object, int64_t deadline);
+    /* Could it ever run? If not, says why: "asks for 4 cpus, the largest node has 2". node: -1 any. */
+    bool (*is_feasible)(sk_backend *self, const struct sk_demand *demand, int node, char *why, size_t room);
+    size_t (*resources)(sk_backend *self, sk_resource *out, size_t max);
+    size_t (*nodes)(sk_backend *self, sk_node_info *out, size_t max);
 } sk_backend_ops;
 
 struct sk_backend_base {                /* the first member of your struct; filled in by the core before open */
@@ -133,6 +155,7 @@ struct sk_backend_base {                /* the first member of your struct; fill
 /* Runs the task on this thread, as worker number `worker` (0 .. workers-1; ignored for a task that brings its own cpus), to its
  * end. false, and nothing was done, if the name is stale. */
 bool sk_task_run(sk_task_name task, int worker);
+bool sk_task_run_at(sk_task_name task, int node, int worker);     /* the same, on this node; worker: the row of the node it is drawn in */
 bool sk_task_is_ready(sk_task_name task);         /* would sk_task_run run it now? */
 bool sk_task_brings_cpus(sk_task_name task);
 void sk_task_alarm(sk_task_name task);            /* its time may be up: the core looks */
