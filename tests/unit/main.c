@@ -6,13 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-Suite *trace_read_suite(void), *timeline_suite(void), *wire_suite(void), *events_suite(void);
+Suite *trace_read_suite(void), *timeline_suite(void), *wire_suite(void), *events_suite(void),
+    *fiber_suite(void);
 
 static Suite *(*const suites[])(void) = {
     trace_read_suite,
     timeline_suite,
     wire_suite,
     events_suite,
+    fiber_suite,
 };
 
 int main(void)
