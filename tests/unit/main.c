@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 Suite *trace_read_suite(void), *timeline_suite(void), *wire_suite(void), *events_suite(void),
-    *fiber_suite(void), *network_suite(void);
+    *fiber_suite(void), *network_suite(void), *cluster_file_suite(void);
 
 static Suite *(*const suites[])(void) = {
     trace_read_suite,
@@ -16,6 +16,7 @@ static Suite *(*const suites[])(void) = {
     events_suite,
     fiber_suite,
     network_suite,
+    cluster_file_suite,
 };
 
 int main(void)
