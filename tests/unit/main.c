@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 Suite *trace_read_suite(void), *timeline_suite(void), *wire_suite(void), *events_suite(void),
-    *fiber_suite(void), *network_suite(void), *cluster_file_suite(void);
+    *fiber_suite(void), *network_suite(void), *cluster_file_suite(void), *stores_suite(void);
 
 static Suite *(*const suites[])(void) = {
     trace_read_suite,
@@ -17,6 +17,7 @@ static Suite *(*const suites[])(void) = {
     fiber_suite,
     network_suite,
     cluster_file_suite,
+    stores_suite,
 };
 
 int main(void)
