@@ -31,9 +31,9 @@ static inline size_t least_child(const sk_events *q, size_t i, size_t end)
 {
     size_t c = first_child(i), least = c;
     if (likely(c + 4 <= end)) {
-        size_t x = key(&q->heap[c + 1]) < key(&q->heap[c]) ? c + 1 : c;
-        size_t y = key(&q->heap[c + 3]) < key(&q->heap[c + 2]) ? c + 3 : c + 2;
-        return key(&q->heap[y]) < key(&q->heap[x]) ? y : x;
+        size_t x = c + (key(&q->heap[c + 1]) < key(&q->heap[c]));            /* sums, not branches: a guess would be wrong half the time */
+        size_t y = c + 2 + (key(&q->heap[c + 3]) < key(&q->heap[c + 2]));
+        return x + (y - x) * (key(&q->heap[y]) < key(&q->heap[x]));
     }
     for (size_t j = c + 1; j < end; j++)
         if (key(&q->heap[j]) < key(&q->heap[least]))

@@ -327,6 +327,9 @@ static void run_pulls(const char *what, uint32_t n, uint32_t sources, double mos
         next_of[i] = head_of[waiting[i].to];
         head_of[waiting[i].to] = i + 1;
     }
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < n; i++)
+        bytes += 1000 + sk_mix(i) % 1000000;
     pending_n = n;
     clock_t start = clock();
     for (uint32_t i = 0; i < 4096; i++)
@@ -340,6 +343,7 @@ static void run_pulls(const char *what, uint32_t n, uint32_t sources, double mos
                 (double)c.events / n, (double)c.relaxed / n, (double)sk_network_now(big) / 1e9);
     ck_assert_uint_eq(pending_n, 0);
     ck_assert_uint_eq(c.done, n);
+    ck_assert_uint_eq(c.bytes, bytes);
     ck_assert_msg((double)c.events <= most_events * n, "%.2f events a flow", (double)c.events / n);
     sk_network_free(big);
 }
