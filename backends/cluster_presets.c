@@ -224,7 +224,8 @@ char *sk_cluster_spec_write(const sk_cluster_spec *spec, const char *about)
 /* Field by field: there are holes between them. */
 static bool same_kind(const sk_node_kind *a, const sk_node_kind *b)
 {
-    return same_demand(&a->resources, &b->resources) && !strcmp(a->name, b->name) && a->first == b->first && a->count == b->count && a->workers == b->workers
+    return same_demand(&a->resources, &b->resources) && !strcmp(a->name, b->name)
+           && a->first == b->first && a->count == b->count && a->workers == b->workers
            && a->speed == b->speed && a->store_bytes == b->store_bytes && a->disk_bandwidth == b->disk_bandwidth
            && a->bandwidth == b->bandwidth;
 }

@@ -10,7 +10,8 @@
  *
  * What a fiber costs. Addresses: 256 KiB of stack and 64 KiB of guard; they are reserved, not used. Memory: the pages that were
  * touched: one page of stack for a body that waits at once, two or three below a few calls, and about 1 KB of page tables and kernel
- * records. So 10,000 blocked fibers take 50 to 130 MB; a body that went 100 KB deep keeps these until it ends. The kernel lets a process have 65,530 mappings (vm.max_map_count), and a fiber is two: 30,000 fibers is our limit, and
+ * records. So 10,000 blocked fibers take 50 to 130 MB; a body that went 100 KB deep keeps these until it ends. The kernel
+ * lets a process have 65,530 mappings (vm.max_map_count), and a fiber is two: 30,000 fibers are our limit, and
  * sk_fiber_new then returns NULL rather than letting some malloc fail.
  *
  * Stacks of ended fibers are kept, up to 256 of them warm (their pages stay), last in first out; the pages of others go back to the

@@ -55,8 +55,8 @@ int64_t sk_network_next(const sk_network *net);
 void sk_network_advance(sk_network *net, int64_t to, sk_network_done done, void *data);
 int64_t sk_network_now(const sk_network *net);
 
-/* No bytes pass between the two, either way. Flows between them wait for the repair, or, if `lost` is given, end and are reported to it in the order of
- * their starts. Those that start meanwhile wait. Cutting twice needs repairing twice. */
+/* No bytes pass between the two, either way. Flows between them wait for the repair, or, if `lost` is given, end and are
+ * reported to it in the order of their starts. Those that start meanwhile wait. Cutting twice needs repairing twice. */
 void sk_network_cut(sk_network *net, int64_t now, uint32_t a, uint32_t b, sk_network_done lost, void *data);
 void sk_network_repair(sk_network *net, int64_t now, uint32_t a, uint32_t b);
 bool sk_network_is_cut(const sk_network *net, uint32_t a, uint32_t b);

@@ -48,9 +48,11 @@ void sk_stores_init(sk_stores *s, uint32_t nodes);
 void sk_stores_clear(sk_stores *s);
 void sk_store_set(sk_stores *s, uint32_t node, int64_t capacity, int64_t disk_bandwidth);
 
-/* An object's copy comes into a store, pinned once. false: there is no room, and nothing has been changed (report->need, have). Not if it is there. */
+/* An object's copy comes into a store, pinned once. false: there is no room, and nothing has been changed (report->need,
+ * have). Not if it is there. */
 bool sk_store_add(sk_stores *s, int64_t now, uint32_t node, uint64_t object, int64_t size, sk_copy_kind kind, sk_store_report *report);
-/* Somebody uses the copy until sk_store_unpin: brings it back from disk if need be. false: it is on disk and there is no room. It must be there. */
+/* Somebody uses the copy until sk_store_unpin: brings it back from disk if need be. false: it is on disk and there is no room. It
+ * must be there. */
 bool sk_store_pin(sk_stores *s, int64_t now, uint32_t node, uint64_t object, sk_store_report *report);
 void sk_store_unpin(sk_stores *s, uint32_t node, uint64_t object);
 /* The copy is gone, pinned or not, also from disk: its object was freed. false: it was not there. */
