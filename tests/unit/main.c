@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 Suite *trace_read_suite(void), *timeline_suite(void), *wire_suite(void), *cluster_suite(void), *cluster_runs_suite(void);
+Suite *trace_read_suite(void), *timeline_suite(void), *wire_suite(void), *events_suite(void),
+    *fiber_suite(void), *network_suite(void), *cluster_file_suite(void), *stores_suite(void);
 
 static Suite *(*const suites[])(void) = {
     trace_read_suite,
@@ -14,6 +16,11 @@ static Suite *(*const suites[])(void) = {
     wire_suite,
     cluster_suite,
     cluster_runs_suite,
+    events_suite,
+    fiber_suite,
+    network_suite,
+    cluster_file_suite,
+    stores_suite,
 };
 
 int main(void)
