@@ -4,6 +4,6 @@
 
 #include <skate/backend.h>
 
-extern const sk_backend_ops sk_backend_serial, sk_backend_threads;
+extern const sk_backend_ops sk_backend_serial, sk_backend_threads, sk_backend_virtual;
 
 #endif

@@ -452,8 +452,7 @@ void sk_say_at(sk_site *site, const char *format, ...)
     va_end(ap);
     sk_lane *lane = sk_lane_get("sk_say", site);
     printf("[%9.6f] %s\n", lane->port->now(), text);
-    if (sk_trace_on)
-        sk_trace_text(&lane->trace, SK_TRACE_SAY, 0, &lane->frame->id, 1, (const char *[]){ text }, 1);
+    lane->port->say(text);
 }
 
 /* ---- arrays ---- */

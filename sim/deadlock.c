@@ -31,6 +31,11 @@ static void collect_waits(sk_wait *wait, void *data)
         waits[nwaits++] = w;
 }
 
+static void collect_of_strand(sk_strand *strand, void *data)
+{
+    collect_waits(atomic_load_explicit(&strand->waiting, relaxed), data);
+}
+
 static void collect(sk_lane *lane, void *data)
 {
     size_t *free_agents = data;
@@ -165,7 +170,7 @@ size_t sk_deadlock(void)
     size_t ended = 0, free_agents = 0, lanes = 0;
     nwaits = 0;
     sk_lanes_visit(collect, &free_agents);
-    sk_strands_visit(collect_waits, NULL);
+    sk_strands_visit(collect_of_strand, NULL);
     sk_lanes_visit(count_lane, &lanes);
     bool promises_may_come = !sk_session.draining && (free_agents || unknown_threads(lanes));
     for (int tasks = 1; tasks >= 0 && !ended; tasks--)
@@ -187,7 +192,7 @@ size_t sk_deadlock(void)
             }
             w->message = text;
             if (sk_trace_on)
-                sk_trace_text(&sk_lane_self->trace, SK_TRACE_NOTE, 0, NULL, 0, (const char *[]){ text }, 1);
+                sk_trace_text(sk_lane_self->trace, SK_TRACE_NOTE, 0, NULL, 0, (const char *[]){ text }, 1);
             ended++;
         }
     /* All is described: only now may they go on. Once one is awake, it may end the waits of others, so none is looked at any more. */

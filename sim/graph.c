@@ -45,11 +45,11 @@ static sk_extras *make_extras(const sk_fn *fn, const sk_options *o, sk_site *sit
 
 __attribute__((noinline, cold)) static void trace_new(sk_lane *lane, sk_task *t, uint64_t name, const sk_ref *refs)
 {
-    uint64_t site = sk_trace_site(&lane->trace, t->site);
+    uint64_t site = sk_trace_site(lane->trace, t->site);
     unsigned deps = 0;
     for (unsigned i = 0; i < t->nargs; i++)
         deps += sk_slot_is_pending(&t->args[i]);
-    uint64_t *w = sk_trace_record_at(&lane->trace, sk_trace_tick(), SK_TRACE_TASK_NEW, (unsigned)t->nreturns << 4 | deps,
+    uint64_t *w = sk_trace_record_at(lane->trace, sk_trace_tick(), SK_TRACE_TASK_NEW, (unsigned)t->nreturns << 4 | deps,
                                      3 + t->nreturns + deps);
     *w++ = name;
     *w++ = (uint64_t)t->fn->index << 32 | site;
@@ -61,7 +61,7 @@ __attribute__((noinline, cold)) static void trace_new(sk_lane *lane, sk_task *t,
             *w++ = sk_object_id(t->args[i].pending.object);
     if (t->extras) {
         uint64_t words[2] = { name, (uint64_t)t->extras->demand.cpus << 32 | (uint32_t)t->extras->priority };
-        sk_trace_text(&lane->trace, SK_TRACE_TASK_ASKS, 0, words, 2,
+        sk_trace_text(lane->trace, SK_TRACE_TASK_ASKS, 0, words, 2,
                       (const char *[]){ t->extras->name ? t->extras->name : "", t->extras->resources ? t->extras->resources : "" }, 2);
     }
 }
@@ -239,7 +239,7 @@ static sk_code get(sk_ref ref, double timeout_s, sk_value *value, sk_failure **w
     }
     if (unlikely(sk_has_cluster)) {
         spend(SK_GET, &o->value, 1);
-        if (sk_type_has_blob(o->value.type)
+        if (sk_value_has_bytes(&o->value)
             && !sk_session.backend->ops->pull((sk_backend *)sk_session.backend, sk_object_id(o),
                                               timeout_s >= SK_FOREVER ? SK_NEVER : sk_wait_deadline_from(timeout_s)))
             return SK_TIMEOUT;
@@ -255,7 +255,7 @@ __attribute__((noinline, cold)) static void start_to_fetch(const sk_ref *refs, s
 {
     for (size_t i = 0; i < n; i++) {
         sk_object *o = sk_pool_at(&sk_object_pool, (uint32_t)refs[i].id);
-        if (sk_object_state_of(o) == SK_OBJECT_READY && sk_type_has_blob(o->value.type))
+        if (sk_object_state_of(o) == SK_OBJECT_READY && sk_value_has_bytes(&o->value))
             sk_session.backend->ops->pull((sk_backend *)sk_session.backend, sk_object_id(o), 0);
     }
 }
@@ -570,9 +570,16 @@ static size_t print_refs(void)
     return total;
 }
 
+static void say(const char *text)
+{
+    sk_lane *lane = sk_lane_self;
+    if (sk_trace_on)
+        sk_trace_text(lane->trace, SK_TRACE_SAY, 0, &lane->frame->id, 1, &text, 1);
+}
+
 /* ---- the table ---- */
 
 const sk_port sk_graph_port = {
     submit, put, promise, fulfil, get, wait_for, waiter_new, waiter_next, waiter_free, cancel, drop, dup_ref, scope_begin,
-    scope_end, sleep_for, compute, now, cancelled, sk_session_counts, resources, nodes, print_refs, hold, let_go,
+    scope_end, sleep_for, compute, now, cancelled, sk_session_counts, resources, nodes, print_refs, hold, let_go, say,
 };

@@ -58,6 +58,8 @@ static void free_signal_stack(sk_lane *lane)
         free(lane->signal_stack);
 }
 
+static sk_trace_lane common_trace;         /* of all lanes, where one thread at a time has the turn */
+
 static sk_lane *new_lane(bool is_worker)
 {
     sk_lane *lane = aligned_alloc(64, (sizeof *lane + 63) & ~(size_t)63);
@@ -65,7 +67,8 @@ static sk_lane *new_lane(bool is_worker)
         abort();
     memset(lane, 0, sizeof *lane);
     lane->frame = &lane->driver;
-    lane->port = &sk_graph_port;
+    lane->port = is_worker ? &sk_graph_port : sk_local_port();
+    lane->trace = sk_session.backend->ops->enter ? &common_trace : &lane->own_trace;
     uint64_t before = is_worker ? 0 : atomic_fetch_add_explicit(&sk_session.program_threads, 1, relaxed);
     uint64_t seed = sk_mix(sk_session.settings.seed + 0xd1342543de82ef95u * before);     /* each thread of the program draws its own numbers */
     lane->driver = (sk_frame){ .seed = seed, .random = seed, .worker = -1 };
@@ -93,7 +96,7 @@ sk_lane *sk_lane_make(const char *what, const sk_site *site) { return make(what,
 
 /* ---- strands ---- */
 
-static sk_strand *blocked;                 /* the backend's own lock, or its one thread, guards the list */
+static sk_strand *strands;                 /* who has the turn guards the list */
 
 sk_lane *sk_lane_new_for_fibers(void)
 {
@@ -113,42 +116,34 @@ void sk_strand_init(sk_strand *strand, sk_lane *lane, void *thread, char *stack_
     strand->handles = malloc(16 * sizeof *strand->handles);
     if (!strand->handles)
         abort();
+    strand->after = strands;
+    if (strands)
+        strands->before = strand;
+    strands = strand;
 }
 
 void sk_strand_clear(sk_strand *strand)
 {
+    *(strand->before ? &strand->before->after : &strands) = strand->after;
+    if (strand->after)
+        strand->after->before = strand->before;
     free(strand->handles);
     free(strand->scratch);
 }
 
 void sk_strand_exchange(sk_lane *lane, sk_strand *strand)
 {
-    enum { SIZE = offsetof(sk_strand, next) };
+    enum { SIZE = offsetof(sk_strand, after) };
     char had[SIZE];
     memcpy(had, (void *)lane, SIZE);
     memcpy((void *)lane, (void *)strand, SIZE);
     memcpy((void *)strand, had, SIZE);
 }
 
-void sk_strand_set_blocked(sk_strand *strand, bool is)
+void sk_strands_visit(void (*visit)(sk_strand *, void *), void *data)
 {
-    if (is) {
-        strand->before = NULL;
-        strand->next = blocked;
-        if (blocked)
-            blocked->before = strand;
-        blocked = strand;
-        return;
-    }
-    *(strand->before ? &strand->before->next : &blocked) = strand->next;
-    if (strand->next)
-        strand->next->before = strand->before;
-}
-
-void sk_strands_visit(void (*visit)(struct sk_wait *, void *), void *data)
-{
-    for (sk_strand *s = blocked; s; s = s->next)
-        visit(atomic_load_explicit(&s->waiting, relaxed), data);
+    for (sk_strand *s = strands; s; s = s->after)
+        visit(s, data);
 }
 
 /* ---- all lanes ---- */
@@ -191,6 +186,15 @@ void sk_lanes_sum(sk_lane *sum)
     pthread_mutex_unlock(&lock);
 }
 
+static void free_trace(sk_trace_lane *t)
+{
+    if (sk_trace_on)
+        sk_trace_free(t);
+    else
+        free(t->buffer);
+    *t = (sk_trace_lane){ 0 };
+}
+
 void sk_lane_free(sk_lane *lane)
 {
     if (!lane->is_worker && !sk_session.ending && lane->thread && sk_session.backend->ops->thread_gone)
@@ -210,10 +214,7 @@ void sk_lane_free(sk_lane *lane)
     sk_pool_flush(&sk_task_pool, &lane->tasks);
     sk_pool_flush(&sk_big_task_pool, &lane->big_tasks);
     sk_store_flush(lane);
-    if (sk_trace_on)
-        sk_trace_free(&lane->trace);
-    else
-        free(lane->trace.buffer);
+    free_trace(&lane->own_trace);
     pthread_mutex_lock(&lock);
     for (sk_lane **at = &lanes; *at; at = &(*at)->next)
         if (*at == lane) {
@@ -240,6 +241,7 @@ void sk_lanes_free_all(void)
     while (lanes->next)                            /* the driver's own is the last: it frees what the others held */
         sk_lane_free(lanes == sk_lane_self ? lanes->next : lanes);
     sk_lane_free(lanes);
+    free_trace(&common_trace);
     free(gone.handles);
     gone = (sk_lane){ .frame = &gone.driver };
 }

@@ -60,7 +60,7 @@ typedef struct sk_temp { struct sk_temp *below; sk_frame *frame; uint64_t data[]
     _Atomic(struct sk_wait *) waiting;              /* the innermost wait it is blocked in */                 \
     _Atomic(void *) thread;    /* the backend's; the owner writes it, who wakes all lanes reads it */
 
-typedef struct sk_strand { SK_STRAND struct sk_strand *next, *before; } sk_strand;     /* a list of those that are blocked */
+typedef struct sk_strand { SK_STRAND struct sk_strand *after, *before; } sk_strand;     /* a list of all */
 
 typedef struct sk_lane {
     SK_STRAND                      /* first: see sk_strand_enter */
@@ -75,7 +75,9 @@ typedef struct sk_lane {
     void *signal_stack;                             /* for a stack overflow; owned */
     void *dying;                                    /* objects to free, see sk_object_free */
     bool freeing;
-    sk_trace_lane trace;
+    sk_task *failing;                               /* tasks to fail, see sk_task_all_there */
+    bool is_failing;
+    sk_trace_lane *trace, own_trace;                /* trace: its own, or where all that happens has one order, everybody's */
     sk_error boxing_error;
 
     _Atomic int32_t running;                       /* ordinary tasks that run on it and are not blocked: 0 or 1 */
@@ -96,10 +98,9 @@ static inline sk_lane *sk_lane_get(const char *what, const sk_site *site)
 sk_lane *sk_lane_new_for_fibers(void);         /* of no thread; the caller makes it sk_lane_self while it runs fibers */
 void sk_strand_init(sk_strand *strand, sk_lane *lane, void *thread, char *stack_floor);
 void sk_strand_clear(sk_strand *strand);
-/* Exchanges the lane's strand and this one: on the way into a fiber, and on the way out. `blocked`: it waits, sk_deadlock looks at it. */
+/* Exchanges the lane's strand and this one: on the way into a fiber, and on the way out. */
 void sk_strand_exchange(sk_lane *lane, sk_strand *strand);
-void sk_strand_set_blocked(sk_strand *strand, bool blocked);
-void sk_strands_visit(void (*visit)(struct sk_wait *, void *), void *data);      /* the waits of blocked ones */
+void sk_strands_visit(void (*visit)(sk_strand *, void *), void *data);      /* those between init and clear that do not run */
 void sk_lane_free(sk_lane *lane);              /* of the calling thread, or of one that has ended */
 void sk_lanes_free_all(void);
 void sk_lanes_visit(void (*visit)(sk_lane *, void *), void *data);      /* under the lock of the list */

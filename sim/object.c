@@ -13,8 +13,8 @@ __attribute__((noinline, cold))
 static void trace_move(sk_lane *lane, sk_object *o, sk_object_state from, sk_object_state to)
 {
     bool ready = to == SK_OBJECT_READY, born = from == SK_OBJECT_NONE;
-    uint64_t site = born ? (uint64_t)sk_trace_site(&lane->trace, o->site) << 32 : 0;
-    uint64_t *w = sk_trace_record_at(&lane->trace, sk_trace_tick(), SK_TRACE_OBJECT, from << 4 | to, 1 + 2 * ready + 2 * born);
+    uint64_t site = born ? (uint64_t)sk_trace_site(lane->trace, o->site) << 32 : 0;
+    uint64_t *w = sk_trace_record_at(lane->trace, sk_trace_tick(), SK_TRACE_OBJECT, from << 4 | to, 1 + 2 * ready + 2 * born);
     *w++ = sk_object_id(o);
     if (ready) {
         *w++ = o->value.type << 56 | sk_value_bytes(&o->value);
@@ -55,13 +55,13 @@ sk_object *sk_object_new(sk_lane *lane, uint64_t producer, uint64_t maker, sk_si
 
 __attribute__((noinline, cold)) static void tell_sealed(sk_object *o)
 {
-    if (sk_type_has_blob(o->value.type))
+    if (sk_value_has_bytes(&o->value))
         sk_session.backend->ops->sealed((sk_backend *)sk_session.backend, sk_object_id(o), sk_value_bytes(&o->value), o->producer != 0);
 }
 
 __attribute__((noinline, cold)) static void tell_freed(sk_object *o)
 {
-    if (atomic_load_explicit(&o->state, relaxed) == SK_OBJECT_READY && sk_type_has_blob(o->value.type) && !sk_session.ending)
+    if (atomic_load_explicit(&o->state, relaxed) == SK_OBJECT_READY && sk_value_has_bytes(&o->value) && !sk_session.ending)
         sk_session.backend->ops->freed((sk_backend *)sk_session.backend, sk_object_id(o));
 }
 

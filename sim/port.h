@@ -42,8 +42,11 @@ typedef struct sk_port {
     /* A ref that a blob contains gets or loses a handle. hold: false if the ref is not live. */
     bool   (*hold)(sk_ref ref);
     void   (*release)(sk_ref ref);
+    void   (*say)(const char *text);      /* for the log */
 } sk_port;
 
-extern const sk_port sk_graph_port;
+extern const sk_port sk_graph_port;      /* graph.c; for tasks */
+extern const sk_port sk_turn_port;       /* turns.c */
+const sk_port *sk_local_port(void);      /* for threads of the program: one of the two */
 
 #endif

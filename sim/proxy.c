@@ -455,7 +455,8 @@ static void compute(double units, sk_site *site)
     ask(mine(), &(sk_msg){ .type = SK_WIRE_COMPUTE, .site = site, .seconds = units }, SK_WIRE_DONE);
 }
 
-static double now(void)       { return sk_graph_port.now(); }
+static double now(void)       { return sk_local_port()->now(); }
+static void say(const char *text) { sk_local_port()->say(text); }
 static bool cancelled(void)   { return ask(mine(), &(sk_msg){ .type = SK_WIRE_CANCELLED }, SK_WIRE_ANSWER)->word; }
 static size_t print_refs(void) { return ask(mine(), &(sk_msg){ .type = SK_WIRE_PRINT_REFS }, SK_WIRE_ANSWER)->word; }
 static sk_counts counts(void) { return ask(mine(), &(sk_msg){ .type = SK_WIRE_COUNTS }, SK_WIRE_COUNTED)->counts; }
@@ -484,7 +485,7 @@ static size_t nodes(sk_node_info *out, size_t max)
 
 const sk_port sk_proxy_port = {
     submit, put, promise, fulfil, get, wait_for, waiter_new, waiter_next, waiter_free, cancel, drop, dup_ref, scope_begin,
-    scope_end, sleep_for, compute, now, cancelled, counts, resources, nodes, print_refs, hold, release_ref,
+    scope_end, sleep_for, compute, now, cancelled, counts, resources, nodes, print_refs, hold, release_ref, say,
 };
 
 /* ---- start and stop ---- */
@@ -578,7 +579,7 @@ void sk_proxy_stop(void)
     ask(p, &(sk_msg){ .type = SK_WIRE_BYE }, SK_WIRE_DONE);
     pthread_join(p->server, NULL);
     close(p->wire.fd);
-    lane->port = &sk_graph_port;
+    lane->port = sk_local_port();
     lane->port_data = NULL;
     lane->is_worker = p->was_worker;
     lane->thread = p->thread;

@@ -104,7 +104,7 @@ static uint64_t name_of(void *data, sk_ref object, bool in_list)
         id = SK_WIRE_FOUND + ++s->last_found;
         bind(s, id, object);
     }
-    if (in_list && sk_graph_port.hold(object))
+    if (in_list && sk_local_port()->hold(object))
         g_hash_table_insert(s->given, KEY(id), GSIZE_TO_POINTER(GPOINTER_TO_SIZE(g_hash_table_lookup(s->given, KEY(id))) + 1));
     return id | duplicate;
 }
@@ -121,7 +121,7 @@ static void take_back(server *s, uint64_t id)
         g_hash_table_remove(s->given, KEY(id));
     else
         g_hash_table_insert(s->given, KEY(id), GSIZE_TO_POINTER(n - 1));
-    sk_graph_port.release(object_of(s, id));
+    sk_local_port()->release(object_of(s, id));
 }
 
 static void name_objects(const server *s, sk_ref *refs, size_t n)
@@ -208,7 +208,7 @@ static void scope_end(server *s)
     }
     sk_mark mark = g_array_index(s->marks, sk_mark, s->marks->len - 1);
     g_array_set_size(s->marks, s->marks->len - 1);
-    sk_graph_port.scope_end(&mark);
+    sk_local_port()->scope_end(&mark);
 }
 
 static void waiter_new(server *s, sk_msg *m)
@@ -219,14 +219,14 @@ static void waiter_new(server *s, sk_msg *m)
     }
     name_objects(s, m->refs, m->nrefs);
     served_waiter *w = g_new(served_waiter, 1);
-    *w = (served_waiter){ sk_graph_port.waiter_new(m->refs, m->nrefs, m->site), m->nrefs };
+    *w = (served_waiter){ sk_local_port()->waiter_new(m->refs, m->nrefs, m->site), m->nrefs };
     g_hash_table_insert(s->waiters, GUINT_TO_POINTER(m->number), w);
 }
 
 static void free_waiter(gpointer data)
 {
     served_waiter *w = data;
-    sk_graph_port.waiter_free(w->impl);
+    sk_local_port()->waiter_free(w->impl);
     g_free(w);
 }
 
@@ -244,12 +244,12 @@ static bool make_call(server *s, sk_msg *m)
             name_new(s, sk_promise_at(m->site));
         break;
     case SK_WIRE_FULFIL:      fulfil(s, m); break;
-    case SK_WIRE_CANCEL:      sk_graph_port.cancel(object_of(s, m->id), m->flag & (SK_FORCE | SK_ONLY_THIS), m->site); break;
-    case SK_WIRE_DROP:        sk_graph_port.drop(object_of(s, m->id), m->site, call); break;
-    case SK_WIRE_DUP:         sk_graph_port.dup(object_of(s, m->id), m->site, call); break;
+    case SK_WIRE_CANCEL:      sk_local_port()->cancel(object_of(s, m->id), m->flag & (SK_FORCE | SK_ONLY_THIS), m->site); break;
+    case SK_WIRE_DROP:        sk_local_port()->drop(object_of(s, m->id), m->site, call); break;
+    case SK_WIRE_DUP:         sk_local_port()->dup(object_of(s, m->id), m->site, call); break;
     case SK_WIRE_RELEASE:     take_back(s, m->id); break;
     case SK_WIRE_SCOPE_BEGIN:
-        sk_graph_port.scope_begin(&mark);
+        sk_local_port()->scope_begin(&mark);
         g_array_append_val(s->marks, mark);
         break;
     case SK_WIRE_SCOPE_END:   scope_end(s); break;
@@ -268,7 +268,7 @@ static bool make_call(server *s, sk_msg *m)
 static void get(const server *s, const sk_msg *m, sk_msg *a)
 {
     a->type = SK_WIRE_GOT;
-    a->code = sk_graph_port.get(object_of(s, m->id), m->seconds, &a->values[0], &a->failure, m->site, m->text ? m->text : "?");
+    a->code = sk_local_port()->get(object_of(s, m->id), m->seconds, &a->values[0], &a->failure, m->site, m->text ? m->text : "?");
 }
 
 /* `ready` is the caller's to free. */
@@ -282,7 +282,7 @@ static void wait_for(server *s, const sk_msg *m, sk_msg *a, uint8_t **ready)
     size_t count = 0, failed = 0;
     *ready = g_malloc0(m->nrefs);
     name_objects(s, m->refs, m->nrefs);
-    a->code = sk_graph_port.wait(m->refs, m->nrefs, m->word, m->seconds, m->flag, *ready, &count, &failed, &a->failure, m->site,
+    a->code = sk_local_port()->wait(m->refs, m->nrefs, m->word, m->seconds, m->flag, *ready, &count, &failed, &a->failure, m->site,
                                  m->text ? m->text : "?");
     a->number = (uint32_t)count;
     a->word = failed;
@@ -299,7 +299,7 @@ static void waiter_next(server *s, const sk_msg *m, sk_msg *a)
         refuse(s, "WAITER_NEXT of no waiter, or of one that has handed out all");
         return;
     }
-    a->code = sk_graph_port.waiter_next(w->impl, m->seconds, &index, m->site);
+    a->code = sk_local_port()->waiter_next(w->impl, m->seconds, &index, m->site);
     w->left -= a->code == SK_OK;
     a->number = (uint32_t)index;
 }
@@ -320,19 +320,19 @@ static void answer_to(server *s, sk_msg *m)
     case SK_WIRE_GET:         get(s, m, a); break;
     case SK_WIRE_WAIT:        wait_for(s, m, a, &ready); break;
     case SK_WIRE_WAITER_NEXT: waiter_next(s, m, a); break;
-    case SK_WIRE_SLEEP:       sk_graph_port.sleep(m->seconds, m->site); break;
-    case SK_WIRE_COMPUTE:     sk_graph_port.compute(m->seconds, m->site); break;
-    case SK_WIRE_CANCELLED:   a->type = SK_WIRE_ANSWER; a->word = sk_graph_port.cancelled(); break;
-    case SK_WIRE_PRINT_REFS:  a->type = SK_WIRE_ANSWER; a->word = sk_graph_port.print_refs(); break;
-    case SK_WIRE_COUNTS:      a->type = SK_WIRE_COUNTED; a->counts = sk_graph_port.counts(); break;
+    case SK_WIRE_SLEEP:       sk_local_port()->sleep(m->seconds, m->site); break;
+    case SK_WIRE_COMPUTE:     sk_local_port()->compute(m->seconds, m->site); break;
+    case SK_WIRE_CANCELLED:   a->type = SK_WIRE_ANSWER; a->word = sk_local_port()->cancelled(); break;
+    case SK_WIRE_PRINT_REFS:  a->type = SK_WIRE_ANSWER; a->word = sk_local_port()->print_refs(); break;
+    case SK_WIRE_COUNTS:      a->type = SK_WIRE_COUNTED; a->counts = sk_local_port()->counts(); break;
     case SK_WIRE_RESOURCES:
         a->type = SK_WIRE_RESOURCED;
-        a->word = sk_graph_port.resources(resources, SK_WIRE_MAX_ITEMS);
+        a->word = sk_local_port()->resources(resources, SK_WIRE_MAX_ITEMS);
         a->nitems = MIN(a->word, SK_WIRE_MAX_ITEMS);
         break;
     case SK_WIRE_NODES:
         a->type = SK_WIRE_NODED;
-        a->word = sk_graph_port.nodes(nodes, SK_WIRE_MAX_ITEMS);
+        a->word = sk_local_port()->nodes(nodes, SK_WIRE_MAX_ITEMS);
         a->nitems = MIN(a->word, SK_WIRE_MAX_ITEMS);
         break;
     case SK_WIRE_PING:        break;
@@ -398,7 +398,7 @@ static void drop_all(server *s, bool said_goodbye)
     g_hash_table_iter_init(&it, s->given);
     while (g_hash_table_iter_next(&it, &key, &value))
         for (size_t n = GPOINTER_TO_SIZE(value); n > 0; n--)
-            sk_graph_port.release(object_of(s, (uint64_t)(uintptr_t)key));
+            sk_local_port()->release(object_of(s, (uint64_t)(uintptr_t)key));
     lane->driver.handles = said_goodbye ? lane->nhandles : 0;
     lane->driver.scopes = 0;
     sk_frame_end(lane, &lane->driver);

@@ -93,7 +93,7 @@ static void sk_node_move(sk_node_state from, sk_node_state to)
         sk_die(NULL, NULL, 1, "skate is wrong: node 0 moves from %d to %d, but is %d", from, to, node_state);
     node_state = to;
     if (sk_trace_on)
-        *sk_trace_record_at(&sk_lane_self->trace, sk_trace_tick(), SK_TRACE_NODE, from << 4 | to, 1) = (uint32_t)sk_session.settings.workers;
+        *sk_trace_record_at(sk_lane_self->trace, sk_trace_tick(), SK_TRACE_NODE, from << 4 | to, 1) = (uint32_t)sk_session.settings.workers;
 }
 
 /* ---- ending by force ---- */
@@ -111,17 +111,28 @@ static void say(const char *format, ...)
         return;
 }
 
+SK_NO_TSAN static void print_frames(sk_frame *f)
+{
+    for (; f && f->task; f = f->below)
+        say("  %s, submitted at %s:%d\n", sk_task_name_of(f->task), f->task->site->file, f->task->site->line);
+}
+
 SK_NO_TSAN static void print_running(sk_lane *lane, void *data)
 {
     (void)data;
-    for (sk_frame *f = lane->frame; f && f->task; f = f->below)
-        say("  %s, submitted at %s:%d\n", sk_task_name_of(f->task), f->task->site->file, f->task->site->line);
+    print_frames(lane->frame);
+}
+
+SK_NO_TSAN static void print_strand(sk_strand *strand, void *data)
+{
+    (void)data;
+    print_frames(strand->frame);
 }
 
 static void flush_lane(sk_lane *lane, void *data)
 {
     (void)data;
-    sk_trace_flush_dying(&lane->trace);
+    sk_trace_flush_dying(lane->trace);
 }
 
 static void write_out(void)
@@ -149,6 +160,7 @@ static void on_interrupt(int sig)
         _exit(128 + sig);
     say("\nskate: interrupted; running were:\n");
     sk_lanes_visit_dying(print_running, NULL);
+    sk_strands_visit(print_strand, NULL);
     write_out();
     signal(sig, SIG_DFL);
     raise(sig);
@@ -188,7 +200,7 @@ static void handle(const int *signals, size_t n, void (*handler)(int), bool on)
 static void trace_begin(int argc, char **argv)
 {
     const sk_settings *s = &sk_session.settings;
-    sk_trace_lane *t = &sk_lane_self->trace;
+    sk_trace_lane *t = sk_lane_self->trace;
     char number[32];
     const char *program = argc > 0 ? argv[0] : program_invocation_name;
 #define INFO(key, value) sk_trace_text(t, SK_TRACE_INFO, 0, NULL, 0, (const char *[]){ key, value }, 2)

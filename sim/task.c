@@ -96,7 +96,7 @@ void sk_task_trace(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state
 {
     bool has_word = to == SK_TASK_RUNNING || to == SK_TASK_FAILED || to == SK_TASK_CANCELLED;
     uint32_t number = t->big ? sk_pool_number(&sk_big_task_pool, t) | SK_BIG_TASK : sk_pool_number(&sk_task_pool, t);
-    uint64_t *w = sk_trace_record_at(&lane->trace, tick ? tick : sk_trace_tick(), SK_TRACE_TASK, from << 4 | to, 1 + has_word);
+    uint64_t *w = sk_trace_record_at(lane->trace, tick ? tick : sk_trace_tick(), SK_TRACE_TASK, from << 4 | to, 1 + has_word);
     w[0] = (uint64_t)generation << 32 | number;
     if (has_word)
         w[1] = trace_word;
@@ -125,16 +125,32 @@ static bool make_ready(sk_lane *lane, sk_task *t, uint64_t name, sk_task_state f
     return true;
 }
 
+/* Failing a task fails those that wait for it, and so on: a loop, so that a long chain does not eat the stack. */
+static void fail_for_argument(sk_lane *lane, sk_task *t, unsigned argument)
+{
+    t->seed = (uint64_t)(uintptr_t)lane->failing;              /* the task will not run: its seed is free for a link */
+    t->attempts = (uint8_t)argument;
+    lane->failing = t;
+    if (lane->is_failing)
+        return;
+    lane->is_failing = true;
+    while ((t = lane->failing)) {
+        lane->failing = (sk_task *)(uintptr_t)t->seed;
+        char text[40];
+        snprintf(text, sizeof text, "argument %u failed", t->attempts + 1u);
+        sk_failure *cause = sk_failure_ref(sk_object_failure(t->args[t->attempts].pending.object));
+        if (!never(lane, t, sk_generation_of(atomic_load_explicit(&t->state, relaxed)), SK_TASK_FAILED, SK_TASK, text, cause, true))
+            sk_task_bury_cancelled(lane, t);
+    }
+    lane->is_failing = false;
+}
+
 void sk_task_all_there(sk_lane *lane, sk_task *t)
 {
     for (unsigned i = 0; i < t->nargs; i++) {
         sk_slot *s = &t->args[i];
         if (unlikely(sk_slot_is_pending(s) && sk_object_state_of(s->pending.object) == SK_OBJECT_FAILED)) {
-            char text[40];
-            snprintf(text, sizeof text, "argument %u failed", i + 1);
-            sk_failure *cause = sk_failure_ref(sk_object_failure(s->pending.object));
-            if (!never(lane, t, sk_generation_of(atomic_load_explicit(&t->state, relaxed)), SK_TASK_FAILED, SK_TASK, text, cause, true))
-                sk_task_bury_cancelled(lane, t);
+            fail_for_argument(lane, t, i);
             return;
         }
     }

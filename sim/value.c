@@ -249,5 +249,5 @@ void sk_value_store(const sk_value *v, sk_type type, void *out)
 
 size_t sk_value_bytes(const sk_value *v)
 {
-    return sk_type_has_blob(v->type) ? v->blob->size : v->type == SK_T_NONE ? 0 : 8;
+    return sk_type_has_blob(v->type) ? (v->blob ? v->blob->size : 0) : v->type == SK_T_NONE ? 0 : 8;
 }

@@ -44,6 +44,8 @@ const char *sk_type_name(sk_type type);           /* "int64_t" */
 const char *sk_dtype_name(sk_dtype dtype);
 size_t sk_dtype_size(sk_dtype dtype);
 size_t sk_value_bytes(const sk_value *v);
+/* Does it have bytes of its own that must be moved? Scalars and empty things travel in messages. */
+static inline bool sk_value_has_bytes(const sk_value *v) { return sk_type_has_blob(v->type) && v->blob && v->blob->size > 0; }
 
 /* May a value arrive at a place of this type? If not, *why says why ("5000000000 does not fit int"). */
 bool sk_value_fits(const sk_value *v, sk_type type, char *why, size_t room);

@@ -93,8 +93,8 @@ int64_t sk_wait_deadline_from(double timeout_s)
 
 __attribute__((noinline, cold)) static void trace_begin(sk_lane *lane, sk_site *site, sk_trace_wait how, int64_t need, size_t given, uint64_t object)
 {
-    uint64_t at = (uint64_t)sk_trace_site(&lane->trace, site) << 32;
-    uint64_t *w = sk_trace_record_at(&lane->trace, sk_trace_tick(), SK_TRACE_WAIT, how, 4);
+    uint64_t at = (uint64_t)sk_trace_site(lane->trace, site) << 32;
+    uint64_t *w = sk_trace_record_at(lane->trace, sk_trace_tick(), SK_TRACE_WAIT, how, 4);
     w[0] = lane->frame->id;
     w[1] = (uint64_t)(need < 0 ? 0 : need > UINT32_MAX ? UINT32_MAX : need) << 32 | (uint32_t)given;
     w[2] = at;
@@ -103,7 +103,7 @@ __attribute__((noinline, cold)) static void trace_begin(sk_lane *lane, sk_site *
 
 __attribute__((noinline, cold)) static void trace_end(sk_lane *lane, sk_trace_wait how, uint64_t ready, int code)
 {
-    uint64_t *w = sk_trace_record_at(&lane->trace, sk_trace_tick(), SK_TRACE_WAIT_END, how, 3);
+    uint64_t *w = sk_trace_record_at(lane->trace, sk_trace_tick(), SK_TRACE_WAIT_END, how, 3);
     w[0] = lane->frame->id;
     w[1] = ready;
     w[2] = (uint64_t)code;

@@ -126,6 +126,11 @@ typedef struct sk_backend_ops {
     /* Fills in threads, threads_peak, blocked_peak, steals, parks. May be NULL. */
     void (*counts)(sk_backend *self, sk_counts *counts);
 
+    /* Every call from a thread of the program is between these two: for backends that let one thread at a time. Calls may nest. Both NULL: all
+     * threads call at once. */
+    void (*enter)(sk_backend *self);
+    void (*leave)(sk_backend *self);
+
     /* ---- Backends with nodes (SK_CAN_NODES); none of these may be NULL there, and they are not called elsewhere. Every task goes to
      * `ready`, and the backend's scheduler counts cpus and resources. Objects are those with bytes: scalars travel in messages. */
 

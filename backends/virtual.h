@@ -1,0 +1,103 @@
+/* virtual.h -- the simulated cluster: what its parts share. See virtual.c for the idea. */
+#ifndef SK_VIRTUAL_H
+#define SK_VIRTUAL_H
+
+#include "cluster.h"
+#include "cluster_file.h"
+#include "events.h"
+#include "fiber.h"
+#include "lane.h"
+#include "network.h"
+#include "stores.h"
+
+#include <pthread.h>
+
+/* Who can wait for a time or for bytes: a running task, or a thread of the program in a call. */
+typedef struct agent {
+    struct run *run;                   /* NULL: the program's */
+    uint32_t handle;                   /* of its one event: the time it waits for */
+    bool due;                          /* that time has come */
+    uint64_t pulls;                    /* the object it waits for the bytes of; 0: none */
+    int node;
+    struct agent *next;                /* of those that wait for bytes, or of the free ones */
+    int64_t polled_at;                 /* the instant at which it polls, and how often it has */
+    unsigned polls;
+} agent;
+
+/* One attempt of a task, on a fiber of its own. */
+typedef struct run {
+    agent agent;
+    uint64_t task, attempt;
+    int worker;
+    sk_fiber *fiber;
+    sk_strand strand;
+    int64_t began;
+    bool again;                        /* it is to be tried again */
+    bool runnable, ended;              /* runnable: in the queue of those that go on at this instant */
+    struct run *next;                  /* of that queue, or of the free ones */
+} run;
+
+enum { EVENT_AGENT, EVENT_READY, EVENT_ALARM, EVENT_SEND };
+
+typedef struct fetch { uint64_t object, attempt; int64_t bytes; int from, node; uint32_t next_free; } fetch;
+
+typedef struct vcluster {
+    struct sk_backend_base base;
+    pthread_mutex_t turn;              /* who calls the graph, or runs the simulation */
+    _Atomic(sk_lane *) holder;         /* has the turn, `depth` times */
+    int depth;
+    pthread_cond_t changed;            /* a thread of the program has done something, while the one that runs it had nothing to do */
+    _Atomic int entering;              /* threads that want the turn */
+    sk_lane *lane;                     /* of all fibers, and of the event loop */
+
+    sk_cluster_spec *spec;
+    sk_cluster *cluster;
+    sk_events events;
+    sk_network *network;
+    sk_stores stores;
+    bool has_stores;                   /* some node's is limited */
+    int64_t now;
+    int64_t scheduler_free;            /* it takes one task after the other */
+    uint64_t order;                    /* of tasks that became ready */
+
+    run *current;                      /* NULL: the loop, or the program */
+    run *runnable, **runnable_end, *free_runs;
+    agent *free_agents, *pulling;
+    fetch *fetches;
+    uint32_t nfetches, fetches_room, free_fetch;
+    size_t alive, alive_peak;          /* runs */
+    bool look_at_all;                  /* some waits may be over, nobody knows which */
+
+    double live;                       /* virtual ns for one of cpu time; 0: plain C costs nothing */
+    int64_t live_mark;                 /* cpu time, ns, when the running body was last charged */
+    timer_t watchdog;                  /* rings in real time when a body never gives the simulation a turn */
+    bool has_watchdog;
+} vcluster;
+
+static inline vcluster *virtual_of(sk_backend *self) { return (vcluster *)self; }
+static inline int sk_virtual_node(const vcluster *v) { return v->current ? v->current->agent.node : 0; }
+
+/* virtual_tasks.c: agents, fibers, and the slots of the table that a task or the driver calls. All hold the turn. */
+agent *sk_virtual_agent(vcluster *v);                          /* the caller's */
+void sk_virtual_agent_done(vcluster *v, agent *a);
+/* Lets the simulation go on until over(data), or until this time; true: over. */
+bool sk_virtual_until(vcluster *v, agent *a, int64_t at, bool (*over)(void *), void *data);
+void sk_virtual_elapse(vcluster *v, int64_t ns);               /* the caller spends this time */
+void sk_virtual_wake(vcluster *v, agent *a);
+void sk_virtual_start(vcluster *v, const sk_command *command);
+void sk_virtual_resume(vcluster *v, run *r);                   /* in the loop: it goes on until it waits or ends */
+void sk_virtual_clear_runs(vcluster *v);
+
+/* virtual_objects.c */
+void sk_virtual_fetch(vcluster *v, const sk_command *command);
+void sk_virtual_send(vcluster *v, uint32_t fetch);             /* its bytes set out */
+void sk_virtual_network(vcluster *v, int64_t to);              /* the network goes on to this time */
+void sk_virtual_sealed(vcluster *v, uint64_t object, size_t bytes, bool made_by_task);
+void sk_virtual_freed(vcluster *v, uint64_t object);
+bool sk_virtual_pull(vcluster *v, uint64_t object, int64_t deadline);
+
+/* virtual.c */
+void sk_virtual_ready(vcluster *v, uint64_t task);             /* to the scheduler */
+bool sk_virtual_step(vcluster *v);                             /* one thing happens; false: nothing can */
+
+#endif
