@@ -148,6 +148,24 @@ PASS(thread_gone, (sk_backend *self, void *thread), (inner(self), thread))
 PASS(put_back, (sk_backend *self, int n), (inner(self), n))
 PASS(kill, (sk_backend *self, sk_task_name task), (inner(self), task))
 PASS(counts, (sk_backend *self, sk_counts *counts), (inner(self), counts))
+PASS(enter, (sk_backend *self), (inner(self)))
+PASS(leave, (sk_backend *self), (inner(self)))
+PASS(spend, (sk_backend *self, sk_operation what, size_t bytes), (inner(self), what, bytes))
+PASS(forget, (sk_backend *self, sk_task_name task), (inner(self), task))
+PASS(freed, (sk_backend *self, uint64_t object), (inner(self), object))
+
+static void checked_sealed(sk_backend *self, uint64_t object, size_t bytes, bool made_by_task)
+{
+    MUST(object != 0 && bytes > 0, "sealed", "an object without a name or without bytes");
+    inner_ops->sealed(inner(self), object, bytes, made_by_task);
+}
+
+#define PASS_FOR(type, slot, args, call) static type checked_##slot args { return inner_ops->slot call; }
+PASS_FOR(bool, pull, (sk_backend *self, uint64_t object, int64_t deadline), (inner(self), object, deadline))
+PASS_FOR(bool, is_feasible, (sk_backend *self, const struct sk_demand *demand, int node, char *why, size_t room),
+         (inner(self), demand, node, why, room))
+PASS_FOR(size_t, resources, (sk_backend *self, sk_resource *out, size_t max), (inner(self), out, max))
+PASS_FOR(size_t, nodes, (sk_backend *self, sk_node_info *out, size_t max), (inner(self), out, max))
 
 const sk_backend_ops *sk_backend_checked(const sk_backend_ops *ops)
 {
@@ -160,7 +178,9 @@ const sk_backend_ops *sk_backend_checked(const sk_backend_ops *ops)
         .open = checked_open, .close = checked_close, .ready = checked_ready, .ready_with_cpus = IF(ready_with_cpus), .wait = checked_wait, .wake = IF(wake), .run_here = IF(run_here),
         .drain = checked_drain, .now = checked_now, .sleep = IF(sleep), .compute = IF(compute), .alloc = checked_alloc,
         .free = checked_free, .alarm = IF(alarm), .thread_gone = IF(thread_gone), .take_workers = IF(take_workers), .put_back = IF(put_back),
-        .kill = IF(kill), .counts = IF(counts),
+        .kill = IF(kill), .counts = IF(counts), .enter = IF(enter), .leave = IF(leave), .spend = IF(spend), .forget = IF(forget),
+        .sealed = IF(sealed), .freed = IF(freed), .pull = IF(pull), .is_feasible = IF(is_feasible), .resources = IF(resources),
+        .nodes = IF(nodes),
     };
 #undef IF
     return &table;

@@ -27,6 +27,7 @@ typedef struct agent {
 /* One attempt of a task, on a fiber of its own. */
 typedef struct run {
     agent agent;
+    struct vcluster *cluster;
     uint64_t task, attempt;
     int worker;
     sk_fiber *fiber;

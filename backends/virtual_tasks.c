@@ -96,7 +96,7 @@ void sk_virtual_resume(vcluster *v, run *r)
 static void body(void *data)
 {
     run *r = data;
-    vcluster *v = virtual_of((sk_backend *)sk_session.backend);
+    vcluster *v = r->cluster;
     r->began = v->now;
     watch(v, true);
     sk_task_run_at((sk_task_name){ r->task }, r->agent.node, r->worker);
@@ -129,6 +129,7 @@ static run *new_run(vcluster *v)
 void sk_virtual_start(vcluster *v, const sk_command *command)
 {
     run *r = new_run(v);
+    r->cluster = v;
     r->task = command->task;
     r->attempt = command->attempt;
     r->agent.node = command->node;
