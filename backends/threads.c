@@ -5,8 +5,8 @@
  * before siblings, data still in cache); threads without work steal the oldest from others. What a thread without a lease (the driver,
  * mostly) makes ready goes into its inbox, first in, first out; thieves take from it by the batch, since nobody pops there.
  *
- * A waiting thread first tries to run the awaited task itself, if nobody has started it. Otherwise it puts its lease back, so that another
- * thread (a sleeping one, or a new one) can go on with other tasks; when its wait is over it needs a lease again,
+ * A waiting thread first tries to run the awaited task itself, if nobody has started it, or what that one needs. Otherwise it puts its lease
+ * back, so that another thread (a sleeping one, or a new one) can go on with other tasks; when its wait is over it needs a lease again,
  * and comes before new tasks. The driver has no lease of its own: it borrows a free one to run what it waits for.
  *
  * Sleeping and waking. A thread out of work searches for some tens of microseconds, then sleeps; at most one thread searches at a
@@ -121,19 +121,22 @@ static void count_awake(threads *b, const thread *t, int n)
 
 /* Wakes a thread if it sleeps. It is counted as awake before it can be: or it could come round to sleep again, count itself
  * off, and find a standstill that is none. */
-static void wake(threads *b, thread *t)
+static void wake_beside(threads *b, thread *t, bool elsewhere)
 {
     if (!sk_permit_is_asleep(&t->permit))
         return;                            /* it has not announced: it will look once more after it has */
     count_awake(b, t, 1);
-    if (!sk_permit_wake(&t->permit))
+    if (!sk_permit_wake(&t->permit, elsewhere))
         count_awake(b, t, -1);
 }
 
-static void give(threads *b, thread *t, int gift)
+static void wake(threads *b, thread *t) { wake_beside(b, t, false); }
+
+/* `elsewhere`: the caller works on, too. */
+static void give(threads *b, thread *t, int gift, bool elsewhere)
 {
     atomic_store_explicit(&t->gift, gift, seq_cst);
-    wake(b, t);
+    wake_beside(b, t, elsewhere);
 }
 
 /* Announced, but need not sleep. */
@@ -220,7 +223,7 @@ static bool wake_for_special(threads *b)
     pthread_mutex_unlock(&b->lock);
     if (!t)
         return spawn(b, GIFT_SPECIAL);
-    give(b, t, GIFT_SPECIAL);
+    give(b, t, GIFT_SPECIAL, true);
     return true;
 }
 
@@ -236,7 +239,7 @@ static bool wake_with_lease(threads *b)
     pthread_mutex_unlock(&b->lock);
     int lease = t || may_start ? take_lease(b) : NO_LEASE;
     if (lease != NO_LEASE && t) {
-        give(b, t, lease + 1);
+        give(b, t, lease + 1, true);
         return true;
     }
     if (lease != NO_LEASE) {
@@ -454,7 +457,7 @@ static void release_lease(threads *b, int lease)
         thread *t = b->resume_first;
         b->resume_first = t->next;
         atomic_fetch_sub_explicit(&b->resuming, 1, seq_cst);
-        give(b, t, lease + 1);
+        give(b, t, lease + 1, false);
     }
     pthread_mutex_unlock(&b->lock);
 }
@@ -648,6 +651,32 @@ static void threads_run_here(sk_backend *self, sk_task_name task, int *worker)
     hand_in(b, lease);
 }
 
+/* What a waiting thread can do itself: tasks that the wait needs, as long as there are any and a lease. It may have been without one, and is so
+ * again after. Returns whether it ran any. */
+static bool help(threads *b, thread *t, sk_wait *wait)
+{
+    bool borrowed = false, ran = false;
+    for (sk_task_name task; !sk_wait_over(wait) && (task = sk_wait_next(wait, false)).id; ran = true) {
+        if (sk_task_brings_cpus(task) || t->nested >= MOST_NESTED || sk_stack_is_low())
+            break;
+        if (t->lease == NO_LEASE) {
+            t->lease = take_lease(b);
+            borrowed = t->lease != NO_LEASE;
+        }
+        if (t->lease == NO_LEASE)
+            break;
+        run_here(t, task);
+        if (borrowed && (atomic_load_explicit(&b->resuming, relaxed) || sk_cpus_wanted() > 0))
+            break;                         /* others need the lease more */
+    }
+    if (borrowed && t->lease != NO_LEASE) {
+        int lease = t->lease;
+        t->lease = NO_LEASE;
+        hand_in(b, lease);
+    }
+    return ran;
+}
+
 static void threads_wait(sk_backend *self, sk_wait *wait)
 {
     threads *b = the(self);
@@ -655,21 +684,8 @@ static void threads_wait(sk_backend *self, sk_wait *wait)
     int64_t deadline = sk_wait_deadline(wait), start = 0;
     bool had_lease = t->lease != NO_LEASE, in_task = sk_wait_is_in_task(wait);
     for (unsigned turns = 0; !sk_wait_over(wait); turns++) {
-        sk_task_name task = deadline == SK_NEVER ? sk_wait_next(wait, false) : (sk_task_name){ 0 };
-        if (task.id && !sk_task_brings_cpus(task) && t->nested < MOST_NESTED && !sk_stack_is_low()) {
-            bool borrowed = t->lease == NO_LEASE;
-            if (borrowed)
-                t->lease = take_lease(b);
-            if (t->lease != NO_LEASE) {
-                run_here(t, task);
-                if (borrowed) {
-                    int lease = t->lease;
-                    t->lease = NO_LEASE;
-                    hand_in(b, lease);
-                }
-                continue;
-            }
-        }
+        if (deadline == SK_NEVER && help(b, t, wait))
+            turns = 0;
         if (turns == 0) {
             start = sk_monotonic_ns();
         } else if (turns % 8 == 0) {

@@ -82,6 +82,7 @@ static void bury(sk_lane *lane, sk_task *t)
     } else {
         atomic_store_explicit(&t->state, next << 32, release);    /* the name is stale from here on */
     }
+    sk_keep_stores_apart();                       /* pairs with look_below in wait.c */
     if (t->big)
         sk_pool_give(&sk_big_task_pool, &lane->big_tasks, t);
     else

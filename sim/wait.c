@@ -12,6 +12,7 @@ void sk_wait_start(sk_lane *lane, sk_wait *wait, sk_link *links, size_t n, int64
     wait->stop_on_failure = stop_on_failure;
     wait->needs_all = !wait->collects && (need == (int64_t)n && (!stop_on_failure || n == 1));
     wait->looked_at = 0;
+    wait->is_deep = false;
     wait->deadline = SK_NEVER;
     wait->below = NULL;
     wait->path = NULL;
@@ -266,29 +267,67 @@ barred:
     return 0;
 }
 
-sk_task_name sk_wait_next(sk_wait *wait, bool deep)
+/* A ready task that this one, or its arguments, or theirs ... need; beside other threads, for which a record is a moving thing. As with a
+ * seqlock: what is read of a waiting task counts only if its state is the same after as before, for then it has held its arguments all the
+ * while, and they have held their producers' names. From the last argument to the first: thieves come from the other end. */
+enum { MOST_STEPS = 64 };
+
+SK_NO_TSAN static uint64_t look_below(sk_wait *wait, uint64_t name)
 {
-    if (deep && wait->npath) {
+    for (int steps = 0; steps < MOST_STEPS; steps++) {
+        sk_task *t = sk_task_at(name);
+        uint64_t word = t ? atomic_load_explicit(&t->state, acquire) : 0, below = 0;
+        if (sk_generation_of(word) != (uint32_t)(name >> 32))
+            return 0;
+        if (sk_state_of(word) == SK_TASK_READY)
+            return sk_flags_of(word) & (SK_FLAG_QUEUED | SK_FLAG_ADMITTED | SK_FLAG_TIMED) ? 0 : name;
+        if (sk_state_of(word) != SK_TASK_WAITING)
+            return 0;
+        for (unsigned i = __atomic_load_n(&t->nargs, __ATOMIC_ACQUIRE); i-- > 0 && !below; ) {
+            bool pending = (atomic_load_explicit(&t->args[i].pending.next, acquire) & 0xff) == SK_T_PENDING;
+            sk_object *o = __atomic_load_n(&t->args[i].pending.object, __ATOMIC_ACQUIRE);
+            if (!pending)
+                continue;
+            if (atomic_load_explicit(&t->state, relaxed) != word)
+                return 0;                         /* before o is followed: it may be anything */
+            if (sk_object_is_sealed(o))
+                continue;
+            uint64_t producer = __atomic_load_n(&o->producer, __ATOMIC_ACQUIRE);
+            if (atomic_load_explicit(&t->state, relaxed) != word || !producer)
+                return 0;
+            uint64_t its = atomic_load_explicit(&sk_task_at(producer)->state, relaxed);
+            if (sk_state_of(its) == SK_TASK_WAITING || sk_state_of(its) == SK_TASK_READY)
+                below = producer;
+        }
+        if (!below)
+            return 0;
+        name = below;
+    }
+    wait->is_deep = true;                         /* a long chain: walking down it again and again would cost more than it brings */
+    return 0;
+}
+
+sk_task_name sk_wait_next(sk_wait *wait, bool alone)
+{
+    if (alone && wait->npath) {
         uint64_t name = walk(wait);
         if (name)
             return (sk_task_name){ name };
     }
-    if (!deep && !wait->needs_all)
+    if (!alone && !wait->needs_all)
         return (sk_task_name){ 0 };               /* of several objects, another may be there first */
-    for (uint32_t i = deep ? 0 : wait->looked_at; i < wait->linked; i++) {
-        if (!deep)
+    for (uint32_t i = alone ? 0 : wait->looked_at; i < wait->linked; i++) {
+        if (!alone)
             wait->looked_at = wait->linked == 1 ? 0 : i;      /* each is looked at until it is there or runs elsewhere, then no more */
         sk_object *o = wait->links[i].object;
         if (!o->producer || sk_object_is_sealed(o))
             continue;
         uint64_t name = 0;
-        if (deep) {
+        if (alone) {
             push(wait, o->producer);
             name = walk(wait);
-        } else {
-            uint64_t word = atomic_load_explicit(&sk_task_at(o->producer)->state, relaxed);
-            if (!(sk_flags_of(word) & SK_FLAG_TIMED) && sk_task_is_ready((sk_task_name){ o->producer }))
-                name = o->producer;
+        } else if (!wait->is_deep) {
+            name = look_below(wait, o->producer);
         }
         if (name)
             return (sk_task_name){ name };

@@ -19,6 +19,7 @@ typedef struct sk_wait {
     _Atomic(sk_link *) done;             /* collects: fired links, last first */
     bool stop_on_failure, collects;
     bool needs_all;                      /* every link, with or without failure: its tasks may be run on top of it */
+    bool is_deep;                        /* needs_all: too many steps down to what could run */
     uint32_t looked_at;                  /* needs_all: links before this one have been */
     int worker;                          /* where the task goes on; set by the backend */
     int64_t deadline;

@@ -178,10 +178,10 @@ void *sk_wait_thread(const sk_wait *wait);        /* what sk_thread_attach was g
 void sk_wait_goes_on(sk_wait *wait, int worker);  /* the waiting task continues as this worker; default: as before */
 void sk_wait_give_up(sk_wait *wait);              /* ends it with SK_LIMIT: no more threads may be blocked */
 
-/* A ready task that the wait needs: the one that makes an awaited object, or an argument of it, or ... 0 if there is none.
- * With `deep` false, only tasks that make an awaited object are looked at, and only if all of them are needed, which is safe
- * beside other threads; `deep` walks down through arguments and is for backends that run one task at a time. */
-sk_task_name sk_wait_next(sk_wait *wait, bool deep);
+/* A ready task that the wait needs: the one that makes an awaited object, or an argument of it, or ... 0 if there is none. `alone`: no
+ * other thread runs tasks, and everything is looked at. Beside other threads, only if all awaited objects are needed, and a way down
+ * is given up where another thread is at work on it: so the thread should look again, and sleep in the end. */
+sk_task_name sk_wait_next(sk_wait *wait, bool alone);
 
 /* Nothing can happen any more, though somebody waits: every wait without a deadline ends with SK_DEADLOCK, which says who waits for
  * whom. Returns how many waits it ended. Call it from one thread at a time. */

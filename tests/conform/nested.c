@@ -31,6 +31,24 @@ SK_REMOTE(int64_t, waits_nested, (int64_t, depth))
     return sk_get(int64_t, refs[0]) + sk_get(int64_t, refs[1]);
 }
 
+SK_REMOTE(int64_t, adds, (int64_t, a), (int64_t, b)) { return a + b; }
+SK_REMOTE(int64_t, waits_for_a_tree, (int, leaves))
+{
+    sk_ref refs[127];
+    for (int i = 0; i < leaves; i++)
+        refs[i] = sk_remote(adds, i, 0);
+    for (int i = 0; i < leaves - 1; i++)
+        refs[leaves + i] = sk_remote(adds, refs[2 * i], refs[2 * i + 1]);
+    return sk_get(int64_t, refs[2 * leaves - 2]);
+}
+
+/* Else another thread would have to be started to do it. */
+CASE(a_task_that_waits_for_a_tree_runs_it_itself, .config.workers = 1)
+{
+    ck_assert_int_eq(sk_get(int64_t, sk_remote(waits_for_a_tree, 64)), 63 * 64 / 2);
+    ck_assert_int_le(sk_stats().threads_peak, 1);
+}
+
 CASE(a_tree_of_waiting_tasks_finishes_on_one_worker, .config.workers = 1)
 {
     ck_assert_int_eq(sk_get(int64_t, sk_remote(waits_nested, 9)), 512);
