@@ -8,6 +8,8 @@
  *   schedule   if more workers do not run more tasks: what they wait for in turn; else 0
  *   get, put   of a number, in a row of many; per byte: how much longer it takes with a large buffer
  *
+ * The same is done on virtual with costs of 0, and taken off: what --cost live charges there anyway, between two calls.
+ *
  * Every round is a process of its own, and the median of the rounds counts. Then a few small programs are run by turns on the
  * backend and on virtual with what was found; how far the two differ is the error band in the file.
  *
@@ -20,11 +22,9 @@
 #include <fcntl.h>
 #include <math.h>
 #include <skate/backend.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
-
-extern char **environ;
 
 enum { USAGE_ERROR = 2, MANY = 2000, LARGE = 1 << 20, SMALL = 1 << 14, COPIES = 40, MOST_ROUNDS = 100 };
 
@@ -32,46 +32,66 @@ static gchar *output, *backend = "threads";
 static gint workers = -1, rounds;            /* -1: one per core */
 static gboolean quick;
 
-static double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-/* ---- 1. What is measured: seconds ---------------------------------------------------------------------- */
+/* ---- 1. What is measured, in seconds of the backend ---------------------------------------------------------------------- */
 
 enum { SUBMIT, RUN_FEW, RUN_MANY, GET, PUT, PUT_SMALL, PUT_LARGE, GET_SMALL, GET_LARGE, FIGURES };
 
 static sk_ref refs[4 * MANY];
 static char bytes[LARGE];
+static int workers_here;                     /* of the backend that is measured, in the process that measures */
+static bool is_virtual;
 
 SK_REMOTE(int, nothing, (int, x)) { return x; }
 
 static double submit_time(void)
 {
-    double start = seconds_now();
+    double start = sk_now();
     for (int i = 0; i < MANY; i++)
         refs[i] = sk_remote(nothing, i);
-    double time = seconds_now() - start;
+    double time = sk_now() - start;
     for (int i = 0; i < MANY; i++)
         (void)sk_take(int, refs[i]);
     return time / MANY;
 }
 
+/* Keeps a worker busy while others are submitted. */
+static atomic_int held, let_go;
+
+SK_REMOTE(int, hold)
+{
+    atomic_fetch_add(&held, 1);
+    while (!atomic_load(&let_go))
+        usleep(20);
+    return 1;
+}
+
+/* A backend that runs nothing before somebody waits lets nobody be held, and need not. */
+static void hold_workers(sk_ref *holders)
+{
+    atomic_store(&held, 0);
+    atomic_store(&let_go, is_virtual);
+    for (int i = 0; i < workers_here; i++)
+        holders[i] = sk_remote(hold);
+    for (int tries = 0; tries < 1000 && !is_virtual && atomic_load(&held) < workers_here; tries++)
+        usleep(20);
+}
+
 /* From when all are ready until all have run. */
 static double run_time(int n)
 {
-    sk_ref gate = sk_promise();
+    sk_ref *holders = g_new(sk_ref, workers_here);
+    hold_workers(holders);
     for (int i = 0; i < n; i++)
-        refs[i] = sk_remote(nothing, gate);
-    double start = seconds_now();
-    sk_fulfil(gate, 1);
+        refs[i] = sk_remote(nothing, i);
+    double start = sk_now();
+    atomic_store(&let_go, 1);
     sk_wait(refs, (size_t)n, (size_t)n, SK_FOREVER);
-    double time = seconds_now() - start;
+    double time = sk_now() - start;
     for (int i = 0; i < n; i++)
         sk_drop(refs[i]);
-    sk_drop(gate);
+    for (int i = 0; i < workers_here; i++)
+        (void)sk_take(int, holders[i]);
+    g_free(holders);
     return time;
 }
 
@@ -79,10 +99,10 @@ static double get_time(void)
 {
     for (int i = 0; i < MANY; i++)
         refs[i] = sk_put(i);
-    double start = seconds_now();
+    double start = sk_now();
     for (int i = 0; i < MANY; i++)
         (void)sk_get(int, refs[i]);
-    double time = seconds_now() - start;
+    double time = sk_now() - start;
     for (int i = 0; i < MANY; i++)
         sk_drop(refs[i]);
     return time / MANY;
@@ -90,10 +110,10 @@ static double get_time(void)
 
 static double put_time(void)
 {
-    double start = seconds_now();
+    double start = sk_now();
     for (int i = 0; i < MANY; i++)
         refs[i] = sk_put(i);
-    double time = seconds_now() - start;
+    double time = sk_now() - start;
     for (int i = 0; i < MANY; i++)
         sk_drop(refs[i]);
     return time / MANY;
@@ -103,12 +123,12 @@ static void copy_times(size_t size, double *put, double *get)
 {
     double puts[COPIES], gets[COPIES];
     for (int i = 0; i < COPIES; i++) {
-        double start = seconds_now();
+        double start = sk_now();
         sk_ref ref = sk_put(sk_buf_of(bytes, size));
-        double between = seconds_now();
+        double between = sk_now();
         (void)sk_get(sk_buf, ref);
         puts[i] = between - start;
-        gets[i] = seconds_now() - between;
+        gets[i] = sk_now() - between;
         sk_drop(ref);
     }
     *put = calibration_median(puts, COPIES);
@@ -228,6 +248,8 @@ static void apart(const char *name, int on, const char *cluster, void (*work)(do
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
+        workers_here = on;
+        is_virtual = cluster != NULL;
         g_autofree char *b = g_strdup_printf("--sk-backend=%s", name), *w = g_strdup_printf("--sk-workers=%d", on);
         g_autofree char *c = g_strdup_printf("--sk-cluster=%s", cluster ? cluster : "");
         char *list[] = { (char *)"skate calibrate", b, cluster ? c : w, (char *)"--sk-cost=live", NULL }, **argv = list;
@@ -248,6 +270,9 @@ static void apart(const char *name, int on, const char *cluster, void (*work)(do
 
 /* ---- 4. From figures to costs ------------------------------------------------------------------------------ */
 
+/* Of each round: with all workers, with one, and on virtual without costs. */
+typedef struct figures { double all[MOST_ROUNDS * FIGURES], one[MOST_ROUNDS * FIGURES], model[MOST_ROUNDS * FIGURES]; } figures;
+
 static int64_t whole(double x) { return x > 0 ? (int64_t)(x + 0.5) : 0; }
 
 static double median_of(const double *figures, int stride, int at)
@@ -258,30 +283,31 @@ static double median_of(const double *figures, int stride, int at)
     return calibration_median(x, rounds);
 }
 
-/* Nanoseconds a task, once all are ready. The difference of two sizes: what it takes to get going is in neither. */
+/* Seconds a task, once all are ready. The difference of two sizes: what it takes to get going is in neither. */
 static double per_task(const double *figures)
 {
-    double ns = (median_of(figures, FIGURES, RUN_MANY) - median_of(figures, FIGURES, RUN_FEW)) * 1e9 / (3 * MANY);
-    return ns > 0 ? ns : 0;
+    return (median_of(figures, FIGURES, RUN_MANY) - median_of(figures, FIGURES, RUN_FEW)) / (3 * MANY);
 }
 
-static sk_overhead by_size(double number, double small, double large)      /* all in seconds */
+/* By how much this figure of the real backend is above virtual's. */
+static double above(const figures *f, int at) { return median_of(f->all, FIGURES, at) - median_of(f->model, FIGURES, at); }
+
+static sk_overhead by_size(const figures *f, int number, int small, int large)
 {
-    double slope = (large - small) / (LARGE - SMALL), least = 1e-12;       /* below that it is noise: nothing is copied */
-    return (sk_overhead){ whole(number * 1e9), slope > least ? whole(slope * 1e15) : 0 };
+    double slope = (above(f, large) - above(f, small)) / (LARGE - SMALL), least = 1e-12;      /* below that it is noise: nothing is copied */
+    return (sk_overhead){ whole(above(f, number) * 1e9), slope > least ? whole(slope * 1e15) : 0 };
 }
 
-/* `all`: with all workers; `one`: with one. */
-static void find_costs(sk_cluster_spec *spec, const double *all, const double *one)
+static void find_costs(sk_cluster_spec *spec, const figures *f)
 {
-    double together = per_task(all), alone = per_task(one);
+    double together = per_task(f->all), alone = per_task(f->one), free = per_task(f->model) * workers;
     sk_overhead *cost = spec->overheads;
-    cost[SK_OVER_SUBMIT].fixed = whole(median_of(all, FIGURES, SUBMIT) * 1e9);
-    cost[SK_OVER_DISPATCH].fixed = whole(fmin(alone, together * workers));
-    if (together > 1.2 * alone / workers && workers > 1)
-        cost[SK_OVER_SCHEDULE].fixed = whole(together);
-    cost[SK_OVER_GET] = by_size(median_of(all, FIGURES, GET), median_of(all, FIGURES, GET_SMALL), median_of(all, FIGURES, GET_LARGE));
-    cost[SK_OVER_PUT] = by_size(median_of(all, FIGURES, PUT), median_of(all, FIGURES, PUT_SMALL), median_of(all, FIGURES, PUT_LARGE));
+    cost[SK_OVER_SUBMIT].fixed = whole(above(f, SUBMIT) * 1e9);
+    cost[SK_OVER_DISPATCH].fixed = whole((fmin(alone, together * workers) - free) * 1e9);
+    if (together > 1.5 * alone / workers && workers > 1)
+        cost[SK_OVER_SCHEDULE].fixed = whole(together * 1e9);
+    cost[SK_OVER_GET] = by_size(f, GET, GET_SMALL, GET_LARGE);
+    cost[SK_OVER_PUT] = by_size(f, PUT, PUT_SMALL, PUT_LARGE);
 }
 
 /* How much longer (signed) virtual says the programs take, each the median of its rounds. */
@@ -331,18 +357,21 @@ static void write_file(const sk_cluster_spec *spec, const double *error, const c
 
 static void calibrate(const char *path)
 {
-    double all[MOST_ROUNDS * FIGURES], one[MOST_ROUNDS * FIGURES], real[MOST_ROUNDS * PROGRAMS], predicted[MOST_ROUNDS * PROGRAMS];
-    double error[PROGRAMS];
+    static figures f;
+    double real[MOST_ROUNDS * PROGRAMS], predicted[MOST_ROUNDS * PROGRAMS], error[PROGRAMS];
     sk_error err;
-    for (int r = 0; r < rounds; r++) {
-        apart(backend, workers, NULL, measure, all + r * FIGURES, FIGURES);
-        apart(backend, 1, NULL, measure, one + r * FIGURES, FIGURES);
-        progress("calls", r + 1);
-    }
     sk_cluster_spec *spec = sk_cluster_spec_from_settings(1, workers, NULL, 0, &err);
     if (!spec)
         stop(1, "%s", err.message);
-    find_costs(spec, all, one);
+    for (int r = 0; r < rounds; r++) {
+        apart(backend, workers, NULL, measure, f.all + r * FIGURES, FIGURES);
+        apart(backend, 1, NULL, measure, f.one + r * FIGURES, FIGURES);
+        if (r == 0)
+            write_file(spec, NULL, path);            /* once the backend is known to be there */
+        apart("virtual", workers, path, measure, f.model + r * FIGURES, FIGURES);
+        progress("calls", r + 1);
+    }
+    find_costs(spec, &f);
     write_file(spec, NULL, path);
     for (int r = 0; r < rounds; r++) {
         apart(backend, workers, NULL, time_programs, real + r * PROGRAMS, PROGRAMS);
