@@ -5,6 +5,7 @@
 #   make check                run all tests; the last line is the count (SUITES="unit conform": some)
 #   make bench                run the benchmarks: ROWS="tree_dag chain" picks some, PEERS=DIR runs
 #                             other runtimes beside it, JSON=FILE keeps the figures
+#   make sim-model            compare makespans of the virtual backend with SimGrid's, if it is installed
 #   make lessons              build the lessons only: build/lessons/NN-name
 #   make install PREFIX=DIR   install below DIR (default /usr/local; DESTDIR=DIR stages a package)
 #   make deps                 install the Debian packages that are missing
@@ -25,6 +26,8 @@
 #   tests/conform/            build/libexec/skate/skate-conform
 #   tests/unit/ property/     build/tests/unit, property (tests/*.c is linked into all of these)
 #   tests/bench/              build/bench/, by tests/bench/run
+#   tests/simgrid/            built and run by tests/simgrid/run
+#   tests/tool/               built and run by tests/tool/run
 # New files in these folders are found by themselves; a new lesson is a new folder.
 
 VERSION := 0.1.0
@@ -48,7 +51,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all lib lessons demo check bench install deps format clean help FORCE
+.PHONY: all lib lessons demo check bench sim-model install deps format clean help FORCE
 all:
 
 help:
@@ -205,8 +208,9 @@ LESSON_SRC  := $(foreach d,$(LESSON_DIRS),$(wildcard $(d)/*.c))
 SOURCES := $(LIB_SRC) $(VIZ_SRC) $(TOOL_SRC) $(LESSONS_SRC) $(CONFORM_SRC) $(SUPPORT_SRC) $(UNIT_SRC) \
     $(PROPERTY_SRC) $(LESSON_SRC)
 
-TOOLS := $(patsubst backends/tool/%.c,$(LIBEXEC)/skate-%,$(filter-out %/skate.c,$(TOOL_SRC)))
-PROGRAMS := $(B)/bin/skate $(TOOLS) $(if $(VIZ_SRC),$(LIBEXEC)/skate-trace) \
+RUNTIME_TOOLS := $(LIBEXEC)/skate-calibrate $(LIBEXEC)/skate-predict
+TOOLS := $(filter-out $(RUNTIME_TOOLS),$(patsubst backends/tool/%.c,$(LIBEXEC)/skate-%,$(filter-out %/skate.c,$(TOOL_SRC))))
+PROGRAMS := $(B)/bin/skate $(TOOLS) $(RUNTIME_TOOLS) $(if $(VIZ_SRC),$(LIBEXEC)/skate-trace) \
     $(if $(LESSONS_SRC),$(LIBEXEC)/skate-lessons)
 CONFORM := $(if $(CONFORM_SRC),$(if $(NEED_TESTS),,$(LIBEXEC)/skate-conform))
 LESSONS := $(patsubst lessons/%,$(B)/lessons/%,$(LESSON_DIRS))
@@ -225,6 +229,11 @@ $(TOOLS): $(LIBEXEC)/skate-%: $(B)/obj/backends/tool/%.o
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  LD      $@")
 	$(Q)$(LINK) -o $@ $< $(GLIB_LIBS)
+
+$(RUNTIME_TOOLS): $(LIBEXEC)/skate-%: $(B)/obj/backends/tool/%.o $(B)/lib/libskate.a $(B)/.files
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  LD      $@")
+	$(Q)$(LINK) -o $@ $< $(LIBS)
 
 $(LIBEXEC)/skate-lessons: $(call objects,$(LESSONS_SRC))
 $(LIBEXEC)/skate-trace:   $(call objects,$(VIZ_SRC))
@@ -275,6 +284,9 @@ $(TESTS) $(LIBEXEC)/skate-conform: $(B)/obj/libviz.a $(B)/lib/libskate.a $(B)/.f
 # Without SAN also what no sanitizer can change: must-not-compile, layers, install.
 check: all $(TESTS)
 	@CC='$(CC)' SAN='$(SAN)' tests/run $(B) $(SUITES)
+
+sim-model: $(LIB)
+	@CC='$(CC)' SAN='$(SAN)' tests/simgrid/run $(B)
 
 # ---- Benchmarks ----------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 /* fiber.c -- see fiber.h.
  *
- * A mapping is, from low to high: guard | stack | sk_fiber. The record shares the page in which the stack begins, so that an idle fiber
- * costs one page. A fiber cannot unmap, poison or give away the stack it stands on: whoever comes next does it (`arrive`). */
+ * A place is, from low to high: guard | stack | sk_fiber. The record shares the page in which the stack begins, so that an idle fiber
+ * costs one page. Places are mapped in blocks, since what costs most about a mapping is to give it back (each time, all processors
+ * are asked to forget it). A fiber cannot poison or give away the stack it stands on: whoever comes next does it (`arrive`). */
 #include "fiber.h"
 
 #include "fiber_switch.h"
@@ -32,6 +33,9 @@ enum {
     DEFAULT_STACK = (256 << 10) << (ASAN || TSAN),       /* instrumented frames are larger */
     MOST = TSAN ? 7000 : 30000,                          /* ThreadSanitizer knows 8,128 threads and fibers */
     MOST_WARM = 256,
+    SHALLOW = 16 << 10,                                  /* beyond MOST_WARM, a stack of which no more was used stays warm too: */
+    LOOKS = 16,                                          /* every so many uses, somebody looks */
+    BLOCK = 64,                                          /* places mapped at once */
 };
 
 struct sk_fiber {
@@ -39,8 +43,8 @@ struct sk_fiber {
     void (*entry)(void *);
     void *arg;
     sk_fiber *next;                  /* in the pool */
-    char *low;                       /* where the mapping begins: the guard */
-    uint32_t number;
+    char *low;                       /* where its place begins: the guard */
+    uint32_t number, uses;
     bool alive;
     void *fake_stack, *tsan;         /* the sanitizers' */
 };
@@ -48,6 +52,7 @@ struct sk_fiber {
 static struct {
     sk_fiber **all;                  /* by number; the signal handler reads it */
     size_t n, room, stack_size, alive, alive_peak;
+    char **blocks;                   /* n / BLOCK of them, rounded up */
     sk_fiber *warm, *cold;
     size_t nwarm, ncold;
     sk_fiber *self, *ended;          /* runs now; has ended, and its stack is still to be put away */
@@ -60,7 +65,7 @@ static struct {
 /* ---- a stack ---- */
 
 static size_t record_size(void)              { return (sizeof(sk_fiber) + 63) & ~(size_t)63; }
-static size_t mapping_size(void)             { return GUARD + pool.stack_size; }
+static size_t place_size(void)               { return GUARD + pool.stack_size; }
 static char *stack_low(const sk_fiber *f)    { return f->low + GUARD; }
 static size_t stack_room(void)               { return pool.stack_size - record_size(); }
 
@@ -78,12 +83,26 @@ static bool make_room(void)
 {
     if (pool.n < pool.room)
         return true;
-    size_t room = pool.room ? 2 * pool.room : 64;
+    size_t room = pool.room ? 2 * pool.room : BLOCK;
     sk_fiber **all = realloc(pool.all, room * sizeof *all);
-    if (!all)
+    if (all)
+        pool.all = all;
+    char **blocks = realloc(pool.blocks, room / BLOCK * sizeof *blocks);
+    if (blocks)
+        pool.blocks = blocks;
+    if (!all || !blocks)
         return false;
-    pool.all = all;
     pool.room = room;
+    return true;
+}
+
+/* All guard; a stack is opened when it is first taken. */
+static bool map_block(void)
+{
+    char *block = mmap(NULL, BLOCK * place_size(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    if (block == MAP_FAILED)
+        return false;
+    pool.blocks[pool.n / BLOCK] = block;
     return true;
 }
 
@@ -93,15 +112,16 @@ static sk_fiber *map_stack(void)
         errno = ENOMEM;
         return NULL;
     }
-    char *low = mmap(NULL, mapping_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-    if (low == MAP_FAILED)
+    if (pool.n % BLOCK == 0 && !map_block())
         return NULL;
-    if (mprotect(low, GUARD, PROT_NONE) != 0) {
-        munmap(low, mapping_size());
+    char *low = pool.blocks[pool.n / BLOCK] + pool.n % BLOCK * place_size();
+    if (mprotect(low + GUARD, pool.stack_size, PROT_READ | PROT_WRITE) != 0) {
+        if (pool.n % BLOCK == 0)
+            munmap(low, BLOCK * place_size());
         errno = ENOMEM;
         return NULL;
     }
-    sk_fiber *f = (sk_fiber *)(low + mapping_size() - record_size());
+    sk_fiber *f = (sk_fiber *)(low + place_size() - record_size());
     *f = (sk_fiber){ .low = low, .number = (uint32_t)pool.n };
     pool.all[pool.n++] = f;
     return f;
@@ -123,13 +143,27 @@ static sk_fiber *take_stack(void)
     return f;
 }
 
+/* Has it been used only in its last few pages? To ask is cheap, to give pages back is not. */
+static bool is_shallow(const sk_fiber *f)
+{
+    unsigned char resident[(DEFAULT_STACK - SHALLOW) / PAGE], any = 0;
+    if (pool.stack_size > DEFAULT_STACK || pool.stack_size <= SHALLOW)
+        return pool.stack_size <= SHALLOW;
+    size_t size = pool.stack_size - SHALLOW;
+    if (mincore(stack_low(f), size, resident) != 0)
+        return false;
+    for (size_t i = 0; i < size / PAGE; i++)
+        any |= resident[i];
+    return !(any & 1);
+}
+
 static void put_away(sk_fiber *f)
 {
     unpoison(f);
 #if TSAN
     __tsan_destroy_fiber(f->tsan);
 #endif
-    if (pool.nwarm < MOST_WARM) {
+    if (pool.nwarm < MOST_WARM || f->uses++ % LOOKS != 0 || is_shallow(f)) {
         f->next = pool.warm;
         pool.warm = f;
         pool.nwarm++;
@@ -262,14 +296,15 @@ void sk_fiber_pool_init(size_t stack_size)
 void sk_fiber_pool_clear(void)
 {
     for (size_t i = 0; i < pool.n; i++) {
-        sk_fiber *f = pool.all[i];
-        unpoison(f);
+        unpoison(pool.all[i]);
 #if TSAN
-        if (f->alive)
-            __tsan_destroy_fiber(f->tsan);
+        if (pool.all[i]->alive)
+            __tsan_destroy_fiber(pool.all[i]->tsan);
 #endif
-        munmap(f->low, mapping_size());
     }
+    for (size_t i = 0; i < pool.n; i += BLOCK)
+        munmap(pool.blocks[i / BLOCK], BLOCK * place_size());
+    free(pool.blocks);
     free(pool.all);
     size_t stack_size = pool.stack_size;
     memset(&pool, 0, sizeof pool);

@@ -14,8 +14,8 @@
  * lets a process have 65,530 mappings (vm.max_map_count), and a fiber is two: 30,000 fibers are our limit, and
  * sk_fiber_new then returns NULL rather than letting some malloc fail.
  *
- * Stacks of ended fibers are kept, up to 256 of them warm (their pages stay), last in first out; the pages of others go back to the
- * kernel. longjmp works within one fiber, as on any stack. Fibers are known to AddressSanitizer and ThreadSanitizer.  */
+ * Stacks of ended fibers are kept, last in first out. Up to 256 of them, and all of which at most 16 KB were used, stay warm: they keep
+ * their pages; those of others go back to the kernel. longjmp works within one fiber, as on any stack. Fibers are known to AddressSanitizer and ThreadSanitizer.  */
 #ifndef SK_FIBER_H
 #define SK_FIBER_H
 

@@ -412,6 +412,9 @@ static bool open_cluster(vcluster *v, const sk_settings *s, sk_error *err)
         return false;
     v->network = sk_network_new(v->spec->nodes, v->spec->latency, v->spec->bandwidth);
     sk_stores_init(&v->stores, v->spec->nodes);
+    v->pulling = calloc(v->spec->nodes, sizeof *v->pulling);
+    if (!v->pulling)
+        abort();
     for (uint32_t i = 0; i < v->spec->nodes; i++) {
         const sk_node_kind *kind = sk_cluster_spec_node(v->spec, i);
         sk_cluster_node node = { .speed = kind->speed, .store_bytes = kind->store_bytes };
@@ -477,6 +480,7 @@ static void virtual_close(sk_backend *self)
     sk_events_clear(&v->events);
     sk_cluster_spec_free(v->spec);
     free(v->fetches);
+    free(v->pulling);
     pthread_cond_destroy(&v->changed);
     pthread_mutex_destroy(&v->turn);
 }

@@ -63,7 +63,7 @@ typedef struct vcluster {
 
     run *current;                      /* NULL: the loop, or the program */
     run *runnable, **runnable_end, *free_runs;
-    agent *free_agents, *pulling;
+    agent *free_agents, **pulling;     /* pulling: of each node, those that wait for bytes there */
     fetch *fetches;
     uint32_t nfetches, fetches_room, free_fetch;
     size_t alive, alive_peak;          /* runs */

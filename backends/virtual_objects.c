@@ -108,9 +108,9 @@ static void arrived(void *data, uint64_t number)
     bool wanted = sk_cluster_arrived(v->cluster, f.object, f.node, f.attempt);
     if (wanted)
         put_into_store(v, f.node, f.object, f.bytes, SK_COPY_SECONDARY);
-    for (agent **at = &v->pulling; *at; ) {
+    for (agent **at = &v->pulling[f.node]; *at; ) {
         agent *a = *at;
-        if (a->pulls == f.object && a->node == f.node) {
+        if (a->pulls == f.object) {
             *at = a->next;
             a->pulls = 0;
             sk_virtual_wake(v, a);
@@ -129,31 +129,11 @@ void sk_virtual_network(vcluster *v, int64_t to)
 
 static bool has_come(void *data) { return ((agent *)data)->pulls == 0; }
 
-static bool is_here(vcluster *v, uint64_t object, int node)
-{
-    int nodes[16];
-    size_t n = sk_cluster_copies(v->cluster, object, nodes, 16), seen = n < 16 ? n : 16;
-    for (size_t i = 0; i < seen; i++)
-        if (nodes[i] == node)
-            return true;
-    if (n <= 16)
-        return false;
-    int *all = malloc(n * sizeof *all);
-    if (!all)
-        abort();
-    sk_cluster_copies(v->cluster, object, all, n);
-    bool found = false;
-    for (size_t i = 0; i < n && !found; i++)
-        found = all[i] == node;
-    free(all);
-    return found;
-}
-
 bool sk_virtual_pull(vcluster *v, uint64_t object, int64_t deadline)
 {
     int node = sk_virtual_node(v);
     sk_store_report report;
-    if (is_here(v, object, node)) {
+    if (sk_cluster_has_copy(v->cluster, object, node)) {
         if (deadline > v->now && v->has_stores && sk_store_on_disk(&v->stores, (uint32_t)node, object)
             && sk_store_pin(&v->stores, v->now, (uint32_t)node, object, &report)) {
             tell_evicted(v, node, &report);
@@ -168,10 +148,10 @@ bool sk_virtual_pull(vcluster *v, uint64_t object, int64_t deadline)
     agent *a = sk_virtual_agent(v);
     a->pulls = object;
     a->node = node;
-    a->next = v->pulling;
-    v->pulling = a;
+    a->next = v->pulling[node];
+    v->pulling[node] = a;
     bool there = sk_virtual_until(v, a, deadline, has_come, a);
-    for (agent **at = &v->pulling; !there && *at; at = &(*at)->next)
+    for (agent **at = &v->pulling[node]; !there && *at; at = &(*at)->next)
         if (*at == a) {
             *at = a->next;
             break;

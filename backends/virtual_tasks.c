@@ -9,6 +9,21 @@
 #include <stdio.h>
 #include <time.h>
 
+/* What asking the clock has taken of the time that it shows: more than many a body does. To be called once for each time it is asked. */
+static int64_t asking(void)
+{
+    static __thread int64_t once, all;
+    static __thread bool known;
+    struct timespec a, b;
+    for (int i = 0; !known && i < 100; i++) {
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
+        int64_t ns = (b.tv_sec - a.tv_sec) * 1000000000 + b.tv_nsec - a.tv_nsec;
+        once = i == 0 || ns < once ? ns : once;
+    }
+    known = true;
+    return all += once;
+}
 
 /* ---- the time that plain C takes (--cost live) ---- */
 
@@ -16,7 +31,7 @@ static int64_t cpu_time(void)
 {
     struct timespec ts;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec - asking();
 }
 
 /* What the body has computed since it was last charged. */

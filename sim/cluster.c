@@ -26,6 +26,7 @@ sk_cluster *sk_cluster_new(const sk_cluster_config *config, sk_error *err)
     c->place_stream = sk_mix(config->seed ^ 1);
     c->key_stream = sk_mix(config->seed ^ 2);
     c->source_stream = sk_mix(config->seed ^ 3);
+    c->feasible_at = g_new0(int, 1);
     c->names = g_ptr_array_new_with_free_func(g_free);
     c->dirty = g_array_new(FALSE, FALSE, sizeof(int));
     c->shapes = g_ptr_array_new();
@@ -67,6 +68,7 @@ void sk_cluster_free(sk_cluster *c)
     sk_room_clear(&c->planned);
     g_free(c->nodes);
     g_free(c->speeds);
+    g_free(c->feasible_at);
     g_free(c->commands);
     g_free(c);
 }

@@ -132,6 +132,7 @@ int sk_cluster_nodes(const sk_cluster *c);                                    /*
 size_t sk_cluster_resources(const sk_cluster *c, sk_resource *out, size_t max);    /* of all nodes that are up, "cpu" first */
 /* Nodes with a copy, ascending; returns how many there are. */
 size_t sk_cluster_copies(const sk_cluster *c, uint64_t object, int *nodes, size_t max);
+bool sk_cluster_has_copy(const sk_cluster *c, uint64_t object, int node);
 /* Does a bound or running task at this node have it as an argument? Then it must not be evicted. */
 bool sk_cluster_is_pinned(const sk_cluster *c, uint64_t object, int node);
 /* Why has this task not started? Fills `text`; returns a task that holds what it lacks, or 0. */

@@ -27,12 +27,16 @@ static void add_largest(sk_resource_pool *most, const sk_resource_pool *pool)
 bool sk_cluster_is_feasible(const sk_cluster *c, const sk_demand *demand, int affinity, char *why, size_t room)
 {
     sk_resource_pool most = { 0 };
-    int n = 0;
-    for (int i = 0; i < c->nnodes; i++) {
-        if (!counts(&c->nodes[i]) || (affinity >= 0 && affinity != i))
+    int n = 0, guess = affinity >= 0 ? affinity : *c->feasible_at;
+    if (guess < c->nnodes && counts(&c->nodes[guess]) && sk_demand_is_feasible(demand, &c->nodes[guess].pool, why, room))
+        return true;
+    for (int i = affinity >= 0 ? affinity : 0; i < c->nnodes && (affinity < 0 || i == affinity); i++) {
+        if (!counts(&c->nodes[i]))
             continue;
-        if (sk_demand_is_feasible(demand, &c->nodes[i].pool, why, room))
+        if (sk_demand_is_feasible(demand, &c->nodes[i].pool, why, room)) {
+            *c->feasible_at = i;
             return true;
+        }
         add_largest(&most, &c->nodes[i].pool);
         n++;
     }
@@ -81,6 +85,12 @@ size_t sk_cluster_resources(const sk_cluster *c, sk_resource *out, size_t max)
         out[k].available = (double)free / SK_UNITS;
     }
     return n;
+}
+
+bool sk_cluster_has_copy(const sk_cluster *c, uint64_t object, int node)
+{
+    const sk_object_record *o = sk_idmap_find(&c->objects, object);
+    return o && sk_pull_has_copy(o, node);
 }
 
 size_t sk_cluster_copies(const sk_cluster *c, uint64_t object, int *nodes, size_t max)

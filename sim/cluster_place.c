@@ -556,9 +556,9 @@ void sk_place_fill(sk_cluster *c, int node)
     sk_pull_serve(c, node);
     if (!n->is_paused)
         start_bound(c, node);
-    sk_place_show(c, node);
     for (sk_task_record *t; !n->is_paused && !n->is_closed && (t = pick(c, node)); ) {
         sk_place_unqueue(c, t);
         bind(c, t, node);
     }
+    sk_place_show(c, node);            /* last: mostly what became free is taken again, and nothing has changed */
 }

@@ -27,7 +27,7 @@ static uint32_t position(const sk_object_record *o, int node)
     return low;
 }
 
-static bool has_copy(const sk_object_record *o, int node)
+bool sk_pull_has_copy(const sk_object_record *o, int node)
 {
     uint32_t at = position(o, node);
     return at < o->copies && sk_pull_copies((sk_object_record *)o)[at] == node;
@@ -35,7 +35,7 @@ static bool has_copy(const sk_object_record *o, int node)
 
 static void add_copy(sk_object_record *o, int node)
 {
-    if (has_copy(o, node))
+    if (sk_pull_has_copy(o, node))
         return;
     if (o->copies == o->room) {
         int32_t *many = g_new(int32_t, o->room * 2);
@@ -53,7 +53,7 @@ static void add_copy(sk_object_record *o, int node)
 
 static bool remove_copy(sk_object_record *o, int node)
 {
-    if (!has_copy(o, node))
+    if (!sk_pull_has_copy(o, node))
         return false;
     int32_t *at = sk_pull_copies(o);
     uint32_t i = position(o, node);
@@ -62,7 +62,7 @@ static bool remove_copy(sk_object_record *o, int node)
 }
 
 /* A freed object is as good as there: whoever still names it waits for nothing. */
-bool sk_pull_is_there(const sk_object_record *o, int node) { return o->is_freed || has_copy(o, node); }
+bool sk_pull_is_there(const sk_object_record *o, int node) { return o->is_freed || sk_pull_has_copy(o, node); }
 
 int64_t sk_pull_missing(const sk_task_record *t, int node)
 {
@@ -305,7 +305,7 @@ static void pump(sk_cluster *c, int node)
         detach(c, f);
         if (!o->copies) {
             give_up(c, f);
-        } else if (has_copy(o, node)) {        /* it was made here meanwhile */
+        } else if (sk_pull_has_copy(o, node)) {        /* it was made here meanwhile */
             end_fetch(c, f);
         } else {
             f->place = SK_FETCH_UNDER_WAY;
@@ -409,7 +409,7 @@ static void copy_came(sk_cluster *c, sk_object_record *o, int node)
         sk_fetch *f = o->wants;
         int to = f->node;
         detach(c, f);
-        if (has_copy(o, to)) {
+        if (sk_pull_has_copy(o, to)) {
             end_fetch(c, f);
             continue;
         }

@@ -120,6 +120,7 @@ struct sk_cluster {
     int next_node;                   /* where the search for room goes on */
     int64_t *speeds;                 /* that nodes have, fastest first, each once */
     int nspeeds;
+    int *feasible_at;                /* who asked last found a node here: a guess that no answer depends on */
     sk_room idle, planned;           /* pool and plan of the nodes that may start tasks */
     GPtrArray *names;                /* of the columns from SK_COLUMN_NAMES on */
     GArray *dirty;                   /* nodes that may have room for more, int */
@@ -179,5 +180,6 @@ void sk_pull_forget(sk_cluster *c, sk_task_record *t);         /* it is over: it
 bool sk_pull_is_current(sk_cluster *c, const sk_command *fetch);
 void sk_pull_node_lost(sk_cluster *c, int node);
 int32_t *sk_pull_copies(sk_object_record *o);
+bool sk_pull_has_copy(const sk_object_record *o, int node);
 
 #endif

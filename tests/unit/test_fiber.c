@@ -141,11 +141,21 @@ static void waits_once(void *unused)
     frame[2999] = frame[0];
 }
 
-static void run_many(int n)
+static void waits_deep(void *unused)
+{
+    (void)unused;
+    volatile char frame[30000];
+    for (size_t i = 0; i < sizeof frame; i += 1000)
+        frame[i] = 1;
+    sk_fiber_switch(NULL);
+    frame[2999] = frame[0];
+}
+
+static void run_bodies(int n, void (*body)(void *))
 {
     sk_fiber **f = calloc((size_t)n, sizeof *f);
     for (int i = 0; i < n; i++) {
-        ck_assert_ptr_nonnull(f[i] = sk_fiber_new(waits_once, NULL));
+        ck_assert_ptr_nonnull(f[i] = sk_fiber_new(body, NULL));
         sk_fiber_switch(f[i]);
     }
     ck_assert_uint_eq(sk_fiber_pool_counts().alive, (unsigned)n);
@@ -155,15 +165,33 @@ static void run_many(int n)
     free(f);
 }
 
+static void run_many(int n) { run_bodies(n, waits_once); }
+
 START_TEST(stacks_are_used_again)
 {
     run_many(600);
+    ck_assert_uint_eq(sk_fiber_pool_counts().made, 600);
+    run_many(600);
+    ck_assert_uint_eq(sk_fiber_pool_counts().made, 600);
+}
+END_TEST
+
+START_TEST(the_pages_of_deep_stacks_go_back_but_for_a_few)
+{
+    run_bodies(600, waits_deep);
     sk_fiber_counts c = sk_fiber_pool_counts();
     ck_assert_uint_eq(c.made, 600);
     ck_assert_uint_eq(c.warm, 256);
     ck_assert_uint_eq(c.cold, 344);
-    run_many(600);
+    run_bodies(600, waits_deep);
     ck_assert_uint_eq(sk_fiber_pool_counts().made, 600);
+}
+END_TEST
+
+START_TEST(shallow_stacks_stay_warm)
+{
+    run_many(600);
+    ck_assert_uint_eq(sk_fiber_pool_counts().warm, 600);
 }
 END_TEST
 
@@ -305,6 +333,8 @@ Suite *fiber_suite(void)
     tcase_add_test(tests, rounding_belongs_to_the_fiber);
     tcase_add_test(tests, longjmp_works_within_a_fiber);
     tcase_add_test(tests, stacks_are_used_again);
+    tcase_add_test(tests, the_pages_of_deep_stacks_go_back_but_for_a_few);
+    tcase_add_test(tests, shallow_stacks_stay_warm);
     tcase_add_test(tests, a_stack_that_was_left_in_the_middle_is_as_new);
     tcase_add_test(tests, clearing_drops_those_that_wait);
     tcase_add_test(tests, guards_have_names);
