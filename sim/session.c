@@ -83,17 +83,46 @@ int64_t sk_session_running(void)
     return atomic_load_explicit(&sum.running, relaxed);
 }
 
-/* ---- the node's state ---- */
+/* ---- the nodes' states ---- */
 
-static sk_node_state node_state;
+static struct node { sk_node_state state; uint32_t workers; } *nodes;
+static size_t nnodes;
 
-static void sk_node_move(sk_node_state from, sk_node_state to)
+static void sk_node_move(size_t node, sk_node_state from, sk_node_state to)
 {
-    if (node_state != from)
-        sk_die(NULL, NULL, 1, "skate is wrong: node 0 moves from %d to %d, but is %d", from, to, node_state);
-    node_state = to;
+    struct node *n = &nodes[node];
+    if (n->state != from)
+        sk_die(NULL, NULL, 1, "skate is wrong: node %zu moves from %d to %d, but is %d", node, from, to, n->state);
+    n->state = to;
     if (sk_trace_on)
-        *sk_trace_record_at(sk_lane_self->trace, sk_trace_tick(), SK_TRACE_NODE, from << 4 | to, 1) = (uint32_t)sk_session.settings.workers;
+        *sk_trace_record_at(sk_lane_self->trace, sk_trace_tick(), SK_TRACE_NODE, from << 4 | to, 1) = (uint64_t)node << 32 | n->workers;
+}
+
+static void nodes_up(void)
+{
+    const sk_backend_ops *ops = sk_session.backend->ops;
+    sk_backend *backend = (sk_backend *)sk_session.backend;
+    nnodes = ops->nodes ? ops->nodes(backend, NULL, 0) : 1;
+    nodes = calloc(nnodes, sizeof *nodes);
+    sk_node_info *info = calloc(nnodes, sizeof *info);
+    if (!nodes || !info)
+        abort();
+    info[0].workers = sk_session.settings.workers;
+    if (ops->nodes)
+        ops->nodes(backend, info, nnodes);
+    for (size_t i = 0; i < nnodes; i++) {
+        nodes[i].workers = (uint32_t)info[i].workers;
+        sk_node_move(i, SK_NODE_NONE, SK_NODE_ALIVE);
+    }
+    free(info);
+}
+
+static void nodes_down(void)
+{
+    for (size_t i = 0; i < nnodes; i++)
+        sk_node_move(i, SK_NODE_ALIVE, SK_NODE_DEAD);
+    free(nodes);
+    nodes = NULL;
 }
 
 /* ---- ending by force ---- */
@@ -213,6 +242,7 @@ static void trace_begin(int argc, char **argv)
     INFO("nodes", number);
     snprintf(number, sizeof number, "%llu", (unsigned long long)s->seed);
     INFO("seed", number);
+    INFO("time", !sk_trace_own_clock ? "real" : s->cost && strcmp(s->cost, "none") != 0 ? "measured" : "virtual");
     snprintf(number, sizeof number, "%d", (int)getpid());
     INFO("pid", number);
     INFO("resources", s->resources ? s->resources : "");
@@ -258,7 +288,6 @@ void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
     sk_session.start = monotonic();
     sk_admit_open(&pool);
     sk_has_cluster = ops->can & SK_CAN_NODES;
-    node_state = SK_NODE_NONE;
     atomic_store(&sk_cancellations, 0);
 
     char gantt_file[] = "/tmp/skate-gantt-XXXXXX";
@@ -282,11 +311,11 @@ void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
     if (!registered)
         registered = atexit(at_exit) == 0;
     sk_lane_make("sk_init", NULL);
-    if (trace)
-        trace_begin(full_argc, full_argv);
     if (ops->open && !ops->open((sk_backend *)sk_session.backend, s, &err))
         sk_misuse(site, "backend %s cannot start: %s", ops->name, err.message);
-    sk_node_move(SK_NODE_NONE, SK_NODE_ALIVE);
+    if (trace)
+        trace_begin(full_argc, full_argv);        /* after open, which may know better how many nodes and workers there are */
+    nodes_up();
     sk_die_hook = write_out;
     handle(interrupts, 2, on_interrupt, true);
     handle(crashes, 5, on_crash, true);
@@ -335,7 +364,7 @@ void sk_shutdown_at(sk_site *site)
         ops->close(backend);
     handle(interrupts, 2, on_interrupt, false);
     handle(crashes, 5, on_crash, false);
-    sk_node_move(SK_NODE_ALIVE, SK_NODE_DEAD);
+    nodes_down();
     sk_counts counts = sk_session_counts();
     bool trace = sk_trace_on;
     sk_lanes_free_all();
