@@ -18,7 +18,7 @@
 #
 # What is built:
 #   sim/ backends/            build/lib/libskate.a libskate.so, build/lib/pkgconfig/skate.pc
-#   backends/tool/            build/bin/skate, build/libexec/skate/skate-run
+#   backends/tool/            build/bin/skate, build/libexec/skate/skate-run, skate-cluster
 #   viz/                      build/libexec/skate/skate-trace
 #   lessons/tool/             build/libexec/skate/skate-lessons
 #   lessons/NN-name/          build/lessons/NN-name
@@ -189,7 +189,7 @@ $(B)/lib/pkgconfig/skate.pc: Makefile
 
 # ---- The programs --------------------------------------------------------------------------------
 
-# Those that need the library link all of it; the dispatcher and `skate run` are plain.
+# All but the dispatcher link all of the library.
 LIBEXEC := $(B)/libexec/skate
 VIZ_SRC     := $(wildcard viz/*.c)
 TOOL_SRC    := $(wildcard backends/tool/*.c)
@@ -210,7 +210,7 @@ PROGRAMS := $(B)/bin/skate $(TOOLS) $(if $(VIZ_SRC),$(LIBEXEC)/skate-trace) \
 CONFORM := $(if $(CONFORM_SRC),$(if $(NEED_TESTS),,$(LIBEXEC)/skate-conform))
 LESSONS := $(patsubst lessons/%,$(B)/lessons/%,$(LESSON_DIRS))
 
-$(call objects,$(TOOL_SRC) $(LESSONS_SRC)): PART_CFLAGS = $(GLIB_CFLAGS) -DSKATE_VERSION='"$(VERSION)"'
+$(call objects,$(TOOL_SRC) $(LESSONS_SRC)): PART_CFLAGS = -I. $(GLIB_CFLAGS) -DSKATE_VERSION='"$(VERSION)"'
 $(call objects,$(VIZ_SRC)): PART_CFLAGS = -I. $(GLIB_CFLAGS)
 # as a careful student compiles
 $(call objects,$(LESSON_SRC)): PART_CFLAGS = -Wconversion
@@ -221,14 +221,10 @@ $(B)/bin/skate: $(B)/obj/backends/tool/skate.o
 	$(Q)$(LINK) -o $@ $< $(GLIB_LIBS)
 
 $(TOOLS): $(LIBEXEC)/skate-%: $(B)/obj/backends/tool/%.o
-	@mkdir -p $(@D)
-	@$(if $(V),,echo "  LD      $@")
-	$(Q)$(LINK) -o $@ $< $(GLIB_LIBS)
-
 $(LIBEXEC)/skate-lessons: $(call objects,$(LESSONS_SRC))
 $(LIBEXEC)/skate-trace:   $(call objects,$(VIZ_SRC))
 $(LIBEXEC)/skate-conform: $(call objects,$(CONFORM_SRC) $(SUPPORT_SRC))
-$(LIBEXEC)/skate-lessons $(LIBEXEC)/skate-trace: $(B)/lib/libskate.a $(B)/.files
+$(TOOLS) $(LIBEXEC)/skate-lessons $(LIBEXEC)/skate-trace: $(B)/lib/libskate.a $(B)/.files
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  LD      $@")
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBS)

@@ -269,8 +269,7 @@ void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
     const sk_backend_ops *ops = sk_backend_find(s->backend, &err);
     if (!ops)
         sk_misuse(site, "%s", err.message);
-    if (s->nodes > 1 && !(ops->can & SK_CAN_NODES))
-        sk_misuse(site, "--sk-nodes=%d: the backend %s has one node; leave --sk-nodes out", s->nodes, ops->name);
+    sk_settings_for(s, ops, site);
 
     sk_fn_sort();
     sk_pool_init(&sk_object_pool, sizeof(sk_object));
