@@ -24,6 +24,7 @@
 #   lessons/NN-name/          build/lessons/NN-name
 #   tests/conform/            build/libexec/skate/skate-conform
 #   tests/unit/ property/     build/tests/unit, property (tests/*.c is linked into all of these)
+#   tests/digest/             build/tests/many_things; build/digest/: the library by other compilers
 #   tests/bench/              build/bench/, by tests/bench/run
 # New files in these folders are found by themselves; a new lesson is a new folder.
 
@@ -198,11 +199,12 @@ CONFORM_SRC := $(wildcard tests/conform/*.c)
 SUPPORT_SRC := $(wildcard tests/*.c)
 UNIT_SRC    := $(wildcard tests/unit/*.c)
 PROPERTY_SRC := $(wildcard tests/property/*.c)
+DIGEST_SRC  := $(wildcard tests/digest/*.c)
 LESSON_DIRS := $(patsubst %/,%,$(sort $(dir $(wildcard lessons/[0-9]*/*.c))))
 LESSON_SRC  := $(foreach d,$(LESSON_DIRS),$(wildcard $(d)/*.c))
 
 SOURCES := $(LIB_SRC) $(VIZ_SRC) $(TOOL_SRC) $(LESSONS_SRC) $(CONFORM_SRC) $(SUPPORT_SRC) $(UNIT_SRC) \
-    $(PROPERTY_SRC) $(LESSON_SRC)
+    $(PROPERTY_SRC) $(DIGEST_SRC) $(LESSON_SRC)
 
 TOOLS := $(patsubst backends/tool/%.c,$(LIBEXEC)/skate-%,$(filter-out %/skate.c,$(TOOL_SRC)))
 PROGRAMS := $(B)/bin/skate $(TOOLS) $(if $(VIZ_SRC),$(LIBEXEC)/skate-trace) \
@@ -267,8 +269,15 @@ $(TESTS) $(LIBEXEC)/skate-conform: $(B)/obj/libviz.a $(B)/lib/libskate.a $(B)/.f
 	@$(if $(V),,echo "  LD      $@")
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(B)/obj/libviz.a $(LIBS) $(CHECK_LIBS)
 
+# A program like a student's
+$(call objects,$(DIGEST_SRC)): PART_CFLAGS = -Wconversion
+$(B)/tests/many_things: $(call objects,$(DIGEST_SRC)) $(B)/lib/libskate.a $(B)/.files
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  LD      $@")
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBS)
+
 # Without SAN also what no sanitizer can change: must-not-compile, layers, install.
-check: all $(TESTS)
+check: all $(TESTS) $(B)/tests/many_things
 	@CC='$(CC)' SAN='$(SAN)' tests/run $(B) $(SUITES)
 
 # ---- Benchmarks ----------------------------------------------------------------------------------
