@@ -1,7 +1,7 @@
 # Skate: tasks, objects and wait in C, and the tools around them.
 #
 #   make                      build everything into build/ (gcc; CC=clang for the other)
-#   make demo                 run the lessons, the Gantt of three of them too (under a minute)
+#   make demo                 run the lessons, the Gantt of some of them too (under a minute)
 #   make check                run all tests; the last line is the count (SUITES="unit conform": some)
 #   make bench                run the benchmarks: ROWS="tree_dag chain" picks some, PEERS=DIR runs
 #                             other runtimes beside it, JSON=FILE keeps the figures
@@ -248,9 +248,13 @@ all: $(LIB) $(PROGRAMS) $(CONFORM) $(LESSONS)
 # Each lesson as a student would run it; where the picture is the point, with the Gantt.
 demo: all
 	@for lesson in $(notdir $(LESSONS)); do                                             \
-	    case $$lesson in 03-*|06-*|07-*) gantt=--gantt;; *) gantt=;; esac;              \
-	    printf '\n---- %s ----\n' "skate run --backend threads $${gantt:+$$gantt }$(B)/lessons/$$lesson"; \
-	    $(B)/bin/skate run --backend threads $$gantt $(B)/lessons/$$lesson || exit 1;   \
+	    case $$lesson in                                                                \
+	        03-*|06-*|07-*) options="--backend threads --gantt";;                       \
+	        20-*) options="--backend virtual --cluster lessons/$$lesson/cluster.conf --gantt";; \
+	        *) options="--backend threads";;                                            \
+	    esac;                                                                           \
+	    printf '\n---- %s ----\n' "skate run $$options $(B)/lessons/$$lesson";          \
+	    $(B)/bin/skate run $$options $(B)/lessons/$$lesson || exit 1;                   \
 	done
 
 # ---- Tests ---------------------------------------------------------------------------------------
