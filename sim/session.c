@@ -85,44 +85,40 @@ int64_t sk_session_running(void)
 
 /* ---- the nodes' states ---- */
 
-static struct node { sk_node_state state; uint32_t workers; } *nodes;
-static size_t nnodes;
+static uint8_t *node_states;               /* sk_node_state, of settings.nodes */
 
-static void sk_node_move(size_t node, sk_node_state from, sk_node_state to)
+static void sk_node_move(int node, sk_node_state from, sk_node_state to, int workers)
 {
-    struct node *n = &nodes[node];
-    if (n->state != from)
-        sk_die(NULL, NULL, 1, "skate is wrong: node %zu moves from %d to %d, but is %d", node, from, to, n->state);
-    n->state = to;
+    if (node_states[node] != from)
+        sk_die(NULL, NULL, 1, "skate is wrong: node %d moves from %d to %d, but is %d", node, from, to, node_states[node]);
+    node_states[node] = (uint8_t)to;
     if (sk_trace_on)
-        *sk_trace_record_at(sk_lane_self->trace, sk_trace_tick(), SK_TRACE_NODE, from << 4 | to, 1) = (uint64_t)node << 32 | n->workers;
+        *sk_trace_record_at(sk_lane_self->trace, sk_trace_tick(), SK_TRACE_NODE, from << 4 | to, 1) =
+            (uint64_t)(uint32_t)node << 32 | (uint32_t)workers;
 }
 
-static void nodes_up(void)
+static void begin_nodes(void)
 {
     const sk_backend_ops *ops = sk_session.backend->ops;
-    sk_backend *backend = (sk_backend *)sk_session.backend;
-    nnodes = ops->nodes ? ops->nodes(backend, NULL, 0) : 1;
-    nodes = calloc(nnodes, sizeof *nodes);
-    sk_node_info *info = calloc(nnodes, sizeof *info);
-    if (!nodes || !info)
+    size_t n = (size_t)sk_session.settings.nodes;
+    node_states = calloc(n, 1);
+    sk_node_info *info = calloc(n, sizeof *info);
+    if (!node_states || !info)
         abort();
     info[0].workers = sk_session.settings.workers;
     if (ops->nodes)
-        ops->nodes(backend, info, nnodes);
-    for (size_t i = 0; i < nnodes; i++) {
-        nodes[i].workers = (uint32_t)info[i].workers;
-        sk_node_move(i, SK_NODE_NONE, SK_NODE_ALIVE);
-    }
+        ops->nodes((sk_backend *)sk_session.backend, info, n);
+    for (size_t i = 0; i < n; i++)
+        sk_node_move((int)i, SK_NODE_NONE, SK_NODE_ALIVE, info[i].workers);
     free(info);
 }
 
-static void nodes_down(void)
+static void end_nodes(void)
 {
-    for (size_t i = 0; i < nnodes; i++)
-        sk_node_move(i, SK_NODE_ALIVE, SK_NODE_DEAD);
-    free(nodes);
-    nodes = NULL;
+    for (int i = 0; i < sk_session.settings.nodes; i++)
+        sk_node_move(i, SK_NODE_ALIVE, SK_NODE_DEAD, 0);
+    free(node_states);
+    node_states = NULL;
 }
 
 /* ---- ending by force ---- */
@@ -314,7 +310,7 @@ void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
         sk_misuse(site, "backend %s cannot start: %s", ops->name, err.message);
     if (trace)
         trace_begin(full_argc, full_argv);        /* after open, which may know better how many nodes and workers there are */
-    nodes_up();
+    begin_nodes();
     sk_die_hook = write_out;
     handle(interrupts, 2, on_interrupt, true);
     handle(crashes, 5, on_crash, true);
@@ -363,7 +359,7 @@ void sk_shutdown_at(sk_site *site)
         ops->close(backend);
     handle(interrupts, 2, on_interrupt, false);
     handle(crashes, 5, on_crash, false);
-    nodes_down();
+    end_nodes();
     sk_counts counts = sk_session_counts();
     bool trace = sk_trace_on;
     sk_lanes_free_all();

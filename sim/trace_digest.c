@@ -161,6 +161,8 @@ static void node_moves(pen *p, const sk_event *e)
     put_word(p, "node");
     put_number(p, sk_trace_hi(e->word[0]));
     put_change(p, states, e);
+    if (sk_trace_to(e) != SK_NODE_ALIVE)
+        return;
     put_word(p, "workers");
     put_number(p, sk_trace_lo(e->word[0]));
 }

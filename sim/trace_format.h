@@ -30,7 +30,7 @@
  *     task T asks CPUS PRIORITY "NAME" "RESOURCES"                             TASK_ASKS; cpus in 1/10000, texts escaped as in C
  *     task T FROM TO [on NODE WORKER | code CODE]                              TASK; states in small letters
  *     object O FROM TO [type TYPE BYTES [is N]] [at FILE CALLER by T]          OBJECT; is: bool, signed and unsigned (as 64 bits) only
- *     node N FROM TO workers W                                                 NODE
+ *     node N FROM TO [workers W]                                               NODE; workers: of one that comes alive
  *     task T waits HOW for K of N at FILE CALLER object O                      WAIT
  *     task T waited HOW ready K code CODE                                      WAIT_END
  *     task T says                                                              SAY
@@ -61,7 +61,7 @@ typedef struct sk_trace_record { uint32_t dt; uint8_t type, a; uint16_t n; } sk_
     X(TASK_ASKS, 5, "0",                "task, cpus in 1/10000 : priority, text: name, resources (both may be empty). For tasks that ask for anything unusual") \
     X(TASK,      6, "from<<4|to",       "task; to RUNNING: also worker:node; to FAILED or CANCELLED: also the sk_code") \
     X(OBJECT,    7, "from<<4|to",       "object; to READY: also type<<56|bytes, preview (the scalar's 8 bytes, else 0); from NONE: also site of the put:0, task") \
-    X(NODE,      8, "from<<4|to",       "node:workers")                                                           \
+    X(NODE,      8, "from<<4|to",       "node:workers (0 unless to ALIVE)")                                                           \
     X(WAIT,      9, "how (sk_trace_wait)", "task that waits (0 driver), number wanted:number given, site:0, object (the first awaited)") \
     X(WAIT_END, 10, "how",              "task, number ready, sk_code")                                            \
     X(SAY,      11, "0",                "task, text")                                                             \
