@@ -1,7 +1,7 @@
 # Skate: tasks, objects and wait in C, and the tools around them.
 #
 #   make                      build everything into build/ (gcc; CC=clang for the other)
-#   make demo                 run the lessons, the Gantt of three of them too (under a minute)
+#   make demo                 run the lessons, the Gantt of some of them too (under a minute)
 #   make check                run all tests; the last line is the count (SUITES="unit conform": some)
 #   make bench                run the benchmarks: ROWS="tree_dag chain" picks some, PEERS=DIR runs
 #                             other runtimes beside it, JSON=FILE keeps the figures
@@ -19,12 +19,13 @@
 #
 # What is built:
 #   sim/ backends/            build/lib/libskate.a libskate.so, build/lib/pkgconfig/skate.pc
-#   backends/tool/            build/bin/skate, build/libexec/skate/skate-run
+#   backends/tool/            build/bin/skate, build/libexec/skate/skate-run, skate-cluster
 #   viz/                      build/libexec/skate/skate-trace
 #   lessons/tool/             build/libexec/skate/skate-lessons
 #   lessons/NN-name/          build/lessons/NN-name
 #   tests/conform/            build/libexec/skate/skate-conform
 #   tests/unit/ property/     build/tests/unit, property (tests/*.c is linked into all of these)
+#   tests/digest/             build/tests/many_things; build/digest/: the library by other compilers
 #   tests/bench/              build/bench/, by tests/bench/run
 #   tests/simgrid/            built and run by tests/simgrid/run
 #   tests/tool/               built and run by tests/tool/run
@@ -193,7 +194,7 @@ $(B)/lib/pkgconfig/skate.pc: Makefile
 
 # ---- The programs --------------------------------------------------------------------------------
 
-# Those that need the library link all of it; the dispatcher and `skate run` are plain.
+# All but the dispatcher link all of the library.
 LIBEXEC := $(B)/libexec/skate
 VIZ_SRC     := $(wildcard viz/*.c)
 TOOL_SRC    := $(wildcard backends/tool/*.c)
@@ -202,20 +203,20 @@ CONFORM_SRC := $(wildcard tests/conform/*.c)
 SUPPORT_SRC := $(wildcard tests/*.c)
 UNIT_SRC    := $(wildcard tests/unit/*.c)
 PROPERTY_SRC := $(wildcard tests/property/*.c)
+DIGEST_SRC  := $(wildcard tests/digest/*.c)
 LESSON_DIRS := $(patsubst %/,%,$(sort $(dir $(wildcard lessons/[0-9]*/*.c))))
 LESSON_SRC  := $(foreach d,$(LESSON_DIRS),$(wildcard $(d)/*.c))
 
 SOURCES := $(LIB_SRC) $(VIZ_SRC) $(TOOL_SRC) $(LESSONS_SRC) $(CONFORM_SRC) $(SUPPORT_SRC) $(UNIT_SRC) \
-    $(PROPERTY_SRC) $(LESSON_SRC)
+    $(PROPERTY_SRC) $(DIGEST_SRC) $(LESSON_SRC)
 
-RUNTIME_TOOLS := $(LIBEXEC)/skate-calibrate $(LIBEXEC)/skate-predict
-TOOLS := $(filter-out $(RUNTIME_TOOLS),$(patsubst backends/tool/%.c,$(LIBEXEC)/skate-%,$(filter-out %/skate.c,$(TOOL_SRC))))
-PROGRAMS := $(B)/bin/skate $(TOOLS) $(RUNTIME_TOOLS) $(if $(VIZ_SRC),$(LIBEXEC)/skate-trace) \
+TOOLS := $(patsubst backends/tool/%.c,$(LIBEXEC)/skate-%,$(filter-out %/skate.c,$(TOOL_SRC)))
+PROGRAMS := $(B)/bin/skate $(TOOLS) $(if $(VIZ_SRC),$(LIBEXEC)/skate-trace) \
     $(if $(LESSONS_SRC),$(LIBEXEC)/skate-lessons)
 CONFORM := $(if $(CONFORM_SRC),$(if $(NEED_TESTS),,$(LIBEXEC)/skate-conform))
 LESSONS := $(patsubst lessons/%,$(B)/lessons/%,$(LESSON_DIRS))
 
-$(call objects,$(TOOL_SRC) $(LESSONS_SRC)): PART_CFLAGS = $(GLIB_CFLAGS) -DSKATE_VERSION='"$(VERSION)"'
+$(call objects,$(TOOL_SRC) $(LESSONS_SRC)): PART_CFLAGS = -I. $(GLIB_CFLAGS) -DSKATE_VERSION='"$(VERSION)"'
 $(call objects,$(VIZ_SRC)): PART_CFLAGS = -I. $(GLIB_CFLAGS)
 # as a careful student compiles
 $(call objects,$(LESSON_SRC)): PART_CFLAGS = -Wconversion
@@ -226,19 +227,10 @@ $(B)/bin/skate: $(B)/obj/backends/tool/skate.o
 	$(Q)$(LINK) -o $@ $< $(GLIB_LIBS)
 
 $(TOOLS): $(LIBEXEC)/skate-%: $(B)/obj/backends/tool/%.o
-	@mkdir -p $(@D)
-	@$(if $(V),,echo "  LD      $@")
-	$(Q)$(LINK) -o $@ $< $(GLIB_LIBS)
-
-$(RUNTIME_TOOLS): $(LIBEXEC)/skate-%: $(B)/obj/backends/tool/%.o $(B)/lib/libskate.a $(B)/.files
-	@mkdir -p $(@D)
-	@$(if $(V),,echo "  LD      $@")
-	$(Q)$(LINK) -o $@ $< $(LIBS)
-
 $(LIBEXEC)/skate-lessons: $(call objects,$(LESSONS_SRC))
 $(LIBEXEC)/skate-trace:   $(call objects,$(VIZ_SRC))
 $(LIBEXEC)/skate-conform: $(call objects,$(CONFORM_SRC) $(SUPPORT_SRC))
-$(LIBEXEC)/skate-lessons $(LIBEXEC)/skate-trace: $(B)/lib/libskate.a $(B)/.files
+$(TOOLS) $(LIBEXEC)/skate-lessons $(LIBEXEC)/skate-trace: $(B)/lib/libskate.a $(B)/.files
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  LD      $@")
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBS)
@@ -260,9 +252,13 @@ all: $(LIB) $(PROGRAMS) $(CONFORM) $(LESSONS)
 # Each lesson as a student would run it; where the picture is the point, with the Gantt.
 demo: all
 	@for lesson in $(notdir $(LESSONS)); do                                             \
-	    case $$lesson in 03-*|06-*|07-*) gantt=--gantt;; *) gantt=;; esac;              \
-	    printf '\n---- %s ----\n' "skate run --backend threads $${gantt:+$$gantt }$(B)/lessons/$$lesson"; \
-	    $(B)/bin/skate run --backend threads $$gantt $(B)/lessons/$$lesson || exit 1;   \
+	    case $$lesson in                                                                \
+	        03-*|06-*|07-*) options="--backend threads --gantt";;                       \
+	        20-*) options="--backend virtual --cluster lessons/$$lesson/cluster.conf --gantt";; \
+	        *) options="--backend threads";;                                            \
+	    esac;                                                                           \
+	    printf '\n---- %s ----\n' "skate run $$options $(B)/lessons/$$lesson";          \
+	    $(B)/bin/skate run $$options $(B)/lessons/$$lesson || exit 1;                   \
 	done
 
 # ---- Tests ---------------------------------------------------------------------------------------
@@ -281,8 +277,15 @@ $(TESTS) $(LIBEXEC)/skate-conform: $(B)/obj/libviz.a $(B)/lib/libskate.a $(B)/.f
 	@$(if $(V),,echo "  LD      $@")
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(B)/obj/libviz.a $(LIBS) $(CHECK_LIBS)
 
+# A program like a student's
+$(call objects,$(DIGEST_SRC)): PART_CFLAGS = -Wconversion
+$(B)/tests/many_things: $(call objects,$(DIGEST_SRC)) $(B)/lib/libskate.a $(B)/.files
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  LD      $@")
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBS)
+
 # Without SAN also what no sanitizer can change: must-not-compile, layers, install.
-check: all $(TESTS)
+check: all $(TESTS) $(B)/tests/many_things
 	@CC='$(CC)' SAN='$(SAN)' tests/run $(B) $(SUITES)
 
 sim-model: $(LIB)

@@ -5,13 +5,12 @@
 
 #include "cluster_units.h"
 #include "error.h"
+#include "policy.h"
 
 #include <glib.h>
 #include <stdio.h>
 
 enum { MOST_NODES = 100000, MOST_WORKERS = 4096, MOST_PULLS = 1000000, MOST_TEXT = 1 << 20 };
-
-static const char *const policies[] = { "random", "fifo", "lifo", "locality", "bottom-up", "b-level", "heft", "power-of-two", NULL };
 
 /* ---- the tables ---- */
 
@@ -164,14 +163,13 @@ static bool read_value(const reader *r, const entry *e, const key *k, const char
         return sk_demand_parse((sk_demand *)at, value, &why) || wrong(r, e, value, "%s", why.message);
     }
     case POLICY:
-        for (int i = 0; policies[i]; i++)
-            if (!strcmp(policies[i], value)) {
-                memset(at, 0, sizeof r->spec->policy);
-                strcpy(at, value);
-                return true;
-            }
-        g_autofree char *list = g_strjoinv(" ", (char **)policies);
-        return wrong(r, e, value, "expected one of: %s", list);
+        if (sk_policy_find(value, NULL)) {
+            memset(at, 0, sizeof r->spec->policy);
+            g_strlcpy(at, value, sizeof r->spec->policy);
+            return true;
+        }
+        char list[200];
+        return wrong(r, e, value, "expected one of: %s", sk_policy_names(list, sizeof list));
     }
     return false;
 }

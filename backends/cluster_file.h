@@ -6,7 +6,7 @@
  *     resources = licence=1                      named ones, each node
  *     store-bytes = 2G                           default: no limit
  *     policy = locality
- *     seed = 1
+ *     seed = 1                                   of the policy; a --seed other than 1 goes before it
  *     [node.gpu*]                                more nodes: gpu0 .. gpu3; keys left out are as in [cluster]
  *     count = 4
  *     resources = gpu=2
@@ -92,6 +92,7 @@ bool sk_cluster_spec_equal(const sk_cluster_spec *a, const sk_cluster_spec *b);
 
 /* The built-in texts, ended by a NULL name. They are examples too. */
 typedef struct sk_cluster_preset { const char *name, *text; } sk_cluster_preset;
-extern const sk_cluster_preset sk_cluster_presets[];
+extern const sk_cluster_preset sk_cluster_presets[];       /* each text starts with "# " and a line about it */
+const sk_cluster_preset *sk_cluster_preset_find(const char *name);            /* NULL: there is none */
 
 #endif

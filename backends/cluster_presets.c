@@ -22,21 +22,31 @@ const sk_cluster_preset sk_cluster_presets[] = {
     { NULL, NULL },
 };
 
-sk_cluster_spec *sk_cluster_spec_load(const char *name, sk_error *err)
+const sk_cluster_preset *sk_cluster_preset_find(const char *name)
 {
     for (const sk_cluster_preset *p = sk_cluster_presets; p->name; p++)
         if (!strcmp(p->name, name))
-            return sk_cluster_spec_parse(p->text, strlen(p->text), name, err);
+            return p;
+    return NULL;
+}
+
+sk_cluster_spec *sk_cluster_spec_load(const char *name, sk_error *err)
+{
+    const sk_cluster_preset *preset = sk_cluster_preset_find(name);
+    if (preset)
+        return sk_cluster_spec_parse(preset->text, strlen(preset->text), name, err);
     g_autofree char *text = NULL;
     g_autoptr(GError) error = NULL;
     gsize size;
     if (g_file_get_contents(name, &text, &size, &error))
         return sk_cluster_spec_parse(text, size, name, err);
-    GString *list = g_string_new(NULL);
+    g_autoptr(GString) list = g_string_new(NULL);
     for (const sk_cluster_preset *p = sk_cluster_presets; p->name; p++)
         g_string_append_printf(list, " %s", p->name);
-    sk_error_set(err, SK_MISUSE, "%.300s: no such cluster file (%.300s), nor a preset; these are:%s", name, error->message, list->str);
-    g_string_free(list, TRUE);
+    if (g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+        sk_error_set(err, SK_MISUSE, "\"%.300s\": there is no such file, and no such preset; the presets are:%s", name, list->str);
+    else
+        sk_error_set(err, SK_MISUSE, "%.300s: cannot be read: %.300s; give a cluster file, or a preset:%s", name, error->message, list->str);
     return NULL;
 }
 

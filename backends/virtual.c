@@ -406,7 +406,7 @@ static bool read_spec(vcluster *v, const sk_settings *s, sk_error *err)
 static bool open_cluster(vcluster *v, const sk_settings *s, sk_error *err)
 {
     const char *policy = s->policy ? s->policy : *v->spec->policy ? v->spec->policy : NULL;
-    v->cluster = sk_cluster_new(&(sk_cluster_config){ .policy = policy, .seed = s->cluster ? v->spec->seed : s->seed,
+    v->cluster = sk_cluster_new(&(sk_cluster_config){ .policy = policy, .seed = s->cluster && s->seed == 1 ? v->spec->seed : s->seed,
                                                       .bytes_per_second = v->spec->bandwidth, .latency_ns = v->spec->latency }, err);
     if (!v->cluster)
         return false;

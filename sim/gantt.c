@@ -1,28 +1,25 @@
 /* gantt.c -- see gantt.h.
  *
- * Reading order: 1 letters for functions; 2 a row as cells: how long what ran in each, and which
- * rows; 3 cells as characters; 4 the axis; 5 the whole. */
+ * Reading order: 1 letters for functions; 2 a line as cells: how long what ran in each; 3 cells as
+ * characters; 4 the axis; 5 the whole. Which workers share a line: gantt_lines.h. */
 #include "gantt.h"
 
 #include <glib.h>
 #include <string.h>
 
+#include "gantt_lines.h"
+
 enum {
     LETTERS = 26,
     OTHERS = 25,
-    MOST_LINES = 36,
     MOST_FNS = 12
 }; /* X is a mark; the 26th letter is '#', for the others */
 
 typedef struct cell {
     double run[LETTERS], busy, blocked; /* parts of the cell, 0 .. 1 */
     char mark;                          /* an attempt that did not end well ends here */
-    bool starts;                        /* a task of three cells or more starts here */
+    uint32_t starts;                    /* on how many workers a task of three cells or more starts here */
 } cell;
-
-typedef struct line {
-    uint32_t worker, n;
-} line; /* n workers from this one */
 
 typedef struct chart {
     FILE *out;
@@ -32,9 +29,8 @@ typedef struct chart {
     uint8_t *letter;           /* by function: index into letters[] */
     uint32_t *order;           /* functions, longest total first */
     char letters[LETTERS + 1];
-    line lines[MOST_LINES];
-    uint32_t nlines;
-    bool waits, small, idle, failed, retried, cancelled, bars; /* used, so explain it */
+    sk_gantt_lines rows;
+    bool waits, small, idle, failed, retried, cancelled, bars, mean; /* used, so explain it */
 } chart;
 
 /* ---- 1. Letters for functions --------------------------------------------------------------- */
@@ -85,15 +81,15 @@ static void give_letters(chart *c)
     }
 }
 
-/* ---- 2. A row as cells ---------------------------------------------------------------------- */
+/* ---- 2. A line as cells --------------------------------------------------------------------- */
 
 static double column_of(const chart *c, int64_t ns)
 {
     return CLAMP((double)(ns - c->from) / (double)(c->to - c->from), 0.0, 1.0) * c->width;
 }
 
-/* Calls are per slice, so this only looks at the cells it covers. */
-static void add_slice(const chart *c, cell *row, const sk_line_slice *s)
+/* Calls are per slice, so this only looks at the cells it covers. `share`: of the line, a worker's. */
+static void add_slice(const chart *c, cell *row, const sk_line_slice *s, double share)
 {
     const sk_line_task *task = &c->t->tasks[s->task];
     double from = column_of(c, s->start), to = column_of(c, s->end);
@@ -102,7 +98,7 @@ static void add_slice(const chart *c, cell *row, const sk_line_slice *s)
         last--;
     for (int i = first; i <= last; i++) {
         double part = MAX(MIN(to, i + 1) - MAX(from, i),
-                          1e-9); /* also tasks that took no time leave a trace */
+                          1e-9) * share; /* also tasks that took no time leave a trace */
         if (s->blocked) {
             row[i].blocked += part;
         } else {
@@ -111,7 +107,7 @@ static void add_slice(const chart *c, cell *row, const sk_line_slice *s)
         }
     }
     if (!s->blocked && to - from >= 3 && (s == &c->t->slices[task->first_slice] || s->attempt > 1))
-        row[first].starts = true;
+        row[first].starts++;
     char mark = s->how == SK_SLICE_FAILED      ? 'x'
                 : s->how == SK_SLICE_RETRIED   ? '!'
                 : s->how == SK_SLICE_CANCELLED ? '/'
@@ -120,38 +116,13 @@ static void add_slice(const chart *c, cell *row, const sk_line_slice *s)
         row[last].mark = mark;
 }
 
-/* A line for each worker; neighbours on which nothing ever ran share one. */
-static void choose_lines(chart *c)
-{
-    const sk_timeline *t = c->t;
-    for (uint32_t r = 0; r < t->nworkers && c->nlines < MOST_LINES; r++) {
-        const sk_line_worker *w = &t->workers[r];
-        line *last = c->nlines ? &c->lines[c->nlines - 1] : NULL;
-        const sk_line_worker *before = last ? &t->workers[last->worker] : NULL;
-        if (last && !w->tasks && !w->blocked_ns && !before->tasks && !before->blocked_ns &&
-            w->node == before->node)
-            last->n++;
-        else
-            c->lines[c->nlines++] = (line){ r, 1 };
-    }
-}
-
-static char *label_of(const sk_timeline *t, const line *l)
-{
-    const sk_line_worker *w = &t->workers[l->worker];
-    g_autofree char *node =
-        t->nodes > 1 ? g_strdup_printf("node %u>", w->node) : g_strdup("worker ");
-    return l->n > 1 ? g_strdup_printf("%s%d-%d", node, w->worker,
-                                      t->workers[l->worker + l->n - 1].worker)
-                    : g_strdup_printf("%s%d", node, w->worker);
-}
-
 /* ---- 3. Cells as characters ----------------------------------------------------------------- */
 
-static char cell_char(chart *c, const cell *row, int i, char before)
+static char cell_char(chart *c, const sk_gantt_line *l, const cell *row, int i, char before)
 {
     const cell *x = &row[i];
-    const double speck = 0.1; /* the end of a bar that barely reaches into this cell is not shown */
+    /* The end of a bar that barely reaches into this cell is not shown; but in a mean little may be all there is. */
+    const double speck = l->alike ? 0.1 : 1e-9;
     bool beside =
         (i > 0 && row[i - 1].busy > speck) || (i + 1 < c->width && row[i + 1].busy > speck);
     double busy = x->busy < speck && beside ? 0 : x->busy;
@@ -168,7 +139,7 @@ static char cell_char(chart *c, const cell *row, int i, char before)
         c->idle = true;
         return '.';
     }
-    if (x->starts && !strchr(".~|x!/ ", before)) {
+    if (x->starts == l->n && !strchr(".~|x!/ ", before)) {
         c->bars = true;
         return '|';
     }
@@ -212,30 +183,25 @@ static void put_driver(chart *c)
 static void put_workers(chart *c)
 {
     const sk_timeline *t = c->t;
-    cell *cells = g_new0(cell, (size_t)c->nlines * c->width);
+    cell *cells = g_new0(cell, (size_t)c->rows.nlines * c->width + 1);
     g_autofree uint32_t *line_of = g_new(uint32_t, t->nworkers + 1);
-    for (uint32_t r = 0; r < t->nworkers; r++)
-        line_of[r] = SK_NO_INDEX;
-    for (uint32_t k = 0; k < c->nlines; k++)
-        line_of[c->lines[k].worker] = k;
+    for (uint32_t k = 0; k < c->rows.nlines; k++)
+        for (uint32_t i = 0; i < c->rows.lines[k].n; i++)
+            line_of[c->rows.lines[k].worker + i] = k;
     for (uint32_t i = 0; i < t->nslices; i++) {
         uint32_t k = line_of[t->slices[i].row];
-        if (k != SK_NO_INDEX)
-            add_slice(c, cells + (size_t)k * c->width, &t->slices[i]);
+        add_slice(c, cells + (size_t)k * c->width, &t->slices[i], 1.0 / c->rows.lines[k].share);
     }
-    for (uint32_t k = 0; k < c->nlines; k++) {
-        g_autofree char *label = label_of(t, &c->lines[k]), *text = g_new0(char, c->width + 1);
-        for (int i = 0; i < c->width; i++)
-            text[i] = cell_char(c, cells + (size_t)k * c->width, i, i ? text[i - 1] : ' ');
-        put_row(c, label, text, percent_of(c, t->workers[c->lines[k].worker].busy_ns));
-    }
-    uint32_t shown = c->nlines ? c->lines[c->nlines - 1].worker + c->lines[c->nlines - 1].n : 0;
-    if (shown < t->nworkers) {
+    for (uint32_t k = 0; k < c->rows.nlines; k++) {
+        const sk_gantt_line *l = &c->rows.lines[k];
+        g_autofree char *label = sk_gantt_lines_label(&c->rows, l), *text = g_new0(char, c->width + 1);
         double busy = 0;
-        for (uint32_t r = shown; r < t->nworkers; r++)
-            busy += percent_of(c, t->workers[r].busy_ns);
-        fprintf(c->out, "%*s  %u more workers, %.0f%% busy on average\n", c->label, "...",
-                t->nworkers - shown, busy / (t->nworkers - shown));
+        for (int i = 0; i < c->width; i++)
+            text[i] = cell_char(c, l, cells + (size_t)k * c->width, i, i ? text[i - 1] : ' ');
+        for (uint32_t i = 0; i < l->n; i++)
+            busy += percent_of(c, t->workers[l->worker + i].busy_ns);
+        c->mean |= !l->alike;
+        put_row(c, label, text, busy / l->share);
     }
     g_free(cells);
 }
@@ -328,6 +294,7 @@ static void put_legend(const chart *c)
         { c->failed, "x failed" },
         { c->retried, "! failed, tried again" },
         { c->cancelled, "/ cancelled" },
+        { c->mean, "several on a line: their mean" },
     };
     int at = 0;
     for (unsigned i = 0; i < G_N_ELEMENTS(marks); i++) {
@@ -353,8 +320,10 @@ static void put_title(const chart *c)
     const sk_timeline *t = c->t;
     char time[16];
     g_autofree char *program = g_path_get_basename(t->program);
-    put_line(c, g_strdup_printf("%s on %s, %u worker%s: %u task%s in %s", program, t->backend,
-                                t->nworkers, t->nworkers == 1 ? "" : "s", t->ntasks,
+    uint32_t workers = t->nworkers - t->nextra;
+    g_autofree char *nodes = t->nodes > 1 ? g_strdup_printf(" on %u nodes", t->nodes) : g_strdup("");
+    put_line(c, g_strdup_printf("%s on %s, %u worker%s%s: %u task%s in %s", program, t->backend,
+                                workers, workers == 1 ? "" : "s", nodes, t->ntasks,
                                 t->ntasks == 1 ? "" : "s", sk_timeline_time(t->makespan, time)));
     if (t->info.damage)
         fprintf(c->out, "DAMAGED at byte %" G_GUINT64_FORMAT ": only what comes before is shown\n",
@@ -372,9 +341,9 @@ void sk_gantt_print(FILE *out, const sk_timeline *t, int columns)
 {
     chart c = { .out = out, .t = t, .columns = columns <= 0 ? SK_GANTT_COLUMNS : MAX(columns, 50) };
     c.label = (int)strlen("driver");
-    choose_lines(&c);
-    for (uint32_t k = 0; k < c.nlines; k++) {
-        g_autofree char *label = label_of(t, &c.lines[k]);
+    c.rows = sk_gantt_lines_choose(t);
+    for (uint32_t k = 0; k < c.rows.nlines; k++) {
+        g_autofree char *label = sk_gantt_lines_label(&c.rows, &c.rows.lines[k]);
         c.label = MAX(c.label, (int)strlen(label));
     }
     c.label = MIN(c.label, 20);
@@ -389,6 +358,7 @@ void sk_gantt_print(FILE *out, const sk_timeline *t, int columns)
     put_title(&c);
     if (!t->nslices && !t->nwaits) {
         fprintf(out, "no task ran\n");
+        sk_gantt_lines_clear(&c.rows);
         return;
     }
     give_letters(&c);
@@ -398,6 +368,7 @@ void sk_gantt_print(FILE *out, const sk_timeline *t, int columns)
     put_legend(&c);
     g_free(c.letter);
     g_free(c.order);
+    sk_gantt_lines_clear(&c.rows);
 }
 
 bool sk_gantt_print_file(FILE *out, const char *path, sk_error *err)

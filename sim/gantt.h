@@ -5,7 +5,8 @@
  * half of it, `.` if nothing ran, `~` if nothing ran and a task was blocked there (in sk_get or
  * sk_wait); for the driver `~` is waiting and `=` everything else. `|` separates two tasks that
  * are long enough to be told apart. Where an attempt did not end well, its last character says so:
- * x ! / (legend).
+ * x ! / (legend). Where there are too many workers for a line each, those that did nothing, or the
+ * same, share one, and then neighbours in groups, shown as their mean.
  *
  *     sk_gantt_print(stdout, timeline, 100); */
 #ifndef SK_GANTT_H

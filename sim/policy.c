@@ -185,20 +185,22 @@ static const sk_policy policies[] = {
     { "power-of-two", by_order, power_place, power_queue, false },
 };
 
+enum { POLICIES = sizeof policies / sizeof *policies };
+
+const char *sk_policy_names(char *room, size_t size)
+{
+    *room = '\0';
+    for (size_t i = 0, n = 0; i < POLICIES && n < size; i++)
+        n += (size_t)snprintf(room + n, size - n, "%s%s", i ? " " : "", policies[i].name);
+    return room;
+}
+
 const sk_policy *sk_policy_find(const char *name, sk_error *err)
 {
-    size_t n = sizeof policies / sizeof *policies;
-    if (!name)
-        return &policies[0];
-    GString *all = g_string_new(NULL);
-    for (size_t i = 0; i < n; i++) {
-        if (!strcmp(policies[i].name, name)) {
-            g_string_free(all, TRUE);
+    for (size_t i = 0; i < POLICIES; i++)
+        if (!name || !strcmp(policies[i].name, name))
             return &policies[i];
-        }
-        g_string_append_printf(all, "%s%s", i ? " " : "", policies[i].name);
-    }
-    sk_error_set(err, SK_MISUSE, "there is no policy \"%s\"; there are: %s", name, all->str);
-    g_string_free(all, TRUE);
+    char all[200];
+    sk_error_set(err, SK_MISUSE, "there is no policy \"%.100s\"; there are: %s", name, sk_policy_names(all, sizeof all));
     return NULL;
 }

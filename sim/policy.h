@@ -25,5 +25,7 @@ typedef struct sk_policy {
 
 /* NULL and *err if there is none; NULL names the default. */
 const sk_policy *sk_policy_find(const char *name, sk_error *err);
+/* "locality random ...", the default first, in `room`, which it returns. */
+const char *sk_policy_names(char *room, size_t size);
 
 #endif

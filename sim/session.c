@@ -83,17 +83,42 @@ int64_t sk_session_running(void)
     return atomic_load_explicit(&sum.running, relaxed);
 }
 
-/* ---- the node's state ---- */
+/* ---- the nodes' states ---- */
 
-static sk_node_state node_state;
+static uint8_t *node_states;               /* sk_node_state, of settings.nodes */
 
-static void sk_node_move(sk_node_state from, sk_node_state to)
+static void sk_node_move(int node, sk_node_state from, sk_node_state to, int workers)
 {
-    if (node_state != from)
-        sk_die(NULL, NULL, 1, "skate is wrong: node 0 moves from %d to %d, but is %d", from, to, node_state);
-    node_state = to;
+    if (node_states[node] != from)
+        sk_die(NULL, NULL, 1, "skate is wrong: node %d moves from %d to %d, but is %d", node, from, to, node_states[node]);
+    node_states[node] = (uint8_t)to;
     if (sk_trace_on)
-        *sk_trace_record_at(sk_lane_self->trace, sk_trace_tick(), SK_TRACE_NODE, from << 4 | to, 1) = (uint32_t)sk_session.settings.workers;
+        *sk_trace_record_at(sk_lane_self->trace, sk_trace_tick(), SK_TRACE_NODE, from << 4 | to, 1) =
+            (uint64_t)(uint32_t)node << 32 | (uint32_t)workers;
+}
+
+static void begin_nodes(void)
+{
+    const sk_backend_ops *ops = sk_session.backend->ops;
+    size_t n = (size_t)sk_session.settings.nodes;
+    node_states = calloc(n, 1);
+    sk_node_info *info = calloc(n, sizeof *info);
+    if (!node_states || !info)
+        abort();
+    info[0].workers = sk_session.settings.workers;
+    if (ops->nodes)
+        ops->nodes((sk_backend *)sk_session.backend, info, n);
+    for (size_t i = 0; i < n; i++)
+        sk_node_move((int)i, SK_NODE_NONE, SK_NODE_ALIVE, info[i].workers);
+    free(info);
+}
+
+static void end_nodes(void)
+{
+    for (int i = 0; i < sk_session.settings.nodes; i++)
+        sk_node_move(i, SK_NODE_ALIVE, SK_NODE_DEAD, 0);
+    free(node_states);
+    node_states = NULL;
 }
 
 /* ---- ending by force ---- */
@@ -213,6 +238,7 @@ static void trace_begin(int argc, char **argv)
     INFO("nodes", number);
     snprintf(number, sizeof number, "%llu", (unsigned long long)s->seed);
     INFO("seed", number);
+    INFO("time", !sk_trace_own_clock ? "real" : s->cost && strcmp(s->cost, "none") != 0 ? "measured" : "virtual");
     snprintf(number, sizeof number, "%d", (int)getpid());
     INFO("pid", number);
     INFO("resources", s->resources ? s->resources : "");
@@ -239,8 +265,7 @@ void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
     const sk_backend_ops *ops = sk_backend_find(s->backend, &err);
     if (!ops)
         sk_misuse(site, "%s", err.message);
-    if (s->nodes > 1 && !(ops->can & SK_CAN_NODES))
-        sk_misuse(site, "--sk-nodes=%d: the backend %s has one node; leave --sk-nodes out", s->nodes, ops->name);
+    sk_settings_for(s, ops, site);
 
     sk_fn_sort();
     sk_pool_init(&sk_object_pool, sizeof(sk_object));
@@ -258,7 +283,6 @@ void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
     sk_session.start = monotonic();
     sk_admit_open(&pool);
     sk_has_cluster = ops->can & SK_CAN_NODES;
-    node_state = SK_NODE_NONE;
     atomic_store(&sk_cancellations, 0);
 
     char gantt_file[] = "/tmp/skate-gantt-XXXXXX";
@@ -282,11 +306,11 @@ void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
     if (!registered)
         registered = atexit(at_exit) == 0;
     sk_lane_make("sk_init", NULL);
-    if (trace)
-        trace_begin(full_argc, full_argv);
     if (ops->open && !ops->open((sk_backend *)sk_session.backend, s, &err))
         sk_misuse(site, "backend %s cannot start: %s", ops->name, err.message);
-    sk_node_move(SK_NODE_NONE, SK_NODE_ALIVE);
+    if (trace)
+        trace_begin(full_argc, full_argv);        /* after open, which may know better how many nodes and workers there are */
+    begin_nodes();
     sk_die_hook = write_out;
     handle(interrupts, 2, on_interrupt, true);
     handle(crashes, 5, on_crash, true);
@@ -335,7 +359,7 @@ void sk_shutdown_at(sk_site *site)
         ops->close(backend);
     handle(interrupts, 2, on_interrupt, false);
     handle(crashes, 5, on_crash, false);
-    sk_node_move(SK_NODE_ALIVE, SK_NODE_DEAD);
+    end_nodes();
     sk_counts counts = sk_session_counts();
     bool trace = sk_trace_on;
     sk_lanes_free_all();

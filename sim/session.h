@@ -40,6 +40,9 @@ const sk_backend_ops *sk_backend_checked(const sk_backend_ops *inner);     /* ba
 
 /* settings.c: reads command line, environment, config and defaults, in this order. Ends the program on what it does not know. */
 void sk_settings_read(sk_settings *settings, int *argc, char ***argv, const sk_config *config);
+/* What depends on the backend: defaults, and options that it has no use for end the program. */
+void sk_settings_for(sk_settings *settings, const sk_backend_ops *ops, sk_site *site);
 void sk_settings_clear(sk_settings *settings);
+enum { SK_VIRTUAL_WORKERS = 4 };                 /* a simulated node's, where nobody says how many */
 
 #endif

@@ -3,6 +3,8 @@
  * One table says what there is; --sk-help, the messages and the parsing all come from it.                    */
 #include "session.h"
 
+#include "policy.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -16,10 +18,10 @@ static const struct option {
 } options[] = {
     { "backend", "NAME", "what runs the tasks (list below), or the path of a module: ./mine.so", TEXT, offsetof(sk_settings, backend) },
     { "nodes", "N", "nodes of the cluster; default 1", COUNT, offsetof(sk_settings, nodes) },
-    { "workers", "N", "workers per node; default one per core", COUNT, offsetof(sk_settings, workers) },
+    { "workers", "N", "workers per node; default one per core, 4 on virtual", COUNT, offsetof(sk_settings, workers) },
     { "resources", "LIST", "named resources per node: gpu=2,licence=0.5", TEXT, offsetof(sk_settings, resources) },
-    { "policy", "NAME", "where tasks run, on backends with nodes; default locality", TEXT, offsetof(sk_settings, policy) },
-    { "cluster", "FILE", "the cluster to simulate: a file, or laptop, classroom-32, cluster-1000", TEXT, offsetof(sk_settings, cluster) },
+    { "policy", "NAME", "which task first, and where, on backends with nodes (list below)", TEXT, offsetof(sk_settings, policy) },
+    { "cluster", "FILE", "the cluster to simulate: a file, or a preset's name (`skate cluster` lists them)", TEXT, offsetof(sk_settings, cluster) },
     { "cost", "WHAT", "plain C in simulated tasks costs: none (the default), live, or a factor: live*2.5", TEXT, offsetof(sk_settings, cost) },
     { "seed", "N", "of sk_random; default 1", SEED, offsetof(sk_settings, seed) },
     { "store-bytes", "SIZE", "what objects may take: 500M, 2G; default 30 % of memory", SIZE, offsetof(sk_settings, store_bytes) },
@@ -40,6 +42,8 @@ static void print_help(FILE *out)
     fprintf(out, "Backends:\n");
     for (int i = 0; sk_backends[i]; i++)
         fprintf(out, "  %-24s %s\n", sk_backends[i]->name, sk_backends[i]->summary);
+    char policies[200];
+    fprintf(out, "Policies:\n  %s\n", sk_policy_names(policies, sizeof policies));
     fprintf(out, "Example: ./program --sk-backend=serial --sk-gantt\n");
 }
 
@@ -138,6 +142,25 @@ static void from_config(sk_settings *s, const sk_config *c, const sk_site *site)
         s->gantt = true;
 }
 
+/* Options that the user has given, in the environment or on the command line: a bit each. */
+static uint32_t given;
+
+static void from_user(sk_settings *s, const struct option *o, const char *value, const char *from)
+{
+    set(s, o, value, from, NULL);
+    given |= 1u << (o - options);
+}
+
+/* A cluster file describes the nodes. What the program's config asks for gives way to it; what the user asks for would contradict. */
+static void check_cluster(const sk_settings *s)
+{
+    static const char *const others[] = { "nodes", "workers", "resources" };
+    for (size_t i = 0; s->cluster && i < sizeof others / sizeof *others; i++)
+        if (given & 1u << (option(others[i]) - options))
+            sk_misuse(NULL, "cluster %s describes nodes, workers and resources itself; leave --%s out (or take it out of the "
+                      "environment), or write it into a cluster file of your own: skate cluster %s >my.conf", s->cluster, others[i], s->cluster);
+}
+
 static void from_environment(sk_settings *s)
 {
     for (int i = 0; i < OPTIONS; i++) {
@@ -149,7 +172,7 @@ static void from_environment(sk_settings *s)
         const char *value = getenv(name);
         if (value && *value) {
             snprintf(from, sizeof from, "%s=%.300s in the environment", name, value);
-            set(s, &options[i], value, from, NULL);
+            from_user(s, &options[i], value, from);
         }
     }
 }
@@ -186,9 +209,9 @@ static void from_command_line(sk_settings *s, int *argc, char ***argv)
         if (!value && o->kind != FLAG) {
             if (i + 1 == *argc)
                 sk_misuse(NULL, "%s: give a value, --sk-%s=%s (%s)", arg, o->name, o->form, o->help);
-            set(s, o, (*argv)[++i], arg, NULL);
+            from_user(s, o, (*argv)[++i], arg);
         } else {
-            set(s, o, value ? value + 1 : "1", arg, NULL);
+            from_user(s, o, value ? value + 1 : "1", arg);
         }
     }
     *argc = kept;
@@ -197,14 +220,36 @@ static void from_command_line(sk_settings *s, int *argc, char ***argv)
 
 void sk_settings_read(sk_settings *s, int *argc, char ***argv, const sk_config *config)
 {
-    long pages = sysconf(_SC_PHYS_PAGES), cores = sysconf(_SC_NPROCESSORS_ONLN), page = sysconf(_SC_PAGESIZE);
-    *s = (sk_settings){ .backend = strdup("threads"), .nodes = 1, .workers = cores > 0 ? (int)cores : 1, .seed = 1,
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    given = 0;
+    *s = (sk_settings){ .backend = strdup("threads"), .nodes = 1, .seed = 1,
                         .store_bytes = (size_t)((double)pages * (double)page * 0.3) };
     if (config)
         from_config(s, config, sk_session.init_site);
     from_environment(s);
     if (argc && argv)
         from_command_line(s, argc, argv);
+    check_cluster(s);
+}
+
+/* A simulated cluster is the same on every machine. */
+void sk_settings_for(sk_settings *s, const sk_backend_ops *ops, sk_site *site)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    bool simulates = ops->can & SK_CAN_VIRTUAL_TIME, places = ops->can & SK_CAN_NODES;
+    if (!s->workers)
+        s->workers = simulates ? SK_VIRTUAL_WORKERS : cores > 0 ? (int)cores : 1;
+    if (s->nodes > 1 && !places)
+        sk_misuse(site, "--sk-nodes=%d: the backend %s has one node; leave --sk-nodes out", s->nodes, ops->name);
+    if (s->policy && !places)
+        sk_misuse(site, "policy %s: the backend %s has one node, and nothing to place; leave the policy out, or take the backend virtual",
+                  s->policy, ops->name);
+    if (s->cluster && !simulates)
+        sk_misuse(site, "cluster %s: the backend %s runs on this machine; leave the cluster out, or take the backend virtual", s->cluster,
+                  ops->name);
+    if (s->cost && !simulates)
+        sk_misuse(site, "cost %s: on the backend %s everything costs what it takes; leave the cost out, or take the backend virtual",
+                  s->cost, ops->name);
 }
 
 void sk_settings_clear(sk_settings *s)

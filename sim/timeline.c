@@ -59,7 +59,7 @@ static uint32_t row_index(build *b, uint32_t node, uint32_t worker)
     uint32_t i = sk_trace_ids_add(&b->rows, (uint64_t)node << 32 | worker);
     if (i == b->t->nworkers) {
         *SK_MORE(b->t->workers, b->t->nworkers) =
-            (sk_line_worker){ .node = node, .worker = (int32_t)worker };
+            (sk_line_worker){ .node = node, .worker = (int32_t)worker, .extra = true };
         *SK_MORE(b->now, b->nnow) = (row_now){ 0 };
     }
     return i;
@@ -301,12 +301,14 @@ static void object_moves(build *b, const sk_event *e)
 
 static void node_moves(build *b, const sk_event *e)
 {
-    enum { MOST = 4096 }; /* rows for idle workers; those that run something always get one */
+    enum { MOST = 1 << 20 }; /* rows for idle workers; those that run something always get one */
     uint32_t node = sk_trace_hi(e->word[0]), workers = sk_trace_lo(e->word[0]);
     if (sk_trace_to(e) != SK_NODE_ALIVE)
         return;
-    for (uint32_t i = 0; i < workers && b->t->nworkers < MOST; i++)
-        row_index(b, node, i);
+    for (uint32_t i = 0; i < workers && b->t->nworkers < MOST; i++) {
+        uint32_t row = row_index(b, node, i);
+        b->t->workers[row].extra = false;
+    }
 }
 
 static void wait_begins(build *b, const sk_event *e)
@@ -451,7 +453,11 @@ static void sort_workers(sk_timeline *t)
         new_row[order[i] - t->workers] = i;
         sorted[i] = *order[i];
         t->nodes += i == 0 || sorted[i].node != sorted[i - 1].node;
+        t->nextra += sorted[i].extra;
     }
+    if (t->nextra == n) /* nothing says how many there should be */
+        for (uint32_t i = 0; i < n; i++)
+            sorted[i].extra = false, t->nextra = 0;
     for (uint32_t i = 0; i < t->nslices; i++)
         t->slices[i].row = new_row[t->slices[i].row];
     g_free(t->workers);

@@ -72,6 +72,7 @@ typedef struct sk_line_worker {
     int32_t worker;
     int64_t busy_ns, blocked_ns;
     uint32_t tasks;
+    bool extra; /* not one of the node's workers: while tasks are blocked, others run beside them */
 } sk_line_worker;
 
 typedef struct sk_line_wait { /* the driver in sk_get, sk_wait ... */
@@ -111,6 +112,7 @@ typedef struct sk_timeline {
     sk_line_slice *slices;    uint32_t nslices;  /* as they started, up to skew */
     uint32_t *deps;           uint32_t ndeps;    /* indices of objects */
     sk_line_worker *workers;  uint32_t nworkers; /* by node, then number; idle ones too */
+                              uint32_t nextra;   /* among them */
     sk_line_wait *waits;      uint32_t nwaits;   /* of the driver */
     sk_line_fn *fns;          uint32_t nfns;
     sk_line_site *sites;      uint32_t nsites;   /* 0: unknown */

@@ -17,7 +17,28 @@
  *
  * The order of records of different lanes is that of their times; where times are equal, causes come before effects.
  *
- * R7: each TASK, OBJECT and NODE record is written by the one function that changes that state.          */
+ * INFO "time" is `real`; `virtual`: the backend's own, nothing in it was measured; or `measured`: virtual, but plain C has cost what it
+ * took here (--cost live). Virtual times begin with 0 at sk_init.
+ *
+ * R7: each TASK, OBJECT and NODE record is written by the one function that changes that state.
+ *
+ * The canonical log (`skate trace FILE --canonical OUT`; its SHA-256 is `--digest`; trace_digest.c writes it) is what two equal runs in
+ * virtual time have in common. Text, a line a record, in the order above; words are separated by one space, lines end with \n:
+ *
+ *   line = NS what     NS: virtual nanoseconds, decimal, like all numbers
+ *     task T new FN "SIGNATURE" at FILE CALLER by T makes O... needs O...      TASK_NEW; FILE is the file's name without its folders
+ *     task T asks CPUS PRIORITY "NAME" "RESOURCES"                             TASK_ASKS; cpus in 1/10000, texts escaped as in C
+ *     task T FROM TO [on NODE WORKER | code CODE]                              TASK; states in small letters
+ *     object O FROM TO [type TYPE BYTES [is N]] [at FILE CALLER by T]          OBJECT; is: bool, signed and unsigned (as 64 bits) only
+ *     node N FROM TO [workers W]                                               NODE; workers: of one that comes alive
+ *     task T waits HOW for K of N at FILE CALLER object O                      WAIT
+ *     task T waited HOW ready K code CODE                                      WAIT_END
+ *     task T says                                                              SAY
+ *
+ * T and O count tasks and objects 1, 2, 3 ... in the order in which this log names them; 0 is the driver, or none. Left out, because equal
+ * runs differ in it: INFO, FUNCTION, SITE, NOTE, DROPPED, END; folders; line numbers (compilers disagree about a call of several lines); the
+ * library's own numbers of tasks, objects, functions, sites and lanes; previews of floating-point values; the text of SAY, which may hold
+ * such values, or anything. Backend and seed are not part of it either: two seeds that make no difference have one digest. */
 #ifndef SK_TRACE_FORMAT_H
 #define SK_TRACE_FORMAT_H
 
@@ -33,14 +54,14 @@ typedef struct sk_trace_record { uint32_t dt; uint8_t type, a; uint16_t n; } sk_
 
 /* X(name, number, what `a` is, words). hi:lo is one word, hi in its upper 32 bits. */
 #define SK_TRACE_RECORDS(X)                                                                                       \
-    X(INFO,      1, "0",                "text: key, value. Keys: program backend workers nodes seed pid resources version") \
+    X(INFO,      1, "0",                "text: key, value. Keys: program backend workers nodes seed time pid resources version") \
     X(FUNCTION,  2, "0",                "number:line, text: name, signature, file")                               \
     X(SITE,      3, "0",                "number:line, text: file, function")                                      \
     X(TASK_NEW,  4, "returns<<4|deps",  "task, function:site, parent task, object[returns], object[deps] (arguments that are refs to wait for)") \
     X(TASK_ASKS, 5, "0",                "task, cpus in 1/10000 : priority, text: name, resources (both may be empty). For tasks that ask for anything unusual") \
     X(TASK,      6, "from<<4|to",       "task; to RUNNING: also worker:node; to FAILED or CANCELLED: also the sk_code") \
     X(OBJECT,    7, "from<<4|to",       "object; to READY: also type<<56|bytes, preview (the scalar's 8 bytes, else 0); from NONE: also site of the put:0, task") \
-    X(NODE,      8, "from<<4|to",       "node:workers")                                                           \
+    X(NODE,      8, "from<<4|to",       "node:workers (0 unless to ALIVE)")                                                           \
     X(WAIT,      9, "how (sk_trace_wait)", "task that waits (0 driver), number wanted:number given, site:0, object (the first awaited)") \
     X(WAIT_END, 10, "how",              "task, number ready, sk_code")                                            \
     X(SAY,      11, "0",                "task, text")                                                             \

@@ -9,6 +9,7 @@
 
 #include "export.h"
 #include "gantt.h"
+#include "trace_digest.h"
 
 static const char help[] =
     "Without options: --summary. OUT is a file, or - for standard output.\n"
@@ -18,12 +19,22 @@ static const char help[] =
     "  skate run --trace run.sktrace build/lessons/06-tree-reduction\n"
     "  skate trace run.sktrace --summary --gantt\n"
     "  skate trace run.sktrace --chrome run.json        # open it at https://ui.perfetto.dev\n"
-    "  skate trace run.sktrace --dot - | dot -Tsvg > graph.svg";
+    "  skate trace run.sktrace --dot - | dot -Tsvg > graph.svg\n"
+    "\n"
+    "Runs on virtual are exact. Equal ones have one digest, on any machine; where two differ:\n"
+    "  skate trace run.sktrace --digest\n"
+    "  skate trace run.sktrace --canonical a.txt        # the text that is hashed: diff it";
 
 static int usage(const char *what, const char *which)
 {
     fprintf(stderr, "skate trace: %s%s; see skate trace --help\n", what, which ? which : "");
     return 2;
+}
+
+static void write_canonical(FILE *out, const sk_timeline *t)
+{
+    char hex[SK_DIGEST_SIZE];
+    sk_trace_digest(t->log, t->program, out, hex, NULL);
 }
 
 /* Writes one form to `path`, "-" for standard output. */
@@ -45,10 +56,24 @@ static bool export(const sk_timeline *t, const char *path,
     return !bad;
 }
 
+/* Prints the digest if asked to, writes the text if there is a path. */
+static bool digest(const sk_timeline *t, const char *name, bool print, const char *path)
+{
+    char hex[SK_DIGEST_SIZE];
+    sk_error err;
+    if (!sk_trace_digest(t->log, name, NULL, hex, &err)) {
+        fprintf(stderr, "skate trace: %s\n", err.message);
+        return false;
+    }
+    if (print)
+        puts(hex);
+    return !path || export(t, path, write_canonical);
+}
+
 int main(int argc, char **argv)
 {
-    gboolean summary = FALSE, gantt = FALSE, refs = FALSE;
-    g_autofree char *chrome = NULL, *dot = NULL, *csv = NULL;
+    gboolean summary = FALSE, gantt = FALSE, refs = FALSE, sum = FALSE;
+    g_autofree char *chrome = NULL, *dot = NULL, *csv = NULL, *canonical = NULL;
     GOptionEntry entries[] = {
         { "summary", 0, 0, G_OPTION_ARG_NONE, &summary,
           "Tasks, T1, Tinf, workers, functions, critical path, bytes", NULL },
@@ -59,6 +84,10 @@ int main(int argc, char **argv)
           "OUT.json" },
         { "dot", 0, 0, G_OPTION_ARG_FILENAME, &dot, "The task graph, for Graphviz", "OUT.dot" },
         { "csv", 0, 0, G_OPTION_ARG_FILENAME, &csv, "One line a task", "OUT.csv" },
+        { "digest", 0, 0, G_OPTION_ARG_NONE, &sum, "SHA-256 of the run's canonical log (virtual only)",
+          NULL },
+        { "canonical", 0, 0, G_OPTION_ARG_FILENAME, &canonical, "The canonical log itself, as text",
+          "OUT.txt" },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
     setlocale(LC_CTYPE, ""); /* not numbers: JSON and CSV want points */
@@ -78,8 +107,8 @@ int main(int argc, char **argv)
         return usage("which trace? Name a FILE.sktrace", NULL);
     if (argc > 2)
         return usage("one trace at a time, but there is also ", argv[2]);
-    const char *outs[] = { chrome, dot, csv };
-    unsigned console = summary || gantt || refs;
+    const char *outs[] = { chrome, dot, csv, canonical };
+    unsigned console = summary || gantt || refs || sum;
     for (unsigned i = 0; i < G_N_ELEMENTS(outs); i++)
         console += outs[i] && !strcmp(outs[i], "-");
     if (console > 1)
@@ -91,8 +120,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "skate trace: %s\n", err.message);
         return 1;
     }
-    summary |= !gantt && !refs && !chrome && !dot && !csv;
-    if (!summary)
+    bool exact = sum || canonical; /* these say themselves what is missing, and refuse */
+    summary |= !gantt && !refs && !chrome && !dot && !csv && !exact;
+    if (!summary && !exact)
         sk_summary_warn(stderr, t);
     bool good = t->info.damage == NULL && !t->info.truncated;
     if (summary)
@@ -101,7 +131,9 @@ int main(int argc, char **argv)
         sk_gantt_print(stdout, t, 0);
     if (refs)
         sk_refs_print(stdout, t);
-    if ((summary || gantt || refs) && (fflush(stdout) || ferror(stdout)))
+    if (exact)
+        good &= digest(t, argv[1], sum, canonical);
+    if ((summary || gantt || refs || sum) && (fflush(stdout) || ferror(stdout)))
         good = fprintf(stderr, "skate trace: cannot write to standard output: %s\n",
                        g_strerror(errno)) < 0;
     if (chrome)

@@ -207,8 +207,8 @@ void sk_summary_print(FILE *out, const sk_timeline *t, const char *path)
 {
     const char *seed = sk_trace_read_value(t->log, "seed");
     g_autofree char *program = g_path_get_basename(t->program);
-    fprintf(out, "%s: %s on %s, %u worker%s", path, program, t->backend, t->nworkers,
-            t->nworkers == 1 ? "" : "s");
+    fprintf(out, "%s: %s on %s, %u worker%s", path, program, t->backend, t->nworkers - t->nextra,
+            t->nworkers - t->nextra == 1 ? "" : "s");
     if (t->nodes > 1)
         fprintf(out, " on %u nodes", t->nodes);
     fprintf(out, "%s%s\n", seed ? ", seed " : "", seed ? seed : "");

@@ -1,10 +1,11 @@
 /* run.c -- `skate run`: sets what a program reads from its environment, and becomes the program.
+ * The lists of backends, policies and clusters are the library's own tables.
  *
  * The idea: a program that calls sk_init reads SKATE_BACKEND, SKATE_WORKERS and so on, wherever it
  * was started from; so nothing of the program's own command line is touched, and its exit status,
  * signals and output are its own.
  *
- * Reading order: the options, checking them, the program, main.                                  */
+ * Reading order: the options, checking them, the program, help, main.                                 */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <glib.h>
@@ -14,20 +15,30 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backends/cluster_file.h"
+#include "policy.h"
+#include "session.h"
+
 #define USAGE_ERROR 2
 
-static gchar *backend, *workers, *nodes, *resources, *seed, *store_bytes, *trace;
+static gchar *backend, *workers, *nodes, *resources, *seed, *store_bytes, *trace, *policy, *cluster, *cost;
 static gboolean gantt;
 
 static const GOptionEntry entries[] = {
     { "backend", 0, 0, G_OPTION_ARG_FILENAME, &backend,
-      "threads (the default), serial, or a module of your own: ./mine.so", "B" },
+      "what runs the tasks (list below), or a module of your own: ./mine.so", "B" },
     { "workers", 0, 0, G_OPTION_ARG_STRING, &workers,
-      "how many tasks run at a time, per node", "N" },
+      "how many tasks run at a time, per node (one per core; on virtual 4)", "N" },
     { "nodes", 0, 0, G_OPTION_ARG_STRING, &nodes, "how many nodes (1)", "N" },
     { "resources", 0, 0, G_OPTION_ARG_STRING, &resources,
       "besides cpus, per node: gpu=2,licence=0.5", "R" },
-    { "seed", 0, 0, G_OPTION_ARG_STRING, &seed, "of sk_random (1)", "N" },
+    { "cluster", 0, 0, G_OPTION_ARG_FILENAME, &cluster,
+      "the cluster to simulate: a preset (list below) or a file; instead of the three above", "C" },
+    { "policy", 0, 0, G_OPTION_ARG_STRING, &policy,
+      "which task first, and where, on backends with nodes (list below)", "P" },
+    { "cost", 0, 0, G_OPTION_ARG_STRING, &cost,
+      "what plain C costs on virtual: none (the default), live (what it takes here), live*2.5", "C" },
+    { "seed", 0, 0, G_OPTION_ARG_STRING, &seed, "of sk_random, and of choices by lot (1)", "N" },
     { "store-bytes", 0, 0, G_OPTION_ARG_STRING, &store_bytes,
       "what objects may take: 500M, 2G", "N" },
     { "trace", 0, 0, G_OPTION_ARG_FILENAME, &trace,
@@ -116,6 +127,29 @@ static void set_backend(const char *name)
     g_setenv("SKATE_BACKEND", full, TRUE);
 }
 
+/* Checked here, where the option's name is known. A file's path becomes absolute, like a module's. */
+static void set_cluster(const char *name)
+{
+    if (!name)
+        return;
+    sk_error err;
+    sk_cluster_spec *spec = sk_cluster_spec_load(name, &err);
+    if (!spec)
+        refuse("--cluster: %s", err.message);
+    sk_cluster_spec_free(spec);
+    g_autofree char *path = sk_cluster_preset_find(name) ? g_strdup(name) : g_canonicalize_filename(name, NULL);
+    g_setenv("SKATE_CLUSTER", path, TRUE);
+}
+
+static void set_policy(const char *name)
+{
+    sk_error err;
+    if (name && !sk_policy_find(name, &err))
+        refuse("--policy: %s", err.message);
+    if (name)
+        g_setenv("SKATE_POLICY", name, TRUE);
+}
+
 static void set_text(const char *variable, const char *text)
 {
     if (text)
@@ -150,19 +184,38 @@ static void become(char **argv)
     refuse("%s cannot be run: %s", program, g_strerror(why));
 }
 
+/* ---- Help ------------------------------------------------------------------------------------ */
+
+static char *description(void)
+{
+    GString *s = g_string_new("Backends:\n");
+    for (int i = 0; sk_backends[i]; i++)
+        g_string_append_printf(s, "  %-14s %s\n", sk_backends[i]->name, sk_backends[i]->summary);
+    g_string_append(s, "  ./mine.so      yours (see skate/backend.h)\n\nClusters to simulate (skate cluster NAME prints one):\n");
+    for (const sk_cluster_preset *p = sk_cluster_presets; p->name; p++)
+        g_string_append_printf(s, "  %-14s %.*s\n", p->name, (int)strcspn(p->text + 2, "\n"), p->text + 2);
+    char policies[200];
+    g_string_append_printf(s, "\nPolicies, the default first:\n  %s\n\n", sk_policy_names(policies, sizeof policies));
+    g_string_append(s,
+        "Examples:\n"
+        "  skate run --backend serial --seed 7 ./program input.txt\n"
+        "  skate run --workers 10 --gantt build/lessons/03-ten-sleeps\n"
+        "  skate run --trace run.sktrace ./program && skate trace run.sktrace --summary\n"
+        "  skate run --backend virtual --nodes 1000 --workers 8 --gantt ./program\n"
+        "  skate run --backend virtual --cluster classroom-32 --policy random ./program\n\n"
+        "What comes after PROGRAM is the program's. The same options are environment variables\n"
+        "(SKATE_WORKERS=4 ./program) and arguments of every program (./program --sk-workers=4).\n");
+    return g_string_free(s, FALSE);
+}
+
 int main(int argc, char **argv)
 {
     setlocale(LC_ALL, "");
     g_autoptr(GError) error = NULL;
     g_autoptr(GOptionContext) context = g_option_context_new("PROGRAM [ARGS]");
+    g_autofree char *lists = description();
     g_option_context_set_summary(context, "Runs a program that uses skate.h, with these options:");
-    g_option_context_set_description(context,
-        "Example:\n"
-        "  skate run --backend serial --seed 7 ./program input.txt\n"
-        "  skate run --workers 10 --gantt build/lessons/03-ten-sleeps\n"
-        "  skate run --trace run.sktrace ./program && skate trace run.sktrace --summary\n\n"
-        "What comes after PROGRAM is the program's. The same options are environment variables\n"
-        "(SKATE_WORKERS=4 ./program) and arguments of every program (./program --sk-workers=4).\n");
+    g_option_context_set_description(context, lists);
     g_option_context_set_strict_posix(context, TRUE);       /* PROGRAM's own options are not ours */
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, &argc, &argv, &error))
@@ -176,6 +229,9 @@ int main(int argc, char **argv)
     set_count("--workers", "SKATE_WORKERS", workers, 4096);      /* as in sim/settings.c */
     set_count("--nodes", "SKATE_NODES", nodes, 100000);
     set_text("SKATE_RESOURCES", resources);
+    set_cluster(cluster);
+    set_policy(policy);
+    set_text("SKATE_COST", cost);
     set_seed(seed);
     set_size(store_bytes);
     set_text("SKATE_TRACE", trace);

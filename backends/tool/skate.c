@@ -28,6 +28,8 @@ typedef struct command {
 static const command commands[] = {
     { "run", "skate-run", false, "run a program on a backend of your choice",
       "skate run --workers 4 --gantt ./program" },
+    { "cluster", "skate-cluster", false, "show a cluster to simulate: a preset's text, or what a file says",
+      "skate cluster laptop" },
     { "trace", "skate-trace", false, "read the log of a run: summary, Gantt chart, exports",
       "skate trace run.sktrace --summary" },
     { "calibrate", "skate-calibrate", false, "measure this machine, for predictions",

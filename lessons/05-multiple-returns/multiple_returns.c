@@ -34,8 +34,8 @@ int main(int argc, char **argv)
     sk_ref ids[3];
     sk_remote_into(ids, return_multiple);
     sk_ref a_id = ids[0], b_id = ids[1], c_id = ids[2];
-    printf("return_multiple    %d %d %d\n", sk_get(int, a_id), sk_get(int, b_id),
-           sk_get(int, c_id));
+    int a = sk_get(int, a_id), b = sk_get(int, b_id), c = sk_get(int, c_id);
+    printf("return_multiple    %d %d %d\n", a, b, c);
 
     // Each is used alone: a is dropped, b is got again, c goes to another task.
     sk_drop(a_id);
@@ -45,8 +45,8 @@ int main(int argc, char **argv)
 
     sk_ref parts[3];
     sk_remote_into(parts, divide, 17, 5);
-    printf("divide(17, 5)      %d rest %d, exactly %g\n", sk_get(int, parts[0]),
-           sk_get(int, parts[1]), sk_get(double, parts[2]));
+    int quotient = sk_get(int, parts[0]), rest = sk_get(int, parts[1]);
+    printf("divide(17, 5)      %d rest %d, exactly %g\n", quotient, rest, sk_get(double, parts[2]));
 
     sk_shutdown();
     return 0;

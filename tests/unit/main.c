@@ -8,7 +8,7 @@
 
 Suite *trace_read_suite(void), *timeline_suite(void), *wire_suite(void), *cluster_suite(void), *cluster_runs_suite(void);
 Suite *trace_read_suite(void), *timeline_suite(void), *wire_suite(void), *events_suite(void),
-    *fiber_suite(void), *network_suite(void), *cluster_file_suite(void), *stores_suite(void);
+    *fiber_suite(void), *network_suite(void), *cluster_file_suite(void), *stores_suite(void), *digest_suite(void);
 
 static Suite *(*const suites[])(void) = {
     trace_read_suite,
@@ -21,6 +21,7 @@ static Suite *(*const suites[])(void) = {
     network_suite,
     cluster_file_suite,
     stores_suite,
+    digest_suite,
 };
 
 int main(void)

@@ -120,7 +120,7 @@ START_TEST(what_is_wrong_is_named_with_its_line)
     bad("# x\n[netwrok]\n", "lab.ini:2: [netwrok]: there is no such group; there are [cluster] [node.NAME] [network] [overheads] [faults]");
     bad("[network]\npull = 3\n", "lab.ini:2: [network] pull: there is no such key; here are: latency bandwidth pulls");
     bad("[cluster]\npolicy = best\n",
-        "lab.ini:2: [cluster] policy = best: expected one of: random fifo lifo locality bottom-up b-level heft power-of-two");
+        "lab.ini:2: [cluster] policy = best: expected one of: locality random fifo lifo bottom-up b-level heft power-of-two");
     bad("[node.a]\n[node.b]\n[node.a]\n", "lab.ini:3: [node.a]: is in line 1 already; nodes need different names");
     bad("[node.gpu*]\ncount=4\n[node.gpu3]\n", "lab.ini:3: [node.gpu3]: two nodes may get one name, here and as gpu*; nodes need different names");
     bad("[cluster]\nnodes=4\n[node.node3]\n",
@@ -141,8 +141,8 @@ START_TEST(what_is_wrong_is_named_with_its_line)
     bad("[faults]\ncrash = 3\n",
         "lab.ini:2: [faults] crash = 3: expected every TIME for TIME: a node's mean time between two, like every 100s for 2s");
     ck_assert(!sk_cluster_spec_load("laptops", &err));
-    ck_assert_ptr_nonnull(strstr(err.message, "laptops: no such cluster file"));
-    ck_assert_ptr_nonnull(strstr(err.message, "nor a preset; these are: laptop classroom-32 cluster-1000"));
+    ck_assert_ptr_nonnull(strstr(err.message, "\"laptops\": there is no such file, and no such preset"));
+    ck_assert_ptr_nonnull(strstr(err.message, "the presets are: laptop classroom-32 cluster-1000"));
     ck_assert(!sk_cluster_spec_parse("[cluster]\n\0", 11, "x", &err));
 }
 END_TEST

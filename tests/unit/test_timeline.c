@@ -495,11 +495,63 @@ START_TEST(no_line_of_a_gantt_is_longer_than_it_was_asked_to_be)
         gchar **lines = g_strsplit(text, "\n", -1);
         for (unsigned i = 0; lines[i]; i++)
             ck_assert_msg((int)strlen(lines[i]) <= columns, "%d columns: %s", columns, lines[i]);
-        assert_in(text, "64 more workers");
+        assert_in(text, "worker 60-99"); /* idle; the others in groups of five */
+        assert_in(text, "worker 55-59");
         g_strfreev(lines);
         free(text);
     }
     unload(&l);
+}
+END_TEST
+
+/* `nodes` nodes of `workers` workers; node i runs one task of 100 ms per worker, from start(i) on. -1: none. */
+static loaded cluster(uint32_t nodes, uint32_t workers, int64_t (*start)(uint32_t node))
+{
+    forge f = forge_new(1);
+    uint64_t task = 0;
+    forge_fn(&f, 1, "work");
+    for (uint64_t i = 0; i < nodes; i++) {
+        uint64_t w = i << 32 | workers;
+        forge_record(&f, 0, 0, SK_TRACE_NODE, SK_NODE_NONE << 4 | SK_NODE_ALIVE, &w, 1);
+    }
+    for (uint32_t i = 0; i < nodes; i++)
+        for (uint64_t worker = 0; worker < workers && start(i) >= 0; worker++) {
+            uint64_t at = (uint64_t)start(i), w[2] = { ++task, worker << 32 | i };
+            forge_task(&f, 0, 0, task, 1, 0, 1, 0, 100000 + task);
+            forge_move(&f, 0, 0, task, SK_TASK_NONE, SK_TASK_READY, 0);
+            forge_record(&f, 0, at, SK_TRACE_TASK, SK_TASK_READY << 4 | SK_TASK_RUNNING, w, 2);
+            forge_move(&f, 0, at + 100 * MS, task, SK_TASK_RUNNING, SK_TASK_DONE, 0);
+        }
+    return load(forge_end(&f, true, 1000 * MS));
+}
+
+static int64_t first_ten(uint32_t node) { return node < 10 ? 0 : -1; }
+static int64_t all_at_once(uint32_t node) { return node < 700 ? 0 : 100 * MS; }
+static int64_t one_by_one(uint32_t node) { return node * MS; }
+
+static unsigned lines_in(const char *text)
+{
+    unsigned n = 0;
+    for (; *text; text++)
+        n += *text == '\n';
+    return n;
+}
+
+START_TEST(a_thousand_nodes_fit_in_a_gantt_because_equal_and_idle_ones_share_lines)
+{
+    static const struct { int64_t (*start)(uint32_t); uint32_t workers; const char *has[3]; } runs[] = {
+        { first_ten, 1, { "node 9>0  WWW", "node 10-999  ...", "1000 workers on 1000 nodes" } },
+        { all_at_once, 8, { "node 0-699  WWW", "node 700-999  ...", "8000 workers on 1000 nodes" } },
+        { one_by_one, 8, { "node 0-49  wWW", "node 950-999  ...", "their mean" } },
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(runs); i++) {
+        loaded l = cluster(1000, runs[i].workers, runs[i].start);
+        g_autofree char *text = text_of(l.t, write_gantt);
+        for (unsigned k = 0; k < 3; k++)
+            assert_in(text, runs[i].has[k]);
+        ck_assert_msg(lines_in(text) <= 50, "%u lines:\n%s", lines_in(text), text);
+        unload(&l);
+    }
 }
 END_TEST
 
@@ -688,6 +740,7 @@ Suite *timeline_suite(void)
     tcase_add_test(t, a_gantt_shows_blocked_tasks_and_neighbours_apart);
     tcase_add_test(t, a_gantt_of_nothing_says_so);
     tcase_add_test(t, no_line_of_a_gantt_is_longer_than_it_was_asked_to_be);
+    tcase_add_test(t, a_thousand_nodes_fit_in_a_gantt_because_equal_and_idle_ones_share_lines);
     suite_add_tcase(s, t);
     t = tcase_create("exports");
     tcase_add_test(t, chrome_slices_of_one_track_do_not_overlap_and_arrows_are_bound);
