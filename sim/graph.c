@@ -34,7 +34,7 @@ static sk_extras *make_extras(const sk_fn *fn, const sk_options *o, sk_site *sit
     if (o->timeout_s < 0 || o->timeout_s != o->timeout_s)
         sk_misuse(site, "sk_remote_with(%s): timeout_s is %g; give seconds, or 0 for none", fn->name, o->timeout_s);
     if (o->timeout_s > 0 && o->timeout_s < 9e8)
-        e->timeout = (int64_t)(o->timeout_s * 1e9);
+        e->timeout = sk_ns_of(o->timeout_s);
     if (o->node < SK_ZERO)
         sk_misuse(site, "sk_remote_with(%s): node is %d; give a node's number, or SK_ZERO for node 0", fn->name, o->node);
     e->name = o->name ? strdup(o->name) : NULL;
@@ -483,7 +483,7 @@ static void sleep_for(double seconds, sk_site *site)
 {
     (void)site;
     const sk_backend_ops *ops = sk_session.backend->ops;
-    int64_t ns = seconds >= 9e8 ? SK_NEVER : (int64_t)(seconds * 1e9);
+    int64_t ns = seconds >= 9e8 ? SK_NEVER : sk_ns_of(seconds);
     if (ops->sleep) {
         ops->sleep((sk_backend *)sk_session.backend, ns);
     } else {
