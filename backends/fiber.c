@@ -276,6 +276,8 @@ void sk_fiber_pool_clear(void)
     pool.stack_size = stack_size;
 }
 
+size_t sk_fiber_most(void) { return MOST; }
+
 sk_fiber_counts sk_fiber_pool_counts(void)
 {
     return (sk_fiber_counts){ pool.n, pool.alive, pool.alive_peak, pool.nwarm, pool.ncold };

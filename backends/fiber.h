@@ -33,6 +33,7 @@ void sk_fiber_pool_init(size_t stack_size);
 /* Unmaps all stacks. Called at home. Fibers that have not ended are dropped: what their frames own leaks. */
 void sk_fiber_pool_clear(void);
 sk_fiber_counts sk_fiber_pool_counts(void);
+size_t sk_fiber_most(void);                                 /* there can be: 30,000 */
 
 /* A fiber that will run entry(arg); it starts at the first switch. NULL, errno is set: no memory, or 30,000 are there. */
 sk_fiber *sk_fiber_new(void (*entry)(void *), void *arg);

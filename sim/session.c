@@ -166,7 +166,7 @@ static void on_interrupt(int sig)
     raise(sig);
 }
 
-static void on_crash(int sig)
+void sk_session_crash(int sig)
 {
     static volatile sig_atomic_t again;
     if (again++)
@@ -289,7 +289,7 @@ void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
     sk_node_move(SK_NODE_NONE, SK_NODE_ALIVE);
     sk_die_hook = write_out;
     handle(interrupts, 2, on_interrupt, true);
-    handle(crashes, 5, on_crash, true);
+    handle(crashes, 5, sk_session_crash, true);
     const char *port = getenv("SKATE_PORT");
     if (port && !strcmp(port, "proxy"))
         sk_session.proxied = sk_proxy_start();
@@ -334,7 +334,7 @@ void sk_shutdown_at(sk_site *site)
     if (ops->close)
         ops->close(backend);
     handle(interrupts, 2, on_interrupt, false);
-    handle(crashes, 5, on_crash, false);
+    handle(crashes, 5, sk_session_crash, false);
     sk_node_move(SK_NODE_ALIVE, SK_NODE_DEAD);
     sk_counts counts = sk_session_counts();
     bool trace = sk_trace_on;

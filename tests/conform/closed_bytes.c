@@ -36,7 +36,7 @@ CASE(a_time_that_is_no_whole_nanosecond_is_rounded_up, CLOSED_FORM)
 
 CASE(numbers_and_bytes_on_the_same_node_take_no_time, CLOSED_FORM)
 {
-    start_on("[cluster]\nnodes = 2\nworkers = 1\n[network]\nlatency = 1ms\nbandwidth = 1KB/s\n", NULL);
+    start_on("[cluster]\nnodes = 2\nworkers = 1\n[network]\nlatency = 1ms\nbandwidth = 1MB/s\n", NULL);
     sk_ref made = bytes_on(1, 1000000);
     int64_t began = now_ns();
     sk_ref taken = sk_remote_with(at(1), takes_bytes, made);
@@ -163,6 +163,22 @@ CASE(an_object_that_was_spilled_takes_the_disk_time_to_come_back, CLOSED_FORM)
     taken = sk_remote_with(at(0), takes_bytes, a);
     sk_get(int64_t, taken);
     TOOK(began, 60 * MS + 60 * MS + 6 * MS);                       /* b goes out, a comes in, and over the network */
+    stop();
+}
+
+CASE(an_argument_that_was_spilled_comes_back_before_its_task_starts, CLOSED_FORM)
+{
+    start_on(small_store, NULL);
+    sk_ref a = bytes_on(1, 6 * MB), b = bytes_on(1, 6 * MB);
+    sk_sleep(1);
+    int64_t began = now_ns();
+    sk_ref taken = sk_remote_with(at(1), takes_bytes, a);
+    sk_get(int64_t, taken);
+    TOOK(began, 60 * MS + 60 * MS);                                /* b goes out, a comes in */
+    taken = sk_remote_with(at(1), takes_bytes, a);
+    sk_get(int64_t, taken);
+    TOOK(began, 60 * MS + 60 * MS);
+    sk_drop(b);
     stop();
 }
 
