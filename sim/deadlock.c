@@ -22,6 +22,8 @@ enum { MOST_WAITS = 4096, MOST_VISITS = 256, MOST_LINES = 12, MOST_OTHERS = 6 };
 static sk_wait *waits[MOST_WAITS];            /* of all lanes, while sk_deadlock looks */
 static sk_wait *by_task[MOST_WAITS];          /* the innermost of each task, in the order of their names */
 static size_t nwaits, ntasks;
+static struct { uint64_t below, above; } stacked[MOST_WAITS];     /* a task that waits for one which it runs itself, on its stack */
+static size_t nstacked;
 
 static void collect_waits(sk_wait *wait, void *data)
 {
@@ -40,7 +42,12 @@ static void collect(sk_lane *lane, void *data)
     size_t *free_agents = data;
     if (!atomic_load_explicit(&lane->is_worker, relaxed) && !atomic_load_explicit(&lane->waiting, acquire))
         ++*free_agents;
-    collect_waits(atomic_load_explicit(&lane->waiting, acquire), NULL);
+    sk_wait *wait = atomic_load_explicit(&lane->waiting, acquire);
+    collect_waits(wait, NULL);
+    for (sk_frame *f = wait ? lane->frame : NULL; f && f->below && nstacked < MOST_WAITS; f = f->below) {
+        stacked[nstacked].below = f->below->id;
+        stacked[nstacked++].above = f->id;
+    }
 }
 
 static int by_name(const void *left, const void *right)
@@ -75,6 +82,7 @@ typedef struct step {
     const sk_wait *wait;             /* it is blocked in this; NULL: it has not started */
     const sk_object *object;         /* it needs this */
     uint64_t holder;                 /* or what this task holds */
+    uint64_t above;                  /* or this task, which it runs itself */
     char lacks[100];
     size_t others;                   /* it waits for so many objects besides */
 } step;
@@ -83,9 +91,10 @@ typedef struct way {
     step steps[MOST_VISITS];         /* from the waiter on */
     int n, visits;
     int cycle;                       /* steps from here on are a cycle; -1: none */
+    bool first_only;                 /* of several objects; else all are tried, until one leads to a cycle */
 } way;
 
-static bool is_missing(const sk_object *o) { return o && !sk_object_is_sealed(o); }
+static bool is_missing(sk_object *o) { return o && !sk_object_is_sealed(o); }
 
 static void say_task(FILE *out, uint64_t name)
 {
@@ -113,23 +122,14 @@ static bool follow_to(way *w, uint64_t task)
     return w->visits < MOST_VISITS && follow(w, task, wait_of(task));
 }
 
-/* Tries each object that is missing, keeps the first way that ends in a cycle, else the first of all. */
 static bool follow_objects(way *w, step *s, sk_object *const *objects, size_t n)
 {
-    way first = { .n = 0 };
     int here = w->n;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < (w->first_only ? 1 : n); i++) {
         s->object = objects[i];
         w->n = here;
         if (objects[i]->producer && follow_to(w, objects[i]->producer))
             return true;
-        if (i == 0 && n > 1)
-            first = *w;
-    }
-    if (n > 1) {
-        int visits = w->visits;
-        *w = first;
-        w->visits = visits;
     }
     return false;
 }
@@ -160,6 +160,11 @@ static bool follow(way *w, uint64_t task, const sk_wait *wait)
             s->holder = sk_admit_holder(t->extras, s->lacks, sizeof s->lacks);
         return s->holder && follow_to(w, s->holder);
     }
+    for (size_t i = 0; !all && i < nstacked; i++)
+        if (stacked[i].below == task && task) {
+            s->above = stacked[i].above;
+            return follow_to(w, s->above);
+        }
     s->others = all ? all - 1 : 0;
     return n && follow_objects(w, s, missing, n);
 }
@@ -202,6 +207,10 @@ static void say_step(FILE *out, const step *s)
             say_resources(out, sk_task_at(s->task), " holds ", " and");
         fprintf(out, " waits at %s:%d for ", file_of(s->wait->site), s->wait->site->line);
         say_object(out, s->object, s->others);
+    } else if (s->above) {
+        fprintf(out, " waits for ");
+        say_task(out, s->above);
+        fprintf(out, " and runs it itself");
     } else if (s->object) {
         fprintf(out, " has not started: it waits for its argument from ");
         say_object(out, s->object, s->others);
@@ -229,7 +238,10 @@ static bool describe(FILE *out, const sk_wait *wait)
 {
     static way w;
     w = (way){ .cycle = -1 };
-    follow(&w, wait->task, wait);
+    if (!follow(&w, wait->task, wait)) {
+        w = (way){ .cycle = -1, .first_only = true };
+        follow(&w, wait->task, wait);
+    }
     for (int i = 0; i < w.n; i++) {
         if (w.n > MOST_LINES && i == MOST_LINES / 2) {
             fprintf(out, "\n  ... %d more ...", w.n - MOST_LINES);
@@ -320,7 +332,7 @@ static bool is_innermost(const sk_wait *w)
 size_t sk_deadlock(void)
 {
     size_t ended = 0, free_agents = 0, lanes = 0;
-    nwaits = 0;
+    nwaits = nstacked = 0;
     sk_lanes_visit(collect, &free_agents);
     sk_strands_visit(collect_of_strand, NULL);
     index_waits();

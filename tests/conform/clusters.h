@@ -15,7 +15,7 @@
 
 #include "conform.h"
 
-#define CLOSED_FORM .needs = SK_CAN_VIRTUAL_TIME, .by_hand = true
+#define CLOSED_FORM .needs = SK_CAN_VIRTUAL_TIME, .by_hand = true, .not_by_proxy = true     /* a submission by proxy costs the proxy */
 
 static const int64_t US = 1000, MS = 1000000, S = 1000000000;
 enum { KB = 1000, MB = 1000000 };             /* bytes, as networks count */
