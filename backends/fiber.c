@@ -28,7 +28,7 @@
 
 enum {
     PAGE = 4096,
-    GUARD = 1 << 20,
+    GUARD = 256 << 10,
     DEFAULT_STACK = (256 << 10) << (ASAN || TSAN),       /* instrumented frames are larger */
     MOST = TSAN ? 7000 : 30000,                          /* ThreadSanitizer knows 8,128 threads and fibers */
     MOST_WARM = 256,

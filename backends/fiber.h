@@ -8,7 +8,7 @@
  *     sk_fiber_switch(f);                           runs body(task) until it waits or ends
  *     sk_fiber_switch(NULL);                        (in body) back home, until somebody switches to us again
  *
- * What a fiber costs. Addresses: 256 KiB of stack and 1 MiB of guard; they are reserved, not used. Memory: the pages that were
+ * What a fiber costs. Addresses: 256 KiB of stack and as much of guard; they are reserved, not used. Memory: the pages that were
  * touched: one page of stack for a body that waits at once, two or three below a few calls, and about 1 KB of page tables and kernel
  * records. So 10,000 blocked fibers take 50 to 130 MB; a body that went 100 KB deep keeps these until it ends. The kernel
  * lets a process have 65,530 mappings (vm.max_map_count), and a fiber is two: 30,000 fibers are our limit, and

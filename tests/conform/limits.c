@@ -169,7 +169,7 @@ CASE(recursion_without_end_is_caught_by_the_guard_and_named, VIRTUAL)
 
 SK_REMOTE(int64_t, has_a_large_array)
 {
-    volatile char large[700000];
+    volatile char large[400000];
     large[0] = 1;
     return large[0];
 }
