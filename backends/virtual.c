@@ -159,7 +159,7 @@ bool sk_virtual_step(vcluster *v)
 static bool is_over(void *wait) { return sk_wait_over(wait); }
 
 /* A poll lets everything else of this instant happen. Who polls again and again at one instant waits for something that time brings. */
-static int64_t until_when(vcluster *v, agent *a, int64_t deadline)
+int64_t sk_virtual_until_when(vcluster *v, agent *a, int64_t deadline)
 {
     if (deadline > v->now)
         return deadline;
@@ -201,8 +201,8 @@ static void wait_in_task(vcluster *v, run *r, sk_wait *wait)
         return;
     }
     sk_cluster_blocked(v->cluster, r->task, r->attempt);
-    sk_virtual_until(v, &r->agent, sk_wait_deadline(wait) == SK_NEVER ? SK_NEVER : until_when(v, &r->agent, sk_wait_deadline(wait)),
-                     is_over, wait);
+    sk_virtual_until(v, &r->agent, sk_wait_deadline(wait) == SK_NEVER ? SK_NEVER
+                     : sk_virtual_until_when(v, &r->agent, sk_wait_deadline(wait)), is_over, wait);
     sk_cluster_unblocked(v->cluster, r->task, r->attempt);
 }
 
@@ -215,7 +215,7 @@ static void virtual_wait(sk_backend *self, sk_wait *wait)
     } else {
         agent *a = sk_virtual_agent(v);
         int64_t deadline = sk_wait_deadline(wait);
-        int64_t at = deadline == SK_NEVER ? SK_NEVER : until_when(v, a, deadline);
+        int64_t at = deadline == SK_NEVER ? SK_NEVER : sk_virtual_until_when(v, a, deadline);
         while (!sk_virtual_until(v, a, at, is_over, wait) && !a->due)
             stand_still(v);
         sk_virtual_agent_done(v, a);

@@ -115,6 +115,7 @@ void sk_virtual_unpin(vcluster *v, run *r);
 
 /* virtual.c */
 void sk_virtual_ready(vcluster *v, uint64_t task);             /* to the scheduler */
+int64_t sk_virtual_until_when(vcluster *v, agent *a, int64_t deadline);      /* how long a wait lasts that may be a poll */
 bool sk_virtual_step(vcluster *v);                             /* one thing happens; false: nothing can */
 
 #endif

@@ -200,14 +200,14 @@ bool sk_virtual_pull(vcluster *v, uint64_t object, int64_t deadline)
         return true;
     }
     sk_cluster_wanted(v->cluster, object, node);
-    if (deadline <= v->now)
+    if (deadline < v->now)
         return false;
     agent *a = sk_virtual_agent(v);
     a->pulls = object;
     a->node = node;
     a->next = v->pulling;
     v->pulling = a;
-    bool there = sk_virtual_until(v, a, deadline, has_come, a);
+    bool there = sk_virtual_until(v, a, sk_virtual_until_when(v, a, deadline), has_come, a);
     for (agent **at = &v->pulling; !there && *at; at = &(*at)->next)
         if (*at == a) {
             *at = a->next;

@@ -260,7 +260,7 @@ __attribute__((noinline, cold)) static void start_to_fetch(const sk_ref *refs, s
     for (size_t i = 0; i < n; i++) {
         sk_object *o = sk_pool_at(&sk_object_pool, (uint32_t)refs[i].id);
         if (sk_object_state_of(o) == SK_OBJECT_READY && sk_value_has_bytes(&o->value))
-            sk_session.backend->ops->pull((sk_backend *)sk_session.backend, sk_object_id(o), 0);
+            sk_session.backend->ops->pull((sk_backend *)sk_session.backend, sk_object_id(o), -1);
     }
 }
 

@@ -144,7 +144,7 @@ typedef struct sk_backend_ops {
     /* An object has its bytes, where the calling task or driver is; is gone for good. */
     void (*sealed)(sk_backend *self, uint64_t object, size_t bytes, bool made_by_task);
     void (*freed)(sk_backend *self, uint64_t object);
-    /* The calling task or driver needs the bytes where it is. Returns when they are there, or at the deadline (now() or before: only starts
+    /* The calling task or driver needs the bytes where it is. Returns when they are there, or at the deadline (before now(): only starts
      * to fetch them): false. */
     bool (*pull)(sk_backend *self, uint64_t object, int64_t deadline);
     /* Could it ever run? If not, says why: "asks for 4 cpus, the largest node has 2". node: -1 any. */

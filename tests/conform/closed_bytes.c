@@ -237,3 +237,18 @@ CASE(locality_moves_no_bytes_where_random_does, CLOSED_FORM)
     ck_assert_int_ge(time_of_ten_that_need_bytes("random"), 1 * MS);
     ck_assert_int_eq(time_of_ten_that_need_bytes("heft"), 0);
 }
+
+/* ---- polling ---- */
+
+CASE(polling_for_bytes_lets_them_come, CLOSED_FORM)
+{
+    start_on("[cluster]\nnodes = 2\nworkers = 1\n[network]\nlatency = 1ms\nbandwidth = 1GB/s\n", NULL);
+    sk_ref made = sk_remote_with(at(1), makes_bytes, (int64_t)MB);
+    sk_array bytes;
+    sk_error err = { 0 };
+    int64_t began = now_ns();
+    while (!sk_try_get(made, &bytes, 0, &err))
+        ck_assert_int_eq(err.code, SK_TIMEOUT);
+    TOOK(began, 2 * MS);
+    stop();
+}

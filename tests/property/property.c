@@ -30,9 +30,10 @@ bool trace_check(const char *path, char *why, size_t n);
 typedef struct config { const char *backend; int workers; bool proxy, trace, cluster; } config;     /* cluster: a random one */
 
 static const config builtin[] = {
-    { "serial", 2, false, false }, { "threads", 1, false, false }, { "threads", 2, false, true }, { "threads", 4, false, false },
-    { "threads", 8, false, false }, { "threads", 2, true, false }, { "serial", 2, true, true },
-    { "virtual", 2, false, true }, { "virtual", 2, true, false }, { "virtual", 2, false, true, true }, { "virtual", 1, false, false, true },
+    { "serial", 2, false, false, false }, { "threads", 1, false, false, false }, { "threads", 2, false, true, false },
+    { "threads", 4, false, false, false },
+    { "threads", 8, false, false, false }, { "threads", 2, true, false, false }, { "serial", 2, true, true, false },
+    { "virtual", 2, false, true, false }, { "virtual", 2, true, false, false }, { "virtual", 2, false, true, true }, { "virtual", 1, false, false, true },
     { "virtual", 4, false, false, true }, { 0 },
 };
 enum { DEFAULT_CASES = 200 };
