@@ -166,6 +166,7 @@ PASS_FOR(bool, is_feasible, (sk_backend *self, const struct sk_demand *demand, i
          (inner(self), demand, node, why, room))
 PASS_FOR(size_t, resources, (sk_backend *self, sk_resource *out, size_t max), (inner(self), out, max))
 PASS_FOR(size_t, nodes, (sk_backend *self, sk_node_info *out, size_t max), (inner(self), out, max))
+PASS_FOR(sk_task_name, holder, (sk_backend *self, sk_task_name task, char *text, size_t room), (inner(self), task, text, room))
 
 const sk_backend_ops *sk_backend_checked(const sk_backend_ops *ops)
 {
@@ -180,7 +181,7 @@ const sk_backend_ops *sk_backend_checked(const sk_backend_ops *ops)
         .free = checked_free, .alarm = IF(alarm), .thread_gone = IF(thread_gone), .take_workers = IF(take_workers), .put_back = IF(put_back),
         .kill = IF(kill), .counts = IF(counts), .enter = IF(enter), .leave = IF(leave), .spend = IF(spend), .forget = IF(forget),
         .sealed = IF(sealed), .freed = IF(freed), .pull = IF(pull), .is_feasible = IF(is_feasible), .resources = IF(resources),
-        .nodes = IF(nodes),
+        .nodes = IF(nodes), .holder = IF(holder),
     };
 #undef IF
     return &table;

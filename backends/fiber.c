@@ -29,7 +29,7 @@
 
 enum {
     PAGE = 4096,
-    GUARD = 64 << 10,
+    GUARD = 256 << 10,
     DEFAULT_STACK = (256 << 10) << (ASAN || TSAN),       /* instrumented frames are larger */
     MOST = TSAN ? 7000 : 30000,                          /* ThreadSanitizer knows 8,128 threads and fibers */
     MOST_WARM = 256,
@@ -310,6 +310,8 @@ void sk_fiber_pool_clear(void)
     memset(&pool, 0, sizeof pool);
     pool.stack_size = stack_size;
 }
+
+size_t sk_fiber_most(void) { return MOST; }
 
 sk_fiber_counts sk_fiber_pool_counts(void)
 {

@@ -8,7 +8,7 @@
  *     sk_fiber_switch(f);                           runs body(task) until it waits or ends
  *     sk_fiber_switch(NULL);                        (in body) back home, until somebody switches to us again
  *
- * What a fiber costs. Addresses: 256 KiB of stack and 64 KiB of guard; they are reserved, not used. Memory: the pages that were
+ * What a fiber costs. Addresses: 256 KiB of stack and as much of guard; they are reserved, not used. Memory: the pages that were
  * touched: one page of stack for a body that waits at once, two or three below a few calls, and about 1 KB of page tables and kernel
  * records. So 10,000 blocked fibers take 50 to 130 MB; a body that went 100 KB deep keeps these until it ends. The kernel
  * lets a process have 65,530 mappings (vm.max_map_count), and a fiber is two: 30,000 fibers are our limit, and
@@ -33,6 +33,7 @@ void sk_fiber_pool_init(size_t stack_size);
 /* Unmaps all stacks. Called at home. Fibers that have not ended are dropped: what their frames own leaks. */
 void sk_fiber_pool_clear(void);
 sk_fiber_counts sk_fiber_pool_counts(void);
+size_t sk_fiber_most(void);                                 /* there can be: 30,000 */
 
 /* A fiber that will run entry(arg); it starts at the first switch. NULL, errno is set: no memory, or 30,000 are there. */
 sk_fiber *sk_fiber_new(void (*entry)(void *), void *arg);
@@ -48,7 +49,7 @@ uint32_t sk_fiber_number(const sk_fiber *fiber);            /* of its stack: 0, 
 void *sk_fiber_stack(const sk_fiber *fiber, size_t *size);
 
 /* Which fiber has the guard that this address lies in: it has overflowed its stack. NULL: none. May be called in a signal handler (on
- * another stack: sigaltstack). A frame larger than the guard (64 KiB) may jump over it, unless compiled with
+ * another stack: sigaltstack). A frame larger than stack and guard may jump over it, unless compiled with
  * -fstack-clash-protection. */
 sk_fiber *sk_fiber_guard_hit(const void *address);
 

@@ -26,11 +26,9 @@
 #include "wait.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
-#include <unistd.h>
 
-enum { MOST_POLLS = 1000, MOST_RUNS = 25000 };
+enum { MOST_POLLS = 1000, MOST_TASKS = 25000 };
 
 /* ---- the turn ---- */
 
@@ -51,6 +49,8 @@ static void virtual_enter(sk_backend *self)
     atomic_fetch_sub_explicit(&v->entering, 1, seq_cst);
     atomic_store_explicit(&v->holder, sk_lane_self, relaxed);
     v->depth = 1;
+    if (v->live != 0)
+        sk_virtual_live_enter(v);
 }
 
 static void virtual_leave(sk_backend *self)
@@ -58,6 +58,8 @@ static void virtual_leave(sk_backend *self)
     vcluster *v = virtual_of(self);
     if (in_loop(v) || --v->depth > 0)
         return;
+    if (v->live != 0)
+        sk_virtual_live_leave(v);
     atomic_store_explicit(&v->holder, NULL, relaxed);
     pthread_cond_broadcast(&v->changed);
     pthread_mutex_unlock(&v->turn);
@@ -157,7 +159,7 @@ bool sk_virtual_step(vcluster *v)
 static bool is_over(void *wait) { return sk_wait_over(wait); }
 
 /* A poll lets everything else of this instant happen. Who polls again and again at one instant waits for something that time brings. */
-static int64_t until_when(vcluster *v, agent *a, int64_t deadline)
+int64_t sk_virtual_until_when(vcluster *v, agent *a, int64_t deadline)
 {
     if (deadline > v->now)
         return deadline;
@@ -194,13 +196,13 @@ static void stand_still(vcluster *v)
 
 static void wait_in_task(vcluster *v, run *r, sk_wait *wait)
 {
-    if (v->alive >= MOST_RUNS) {           /* a stack each: there would be none left for what it waits for */
+    if (v->alive >= v->most_waiting) {     /* a stack each: there would be none left for what it waits for */
         sk_wait_give_up(wait);
         return;
     }
     sk_cluster_blocked(v->cluster, r->task, r->attempt);
-    sk_virtual_until(v, &r->agent, sk_wait_deadline(wait) == SK_NEVER ? SK_NEVER : until_when(v, &r->agent, sk_wait_deadline(wait)),
-                     is_over, wait);
+    sk_virtual_until(v, &r->agent, sk_wait_deadline(wait) == SK_NEVER ? SK_NEVER
+                     : sk_virtual_until_when(v, &r->agent, sk_wait_deadline(wait)), is_over, wait);
     sk_cluster_unblocked(v->cluster, r->task, r->attempt);
 }
 
@@ -213,7 +215,7 @@ static void virtual_wait(sk_backend *self, sk_wait *wait)
     } else {
         agent *a = sk_virtual_agent(v);
         int64_t deadline = sk_wait_deadline(wait);
-        int64_t at = deadline == SK_NEVER ? SK_NEVER : until_when(v, a, deadline);
+        int64_t at = deadline == SK_NEVER ? SK_NEVER : sk_virtual_until_when(v, a, deadline);
         while (!sk_virtual_until(v, a, at, is_over, wait) && !a->due)
             stand_still(v);
         sk_virtual_agent_done(v, a);
@@ -335,7 +337,7 @@ static void virtual_spend(sk_backend *self, sk_operation what, size_t bytes)
 {
     static const int kind[] = { [SK_SUBMIT] = SK_OVER_SUBMIT, [SK_PUT] = SK_OVER_PUT, [SK_GET] = SK_OVER_GET };
     vcluster *v = virtual_of(self);
-    int64_t ns = sk_overhead_of(&v->spec->overheads[kind[what]], (int64_t)bytes);
+    int64_t ns = what == SK_OTHER ? 0 : sk_overhead_of(&v->spec->overheads[kind[what]], (int64_t)bytes);
     if (ns || v->live != 0)
         virtual_sleep(self, ns);
 }
@@ -373,6 +375,15 @@ static void virtual_counts(sk_backend *self, sk_counts *counts)
     vcluster *v = virtual_of(self);
     counts->threads = counts->threads_peak = 1;
     counts->blocked_peak = (int)v->alive_peak;
+}
+
+static sk_task_name virtual_holder(sk_backend *self, sk_task_name task, char *text, size_t room)
+{
+    vcluster *v = virtual_of(self);
+    virtual_enter(self);
+    sk_task_name holder = { sk_cluster_holder(v->cluster, task.id, text, room) };
+    virtual_leave(self);
+    return holder;
 }
 
 /* ---- open and close ---- */
@@ -430,27 +441,6 @@ static bool open_cluster(vcluster *v, const sk_settings *s, sk_error *err)
     return true;
 }
 
-static void out_of_patience(int sig)
-{
-    (void)sig;
-    static const char text[] = "\nskate: virtual: a task has run for 10 seconds of real time without giving the simulation a turn. Does it wait "
-                               "for a global variable? On this backend nothing else runs meanwhile: wait for refs, or call sk_sleep\n";
-    if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
-        _exit(1);
-    sk_frame *f = sk_lane_self->frame;
-    if (f && f->task)
-        sk_die(f->task->site, NULL, 1, "%s, submitted here, did not yield", sk_task_name_of(f->task));
-    _exit(1);
-}
-
-static void open_watchdog(vcluster *v)
-{
-    struct sigaction action = { .sa_handler = out_of_patience, .sa_flags = SA_ONSTACK | SA_RESTART };
-    struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGVTALRM };
-    v->has_watchdog = v->live == 0 && sigaction(SIGVTALRM, &action, NULL) == 0
-                      && timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &v->watchdog) == 0;
-}
-
 static bool virtual_open(sk_backend *self, const sk_settings *settings, sk_error *err)
 {
     vcluster *v = virtual_of(self);
@@ -460,18 +450,22 @@ static bool virtual_open(sk_backend *self, const sk_settings *settings, sk_error
     sk_events_init(&v->events);
     if (!read_cost(v, settings->cost, err) || !read_spec(v, settings, err) || !open_cluster(v, settings, err))
         return false;
-    sk_fiber_pool_init(0);
+    sk_fiber_pool_init(settings->stack_bytes);
+    size_t most = sk_fiber_most() * 5 / 6;       /* the rest is for those that the last ones wait for */
+    v->most_waiting = settings->tasks ? (size_t)settings->tasks : MOST_TASKS;
+    if (v->most_waiting > most)
+        v->most_waiting = most;
+    v->most_alive = v->most_waiting + v->most_waiting / 5;
     v->lane = sk_lane_new_for_fibers();
     v->lane->thread = v;
-    open_watchdog(v);
-    return true;
+    sk_virtual_live_open(v);
+    return sk_virtual_watch(v, settings->patience, err);
 }
 
 static void virtual_close(sk_backend *self)
 {
     vcluster *v = virtual_of(self);
-    if (v->has_watchdog)
-        timer_delete(v->watchdog);
+    sk_virtual_unwatch(v);
     sk_virtual_clear_runs(v);
     sk_fiber_pool_clear();
     sk_cluster_free(v->cluster);
@@ -514,4 +508,5 @@ const sk_backend_ops sk_backend_virtual = {
     .is_feasible = virtual_is_feasible,
     .resources = virtual_resources,
     .nodes = virtual_nodes,
+    .holder = virtual_holder,
 };

@@ -36,6 +36,8 @@ typedef struct run {
     bool again;                        /* it is to be tried again */
     bool runnable, ended;              /* runnable: in the queue of those that go on at this instant */
     struct run *next;                  /* of that queue, or of the free ones */
+    uint64_t *pinned;                  /* arguments that may not leave the node's store meanwhile */
+    unsigned npinned;
 } run;
 
 enum { EVENT_AGENT, EVENT_READY, EVENT_ALARM, EVENT_SEND };
@@ -67,11 +69,15 @@ typedef struct vcluster {
     fetch *fetches;
     uint32_t nfetches, fetches_room, free_fetch;
     size_t alive, alive_peak;          /* runs */
+    size_t most_waiting, most_alive;   /* no task may start to wait, or start at all, when so many are alive */
     bool look_at_all;                  /* some waits may be over, nobody knows which */
 
     double live;                       /* virtual ns for one of cpu time; 0: plain C costs nothing */
     int64_t live_mark;                 /* cpu time, ns, when the running body was last charged */
-    timer_t watchdog;                  /* rings in real time when a body never gives the simulation a turn */
+    int64_t live_owed;                 /* what the program has computed between its calls, and not been charged for */
+    uint64_t session;                  /* which one of the process it is */
+    uint64_t switches;                 /* to fibers, ever: the watchdog compares */
+    timer_t watchdog;
     bool has_watchdog;
 } vcluster;
 
@@ -88,6 +94,13 @@ void sk_virtual_wake(vcluster *v, agent *a);
 void sk_virtual_start(vcluster *v, const sk_command *command);
 void sk_virtual_resume(vcluster *v, run *r);                   /* in the loop: it goes on until it waits or ends */
 void sk_virtual_clear_runs(vcluster *v);
+void sk_virtual_live_open(vcluster *v);                        /* --cost live */
+void sk_virtual_live_enter(vcluster *v);                       /* a thread of the program begins a call, has ended one */
+void sk_virtual_live_leave(vcluster *v);
+
+/* virtual_watch.c: tasks that never yield, and those that overflow their stacks */
+bool sk_virtual_watch(vcluster *v, const char *patience, sk_error *err);
+void sk_virtual_unwatch(vcluster *v);
 
 /* virtual_objects.c */
 void sk_virtual_fetch(vcluster *v, const sk_command *command);
@@ -96,9 +109,13 @@ void sk_virtual_network(vcluster *v, int64_t to);              /* the network go
 void sk_virtual_sealed(vcluster *v, uint64_t object, size_t bytes, bool made_by_task);
 void sk_virtual_freed(vcluster *v, uint64_t object);
 bool sk_virtual_pull(vcluster *v, uint64_t object, int64_t deadline);
+/* The arguments of a run stay in its node's store while it is under way, and come back from disk first: when they are there. */
+int64_t sk_virtual_pin(vcluster *v, run *r);
+void sk_virtual_unpin(vcluster *v, run *r);
 
 /* virtual.c */
 void sk_virtual_ready(vcluster *v, uint64_t task);             /* to the scheduler */
+int64_t sk_virtual_until_when(vcluster *v, agent *a, int64_t deadline);      /* how long a wait lasts that may be a poll */
 bool sk_virtual_step(vcluster *v);                             /* one thing happens; false: nothing can */
 
 #endif

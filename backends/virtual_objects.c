@@ -3,6 +3,8 @@
  * The bytes themselves lie in this process, as on `threads`: what is simulated is where they are, and how long they take to come. */
 #include "virtual.h"
 
+#include "task.h"
+
 #include <stdio.h>
 
 /* ---- stores ---- */
@@ -54,6 +56,41 @@ void sk_virtual_freed(vcluster *v, uint64_t object)
                 sk_store_drop(&v->stores, node, object);
     }
     sk_cluster_object_freed(v->cluster, object);
+}
+
+int64_t sk_virtual_pin(vcluster *v, run *r)
+{
+    int64_t ready = v->now;
+    r->npinned = 0;
+    if (!v->has_stores)
+        return ready;
+    sk_task *t = sk_task_at(r->task);
+    if (!sk_task_is_ready((sk_task_name){ r->task }))
+        return ready;                      /* cancelled on its way here: the record may be another's */
+    uint32_t node = (uint32_t)r->agent.node;
+    for (unsigned i = 0; i < t->nargs; i++) {
+        if (!sk_slot_is_pending(&t->args[i]))
+            continue;
+        uint64_t object = sk_object_id(t->args[i].pending.object);
+        sk_store_report report;
+        if (!sk_store_has(&v->stores, node, object) || !sk_store_pin(&v->stores, v->now, node, object, &report))
+            continue;                      /* a number; or there is no room, and it lies beside the store */
+        tell_evicted(v, r->agent.node, &report);
+        if (!r->pinned && !(r->pinned = malloc(SK_MAX_ARGS * sizeof *r->pinned)))
+            abort();
+        r->pinned[r->npinned++] = object;
+        if (report.ready_at > ready)
+            ready = report.ready_at;
+    }
+    return ready;
+}
+
+void sk_virtual_unpin(vcluster *v, run *r)
+{
+    for (unsigned i = 0; i < r->npinned; i++)
+        if (sk_store_has(&v->stores, (uint32_t)r->agent.node, r->pinned[i]))     /* it may have been the last use of the object */
+            sk_store_unpin(&v->stores, (uint32_t)r->agent.node, r->pinned[i]);
+    r->npinned = 0;
 }
 
 /* ---- the network ---- */
@@ -143,14 +180,14 @@ bool sk_virtual_pull(vcluster *v, uint64_t object, int64_t deadline)
         return true;
     }
     sk_cluster_wanted(v->cluster, object, node);
-    if (deadline <= v->now)
+    if (deadline < v->now)
         return false;
     agent *a = sk_virtual_agent(v);
     a->pulls = object;
     a->node = node;
     a->next = v->pulling[node];
     v->pulling[node] = a;
-    bool there = sk_virtual_until(v, a, deadline, has_come, a);
+    bool there = sk_virtual_until(v, a, sk_virtual_until_when(v, a, deadline), has_come, a);
     for (agent **at = &v->pulling[node]; !there && *at; at = &(*at)->next)
         if (*at == a) {
             *at = a->next;

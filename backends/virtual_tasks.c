@@ -34,22 +34,43 @@ static int64_t cpu_time(void)
     return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec - asking();
 }
 
-/* What the body has computed since it was last charged. */
-static int64_t live_cost(vcluster *v)
+/* Of a thread of the program: when its last call ended, in which session. */
+static __thread struct { uint64_t session; int64_t mark; } outside;
+static uint64_t sessions;
+
+void sk_virtual_live_open(vcluster *v)
 {
-    if (v->live == 0 || !v->current)
-        return 0;
-    int64_t now = cpu_time(), ns = (int64_t)((double)(now - v->live_mark) * v->live);
-    v->live_mark = now;
-    return ns;
+    v->session = ++sessions;
+    if (v->live != 0)
+        sk_virtual_live_leave(v);
 }
 
-/* ---- the watchdog: a body that never gives the simulation a turn ---- */
-
-static void watch(vcluster *v, bool on)
+void sk_virtual_live_enter(vcluster *v)
 {
-    if (v->has_watchdog)
-        timer_settime(v->watchdog, 0, &(struct itimerspec){ .it_value.tv_sec = on ? 10 : 0 }, NULL);
+    if (outside.session == v->session)
+        v->live_owed += cpu_time() - outside.mark;
+}
+
+void sk_virtual_live_leave(vcluster *v)
+{
+    outside.session = v->session;
+    outside.mark = cpu_time();
+}
+
+/* What the caller has computed since it was last charged. */
+static int64_t live_cost(vcluster *v)
+{
+    if (v->live == 0)
+        return 0;
+    int64_t cost = v->live_owed;
+    if (v->current) {
+        int64_t now = cpu_time();
+        cost = now - v->live_mark;
+        v->live_mark = now;
+    } else {
+        v->live_owed = 0;
+    }
+    return (int64_t)((double)cost * v->live);
 }
 
 /* ---- agents ---- */
@@ -91,9 +112,17 @@ void sk_virtual_wake(vcluster *v, agent *a)
 
 /* ---- fibers ---- */
 
+static void put_away(vcluster *v, run *r)
+{
+    r->next = v->free_runs;
+    v->free_runs = r;
+    v->alive--;
+}
+
 void sk_virtual_resume(vcluster *v, run *r)
 {
     v->current = r;
+    v->switches++;
     sk_strand_exchange(v->lane, &r->strand);
     if (v->live != 0)
         v->live_mark = cpu_time();
@@ -102,9 +131,7 @@ void sk_virtual_resume(vcluster *v, run *r)
     v->current = NULL;
     if (r->ended) {
         sk_strand_clear(&r->strand);
-        r->next = v->free_runs;
-        v->free_runs = r;
-        v->alive--;
+        put_away(v, r);
     }
 }
 
@@ -113,9 +140,8 @@ static void body(void *data)
     run *r = data;
     vcluster *v = r->cluster;
     r->began = v->now;
-    watch(v, true);
     sk_task_run_at((sk_task_name){ r->task }, r->agent.node, r->worker);
-    watch(v, false);
+    sk_virtual_unpin(v, r);
     sk_cluster_ended(v->cluster, r->task, r->attempt, v->now - r->began);
     if (r->again)
         sk_virtual_ready(v, r->task);
@@ -141,6 +167,18 @@ static run *new_run(vcluster *v)
     return r;
 }
 
+/* There is no stack for it: its refs fail. */
+static void refuse(vcluster *v, run *r)
+{
+    char text[300];
+    snprintf(text, sizeof text, "%zu tasks run or are blocked at once, and there is no stack for one more (%s). Pass refs as arguments "
+             "instead of getting them inside tasks, or give the cluster fewer workers", v->alive - 1,
+             v->alive <= v->most_alive ? strerror(errno) : "--sk-tasks");
+    sk_task_never(v->lane, sk_task_at(r->task), (uint32_t)(r->task >> 32), SK_TASK_FAILED, SK_LIMIT, text);
+    sk_cluster_ended(v->cluster, r->task, r->attempt, 0);
+    put_away(v, r);
+}
+
 void sk_virtual_start(vcluster *v, const sk_command *command)
 {
     run *r = new_run(v);
@@ -149,31 +187,24 @@ void sk_virtual_start(vcluster *v, const sk_command *command)
     r->attempt = command->attempt;
     r->agent.node = command->node;
     r->worker = command->worker;
-    r->fiber = sk_fiber_new(body, r);
-    if (!r->fiber)
-        sk_die(NULL, NULL, 1, "virtual: %zu tasks are blocked or running at once, and there is no stack for one more (%s); "
-               "pass refs as arguments instead of getting them inside tasks", v->alive - 1, strerror(errno));
+    r->fiber = v->alive <= v->most_alive ? sk_fiber_new(body, r) : NULL;
+    if (!r->fiber) {
+        refuse(v, r);
+        return;
+    }
     size_t size;
     char *stack = sk_fiber_stack(r->fiber, &size);
     sk_strand_init(&r->strand, v->lane, &r->agent, stack + size / 4);
-    int64_t ns = sk_overhead_of(&v->spec->overheads[SK_OVER_DISPATCH], 0);
-    if (ns)
-        sk_events_set(&v->events, r->agent.handle, v->now + ns, EVENT_AGENT, (uint64_t)(uintptr_t)&r->agent);
+    int64_t at = sk_virtual_pin(v, r), ns = sk_overhead_of(&v->spec->overheads[SK_OVER_DISPATCH], 0);
+    if (at > v->now || ns)
+        sk_events_set(&v->events, r->agent.handle, at + ns, EVENT_AGENT, (uint64_t)(uintptr_t)&r->agent);
     else
         sk_virtual_resume(v, r);
 }
 
-/* In a task: leaves its stack for the loop, until somebody resumes it. */
-static void rest(vcluster *v)
-{
-    watch(v, false);
-    sk_fiber_switch(NULL);
-    watch(v, true);
-}
-
 void sk_virtual_clear_runs(vcluster *v)
 {
-    for (run *r; (r = v->free_runs); free(r))
+    for (run *r; (r = v->free_runs); free(r->pinned), free(r))
         v->free_runs = r->next;
     for (agent *a; (a = v->free_agents); free(a))
         v->free_agents = a->next;
@@ -191,7 +222,7 @@ bool sk_virtual_until(vcluster *v, agent *a, int64_t at, bool (*over)(void *), v
     sk_lane_self = v->lane;
     while (!(is = over && over(data)) && !a->due) {
         if (a->run)
-            rest(v);
+            sk_fiber_switch(NULL);         /* to the loop, until somebody resumes us */
         else if (!sk_virtual_step(v))
             break;
     }

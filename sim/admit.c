@@ -253,16 +253,14 @@ size_t sk_admit_resources(sk_resource *out, size_t max, int64_t ordinary_running
 
 uint64_t sk_admit_holder(const sk_extras *extras, char *text, size_t room)
 {
-    char a[32];
     uint64_t holder = 0;
     pthread_mutex_lock(&lock);
-    snprintf(text, room, "needs cpus");
+    snprintf(text, room, "lacks cpus");
     for (int i = 0; i < extras->demand.n; i++)
         for (int j = 0; j < pool.n; j++)
             if (!strcmp(pool.items[j].name, extras->demand.amounts[i].name)
                 && extras->demand.amounts[i].units > pool.items[j].free) {
-                snprintf(text, room, "needs %s=%s", pool.items[j].name,
-                         sk_units_text(extras->demand.amounts[i].units, a, sizeof a));
+                snprintf(text, room, "lacks %s", pool.items[j].name);
                 for (sk_extras *r = running; r; r = r->next_running)
                     for (int k = 0; k < r->demand.n; k++)
                         if (!strcmp(r->demand.amounts[k].name, pool.items[j].name))

@@ -56,6 +56,9 @@ static inline void sk_keep_stores_apart(void)
 #endif
 }
 
+/* To the nearest nanosecond: 0.57 * 1e9 is a little less than 570000000. */
+static inline int64_t sk_ns_of(double seconds) { return (int64_t)(seconds * 1e9 + 0.5); }
+
 /* splitmix64 (Steele, Lea, Flood, OOPSLA'14): one step of a well-mixed sequence. */
 static inline uint64_t sk_mix(uint64_t x)
 {

@@ -34,7 +34,7 @@ static sk_extras *make_extras(const sk_fn *fn, const sk_options *o, sk_site *sit
     if (o->timeout_s < 0 || o->timeout_s != o->timeout_s)
         sk_misuse(site, "sk_remote_with(%s): timeout_s is %g; give seconds, or 0 for none", fn->name, o->timeout_s);
     if (o->timeout_s > 0 && o->timeout_s < 9e8)
-        e->timeout = (int64_t)(o->timeout_s * 1e9);
+        e->timeout = sk_ns_of(o->timeout_s);
     if (o->node < SK_ZERO)
         sk_misuse(site, "sk_remote_with(%s): node is %d; give a node's number, or SK_ZERO for node 0", fn->name, o->node);
     e->name = o->name ? strdup(o->name) : NULL;
@@ -193,6 +193,8 @@ static sk_ref promise(sk_site *site)
 static void fulfil(sk_ref ref, sk_value value, sk_site *site)
 {
     sk_lane *lane = sk_lane_self;
+    if (unlikely(sk_has_cluster))
+        spend(SK_OTHER, NULL, 0);
     sk_object *o = sk_object_need(ref, "sk_fulfil", site);
     bool promised = atomic_load_explicit(&o->flags, relaxed) & SK_PROMISED;
     if (!promised || sk_object_is_sealed(o))
@@ -214,6 +216,8 @@ static sk_failure *why_of_wait(sk_code code, const sk_wait *wait, sk_site *site)
 
 static sk_code get(sk_ref ref, double timeout_s, sk_value *value, sk_failure **why, sk_site *site, const char *call)
 {
+    if (unlikely(sk_has_cluster))
+        spend(SK_OTHER, NULL, 0);
     sk_object *o = sk_object_need(ref, call, site);
     sk_lane *lane = sk_lane_self;
     if (!sk_object_is_sealed(o) && timeout_s >= SK_FOREVER && o->producer && sk_session.backend->ops->run_here)
@@ -256,7 +260,7 @@ __attribute__((noinline, cold)) static void start_to_fetch(const sk_ref *refs, s
     for (size_t i = 0; i < n; i++) {
         sk_object *o = sk_pool_at(&sk_object_pool, (uint32_t)refs[i].id);
         if (sk_object_state_of(o) == SK_OBJECT_READY && sk_value_has_bytes(&o->value))
-            sk_session.backend->ops->pull((sk_backend *)sk_session.backend, sk_object_id(o), 0);
+            sk_session.backend->ops->pull((sk_backend *)sk_session.backend, sk_object_id(o), -1);
     }
 }
 
@@ -264,6 +268,8 @@ static sk_code wait_for(const sk_ref *refs, size_t n, size_t need, double timeou
                         size_t *count, size_t *failed, sk_failure **why, sk_site *site, const char *call)
 {
     sk_lane *lane = sk_lane_self;
+    if (unlikely(sk_has_cluster))
+        spend(SK_OTHER, NULL, 0);
     size_t there = 0;
     *failed = n;
     for (size_t i = 0; i < n; i++) {
@@ -338,6 +344,8 @@ static sk_code waiter_next(void *data, double timeout_s, size_t *index, sk_site 
 {
     waiter *w = data;
     sk_lane *lane = sk_lane_self;
+    if (unlikely(sk_has_cluster))
+        spend(SK_OTHER, NULL, 0);
     if (!w->taken) {
         sk_link *fired = atomic_exchange_explicit(&w->wait.done, NULL, seq_cst);
         if (!fired) {
@@ -483,7 +491,7 @@ static void sleep_for(double seconds, sk_site *site)
 {
     (void)site;
     const sk_backend_ops *ops = sk_session.backend->ops;
-    int64_t ns = seconds >= 9e8 ? SK_NEVER : (int64_t)(seconds * 1e9);
+    int64_t ns = seconds >= 9e8 ? SK_NEVER : sk_ns_of(seconds);
     if (ops->sleep) {
         ops->sleep((sk_backend *)sk_session.backend, ns);
     } else {
@@ -508,7 +516,13 @@ static void compute(double units, sk_site *site)
     __asm__ volatile("" :: "r"(x));
 }
 
-static double now(void)       { return (double)sk_session_now() / 1e9; }
+static double now(void)
+{
+    if (unlikely(sk_has_cluster))
+        spend(SK_OTHER, NULL, 0);
+    return (double)sk_session_now() / 1e9;
+}
+
 static bool cancelled(void)
 {
     sk_task *t = sk_lane_self->frame->task;

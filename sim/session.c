@@ -191,7 +191,7 @@ static void on_interrupt(int sig)
     raise(sig);
 }
 
-static void on_crash(int sig)
+void sk_session_crash(int sig)
 {
     static volatile sig_atomic_t again;
     if (again++)
@@ -313,7 +313,7 @@ void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
     begin_nodes();
     sk_die_hook = write_out;
     handle(interrupts, 2, on_interrupt, true);
-    handle(crashes, 5, on_crash, true);
+    handle(crashes, 5, sk_session_crash, true);
     const char *port = getenv("SKATE_PORT");
     if (port && !strcmp(port, "proxy"))
         sk_session.proxied = sk_proxy_start();
@@ -358,7 +358,7 @@ void sk_shutdown_at(sk_site *site)
     if (ops->close)
         ops->close(backend);
     handle(interrupts, 2, on_interrupt, false);
-    handle(crashes, 5, on_crash, false);
+    handle(crashes, 5, sk_session_crash, false);
     end_nodes();
     sk_counts counts = sk_session_counts();
     bool trace = sk_trace_on;

@@ -29,6 +29,7 @@ bool sk_session_hold_contained(sk_ref ref);      /* through this lane's port */
 void sk_session_release_contained(sk_ref ref);
 sk_counts sk_session_counts(void);
 int64_t sk_session_monotonic(void);              /* ns since sk_init, whatever the backend's time */
+void sk_session_crash(int sig);                  /* what the handler of SIGSEGV does: says what ran, and dies of the signal */
 void *sk_session_frame(void);                    /* identifies the task this thread is in */
 int64_t sk_session_running(void);                /* ordinary tasks that run now */
 

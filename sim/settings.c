@@ -23,12 +23,15 @@ static const struct option {
     { "policy", "NAME", "which task first, and where, on backends with nodes (list below)", TEXT, offsetof(sk_settings, policy) },
     { "cluster", "FILE", "the cluster to simulate: a file, or a preset's name (`skate cluster` lists them)", TEXT, offsetof(sk_settings, cluster) },
     { "cost", "WHAT", "plain C in simulated tasks costs: none (the default), live, or a factor: live*2.5", TEXT, offsetof(sk_settings, cost) },
+    { "stack-bytes", "SIZE", "stack of a simulated task; default 256K", SIZE, offsetof(sk_settings, stack_bytes) },
+    { "tasks", "N", "most simulated tasks that may run or be blocked at once; default 25000", COUNT, offsetof(sk_settings, tasks) },
+    { "patience", "SECONDS", "a simulated task that computes for so long without a call has hung; default 10", TEXT, offsetof(sk_settings, patience) },
     { "seed", "N", "of sk_random; default 1", SEED, offsetof(sk_settings, seed) },
     { "store-bytes", "SIZE", "what objects may take: 500M, 2G; default 30 % of memory", SIZE, offsetof(sk_settings, store_bytes) },
     { "trace", "FILE", "write the event log to FILE (skate trace FILE reads it)", TEXT, offsetof(sk_settings, trace) },
     { "gantt", NULL, "print a Gantt chart at the end", FLAG, offsetof(sk_settings, gantt) },
 };
-enum { OPTIONS = sizeof options / sizeof options[0], MAX_NODES = 100000, MAX_WORKERS = 4096 };
+enum { OPTIONS = sizeof options / sizeof options[0], MAX_NODES = 100000, MAX_WORKERS = 4096, MAX_TASKS = 25000 };
 
 static void print_help(FILE *out)
 {
@@ -80,7 +83,7 @@ static void set(sk_settings *settings, const struct option *o, const char *value
         *(char **)at = strdup(value);
         return;
     case COUNT: {
-        long most = o->at == offsetof(sk_settings, nodes) ? MAX_NODES : MAX_WORKERS;
+        long most = o->at == offsetof(sk_settings, nodes) ? MAX_NODES : o->at == offsetof(sk_settings, tasks) ? MAX_TASKS : MAX_WORKERS;
         errno = 0;
         long n = strtol(value, &end, 10);
         if (end == value || *end || errno || n < 1 || n > most)
@@ -260,5 +263,6 @@ void sk_settings_clear(sk_settings *s)
     free((char *)s->policy);
     free((char *)s->cluster);
     free((char *)s->cost);
+    free((char *)s->patience);
     *s = (sk_settings){ 0 };
 }

@@ -298,6 +298,8 @@ bool sk_task_run_at(sk_task_name name, int node, int worker)
     } else if (unlikely((why = collect(t, out)))) {
         how = SK_ENDED_ERROR;
     }
+    if (unlikely(sk_has_cluster))
+        sk_session.backend->ops->spend((sk_backend *)sk_session.backend, SK_OTHER, 0);
     if (unlikely(t->extras && t->extras->deadline != SK_NEVER && how != SK_ENDED_CANCELLED && sk_session_now() > t->extras->deadline)) {
         if (how == SK_ENDED_RESULT)
             sk_values_discard(out, t->nreturns);

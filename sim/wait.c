@@ -87,7 +87,7 @@ int64_t sk_wait_deadline_from(double timeout_s)
 {
     if (timeout_s >= 9e8)
         return SK_NEVER;
-    return sk_session_now() + (int64_t)(timeout_s * 1e9);
+    return sk_session_now() + sk_ns_of(timeout_s);
 }
 
 /* ---- blocking ---- */

@@ -36,14 +36,16 @@ enum {
     SK_CAN_ISOLATE = 32,      /* a crash in a task does not end the program */
 };
 
-typedef enum sk_operation { SK_SUBMIT, SK_PUT, SK_GET } sk_operation;
+typedef enum sk_operation { SK_SUBMIT, SK_PUT, SK_GET, SK_OTHER } sk_operation;
 struct sk_demand;                       /* resources.h */
 
 typedef struct sk_settings {            /* what sk_init found; strings live until close */
     const char *backend;
     int nodes, workers;
     const char *resources, *trace;
-    const char *policy, *cluster, *cost;     /* NULL: not given */
+    const char *policy, *cluster, *cost, *patience;     /* NULL: not given */
+    size_t stack_bytes;                      /* of a task's stack, and how many tasks may be under way; 0: not given */
+    int tasks;
     uint64_t seed;
     size_t store_bytes;
     bool gantt;
@@ -134,20 +136,23 @@ typedef struct sk_backend_ops {
     /* ---- Backends with nodes (SK_CAN_NODES); none of these may be NULL there, and they are not called elsewhere. Every task goes to
      * `ready`, and the backend's scheduler counts cpus and resources. Objects are those with bytes: scalars travel in messages. */
 
-    /* The calling task or driver submits, puts or gets so many bytes: the time it takes. */
+    /* The calling task or driver submits, puts or gets so many bytes: the time it takes. SK_OTHER: it does something that takes none,
+     * or a task's body has ended; whoever counts what plain C takes counts it now. */
     void (*spend)(sk_backend *self, sk_operation what, size_t bytes);
     /* A ready task was cancelled: it will not run. */
     void (*forget)(sk_backend *self, sk_task_name task);
     /* An object has its bytes, where the calling task or driver is; is gone for good. */
     void (*sealed)(sk_backend *self, uint64_t object, size_t bytes, bool made_by_task);
     void (*freed)(sk_backend *self, uint64_t object);
-    /* The calling task or driver needs the bytes where it is. Returns when they are there, or at the deadline (now() or before: only starts
+    /* The calling task or driver needs the bytes where it is. Returns when they are there, or at the deadline (before now(): only starts
      * to fetch them): false. */
     bool (*pull)(sk_backend *self, uint64_t object, int64_t deadline);
     /* Could it ever run? If not, says why: "asks for 4 cpus, the largest node has 2". node: -1 any. */
     bool (*is_feasible)(sk_backend *self, const struct sk_demand *demand, int node, char *why, size_t room);
     size_t (*resources)(sk_backend *self, sk_resource *out, size_t max);
     size_t (*nodes)(sk_backend *self, sk_node_info *out, size_t max);
+    /* Why has this ready task not started? Fills `text` ("lacks gpu of node 2"); returns a task that holds what it lacks, 0: none. */
+    sk_task_name (*holder)(sk_backend *self, sk_task_name task, char *text, size_t room);
 } sk_backend_ops;
 
 struct sk_backend_base {                /* the first member of your struct; filled in by the core before open */

@@ -27,11 +27,14 @@ bool trace_check(const char *path, char *why, size_t n);
 #endif
 #pragma weak trace_check
 
-typedef struct config { const char *backend; int workers; bool proxy, trace; } config;
+typedef struct config { const char *backend; int workers; bool proxy, trace, cluster; } config;     /* cluster: a random one */
 
 static const config builtin[] = {
-    { "serial", 2, false, false }, { "threads", 1, false, false }, { "threads", 2, false, true }, { "threads", 4, false, false },
-    { "threads", 8, false, false }, { "threads", 2, true, false }, { "serial", 2, true, true }, { 0 },
+    { "serial", 2, false, false, false }, { "threads", 1, false, false, false }, { "threads", 2, false, true, false },
+    { "threads", 4, false, false, false },
+    { "threads", 8, false, false, false }, { "threads", 2, true, false, false }, { "serial", 2, true, true, false },
+    { "virtual", 2, false, true, false }, { "virtual", 2, true, false, false }, { "virtual", 2, false, true, true }, { "virtual", 1, false, false, true },
+    { "virtual", 4, false, false, true }, { 0 },
 };
 enum { DEFAULT_CASES = 200 };
 static answers *serial_answers, *these_answers;     /* shared with the children */
@@ -43,11 +46,43 @@ static int patience(void)
     return 30 * (more && atoi(more) > 0 ? atoi(more) : 1);
 }
 
+/* A cluster that follows from the seed: nodes, speeds, network, stores that are too small, overheads, policy. Answers must not depend on any of it. */
+static void draw_cluster(uint64_t seed, int workers)
+{
+    static const char *const policies[] = { "random", "fifo", "lifo", "locality", "bottom-up", "b-level", "heft", "power-of-two" };
+    static const char *const latencies[] = { "0s", "1us", "1ms" }, *const bandwidths[] = { "1MB/s", "100MB/s", "10GB/s" };
+    uint64_t h = mix(seed, (uint64_t)workers);
+    g_autofree char *path = g_strdup_printf("/tmp/property-%d.cluster", (int)getpid());
+    FILE *out = fopen(path, "w");
+    if (!out)
+        exit(2);
+    fprintf(out, "[cluster]\nnodes = %d\nworkers = %d\nresources = gpu=1\nseed = %lu\npolicy = %s\n", 1 + (int)(h % 6), workers,
+            (unsigned long)(h >> 1), policies[h / 6 % 8]);
+    if (h >> 20 & 1)
+        fprintf(out, "store-bytes = 200\ndisk-bandwidth = 1MB/s\n");
+    if (h >> 21 & 1)
+        fprintf(out, "[node.odd*]\ncount = 2\nspeed = 0.5\n");
+    if (h >> 22 & 3)
+        fprintf(out, "[network]\nlatency = %s\nbandwidth = %s\n", latencies[(h >> 24) % 3], bandwidths[(h >> 28) % 3]);
+    if (h >> 23 & 1)
+        fprintf(out, "[overheads]\nsubmit = 1us\nschedule = 2us\ndispatch = 3us\nget = 4us\nput = 5us\nput-per-byte = 1ns\n");
+    fclose(out);
+    setenv("SKATE_CLUSTER", path, 1);
+}
+
+static void remove_cluster(pid_t child)
+{
+    g_autofree char *path = g_strdup_printf("/tmp/property-%d.cluster", (int)child);
+    unlink(path);
+}
+
 static void be_the_child(uint64_t seed, const config *c, bool overlaps, answers *out)
 {
     alarm((unsigned)patience());
     if (c->proxy)
         setenv("SKATE_PORT", "proxy", 1);
+    if (c->cluster)
+        draw_cluster(seed, c->workers);
     plan *p = plan_new(seed);
     run_plan(p, &(sk_config){ .backend = c->backend, .workers = c->workers, .resources = "gpu=1", .seed = seed | 1,
                               .trace = c->trace && trace_check ? trace_path : NULL }, overlaps, patience() / 2.0, out);
@@ -56,7 +91,7 @@ static void be_the_child(uint64_t seed, const config *c, bool overlaps, answers 
     exit(0);
 }
 
-static bool overlaps(const char *backend)
+static unsigned can(const char *backend)
 {
     sk_error err = { 0 };
     const sk_backend_ops *ops = sk_backend_find(backend, &err);
@@ -64,7 +99,7 @@ static bool overlaps(const char *backend)
         fprintf(stderr, "property: %s\n", err.message);
         exit(2);
     }
-    return ops->can & SK_CAN_OVERLAP;
+    return ops->can;
 }
 
 static bool same_answers(const answers *a, const answers *b)
@@ -77,13 +112,15 @@ static const char *run_one(uint64_t seed, const config *c, answers *out)
 {
     static char what[1200];
     fflush(NULL);
-    bool over = overlaps(c->backend);
+    bool over = can(c->backend) & SK_CAN_OVERLAP;
     pid_t pid = fork();
     if (pid == 0)
         be_the_child(seed, c, over, out);
     int status;
     if (pid < 0 || waitpid(pid, &status, 0) != pid)
         return "cannot fork";
+    if (c->cluster)
+        remove_cluster(pid);
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
         snprintf(what, sizeof what, "hangs: no end after %d s", patience());
     else if (WIFSIGNALED(status))
@@ -110,8 +147,8 @@ static bool run_seed(uint64_t seed, const config *configs)
         const char *what = run_one(seed, c, c == configs ? serial_answers : these_answers);
         if (!what)
             continue;
-        printf("property: seed %lu on %s with %d workers%s: %s\n", (unsigned long)seed, c->backend, c->workers,
-               c->proxy ? " by proxy" : "", what);
+        printf("property: seed %lu on %s with %d workers%s%s: %s\n", (unsigned long)seed, c->backend, c->workers,
+               c->proxy ? " by proxy" : "", c->cluster ? " a node of a random cluster" : "", what);
         good = false;
         if (c == configs)           /* nothing to compare with */
             break;
@@ -119,17 +156,20 @@ static bool run_seed(uint64_t seed, const config *configs)
     return good;
 }
 
-/* serial first, then the given backends with 1, 2, 4 and 8 workers. */
+/* serial first, then the given backends with 1, 2, 4 and 8 workers, and with random clusters if they have nodes. */
 static const config *configs_for(char **backends)
 {
     if (!backends)
         return builtin;
-    config *list = g_new0(config, 4 * g_strv_length(backends) + 2);
+    config *list = g_new0(config, 8 * g_strv_length(backends) + 2);
     int n = 0;
     list[n++] = builtin[0];
-    for (int i = 0; backends[i]; i++)
+    for (int i = 0; backends[i]; i++) {
         for (int workers = 1; workers <= 8; workers *= 2)
-            list[n++] = (config){ backends[i], workers, false, workers == 2 };
+            list[n++] = (config){ backends[i], workers, false, workers == 2, false };
+        for (int workers = 1; workers <= 8 && can(backends[i]) & SK_CAN_NODES; workers *= 2)
+            list[n++] = (config){ backends[i], workers, false, false, true };
+    }
     return list;
 }
 

@@ -314,6 +314,7 @@ static void expect_nothing_left(walk *w, double patience)
                   (unsigned long)c.bytes_live, busy);
         }
         usleep(1000);
+        sk_sleep(0.001);                /* where time is simulated nothing happens but in calls */
     }
 }
 
