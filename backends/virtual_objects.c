@@ -3,7 +3,50 @@
  * The bytes themselves lie in this process, as on `threads`: what is simulated is where they are, and how long they take to come. */
 #include "virtual.h"
 
+#include <glib.h>
 #include <stdio.h>
+
+/* ---- who waits for bytes ---- */
+
+/* They are at this node (-1: they will come nowhere). */
+static void tell_pulls(vcluster *v, uint64_t object, int node)
+{
+    for (agent **at = &v->pulling; *at; ) {
+        agent *a = *at;
+        if (a->pulls == object && (node < 0 || a->node == node)) {
+            *at = a->next;
+            a->pulls = 0;
+            sk_virtual_wake(v, a);
+        } else {
+            at = &a->next;
+        }
+    }
+}
+
+bool sk_virtual_end_pulls(vcluster *v)
+{
+    bool any = v->pulling != NULL;
+    for (agent *a; (a = v->pulling); ) {
+        v->pulling = a->next;
+        a->due = true;                     /* and `pulls` still says that they have not come */
+        sk_virtual_wake(v, a);
+    }
+    return any;
+}
+
+void sk_virtual_move_pulls(vcluster *v, int node)
+{
+    for (agent **at = &v->pulling; *at; ) {
+        agent *a = *at;
+        if (!a->run && (a->node == node || !sk_virtual_is_up(v, a->node))) {
+            *at = a->next;
+            a->moved = true;
+            a->pulls = 0;
+        } else {
+            at = &a->next;
+        }
+    }
+}
 
 /* ---- stores ---- */
 
@@ -36,13 +79,17 @@ static int64_t put_into_store(vcluster *v, int node, uint64_t object, int64_t by
 void sk_virtual_sealed(vcluster *v, uint64_t object, size_t bytes, bool made_by_task)
 {
     int node = sk_virtual_node(v);
-    int64_t ready = put_into_store(v, node, object, (int64_t)bytes, SK_COPY_PRIMARY);
+    int64_t ready = sk_virtual_is_up(v, node) ? put_into_store(v, node, object, (int64_t)bytes, SK_COPY_PRIMARY) : v->now;
     sk_cluster_object(v->cluster, object, (int64_t)bytes, node, made_by_task);
     (void)ready;                           /* spilling goes on beside: the disk is busy until then */
+    if (v->pulling)
+        tell_pulls(v, object, node);       /* made again, where somebody waits for it */
 }
 
 void sk_virtual_freed(vcluster *v, uint64_t object)
 {
+    if (v->pulling)
+        tell_pulls(v, object, -1);         /* it could not be made again: who waits finds the failure */
     if (v->has_stores) {
         int nodes[64];
         size_t n = sk_cluster_copies(v->cluster, object, nodes, 64);
@@ -77,7 +124,8 @@ static uint32_t new_fetch(vcluster *v)     /* from 1: 0 is none */
 void sk_virtual_fetch(vcluster *v, const sk_command *command)
 {
     uint32_t number = new_fetch(v);
-    v->fetches[number] = (fetch){ command->object, command->attempt, command->bytes, command->from, command->node, 0 };
+    v->fetches[number] = (fetch){ command->object, command->attempt, command->bytes, command->from, command->node, 0,
+                                   sk_virtual_losses(v, command->from) + sk_virtual_losses(v, command->node) };
     int64_t start = v->now;
     sk_store_report report;
     if (v->has_stores && sk_store_on_disk(&v->stores, (uint32_t)command->from, command->object)
@@ -92,9 +140,48 @@ void sk_virtual_fetch(vcluster *v, const sk_command *command)
         sk_virtual_send(v, number);
 }
 
+static void end_fetch(vcluster *v, uint32_t number)
+{
+    v->fetches[number].next_free = v->free_fetch;
+    v->free_fetch = number;
+}
+
+/* Is there a copy that can be reached from the receiver? */
+static bool has_other_source(vcluster *v, const fetch *f)
+{
+    size_t n = sk_cluster_copies(v->cluster, f->object, NULL, 0);
+    int *nodes = malloc((n + 1) * sizeof *nodes);
+    if (!nodes)
+        abort();
+    sk_cluster_copies(v->cluster, f->object, nodes, n);
+    bool found = false;
+    for (size_t i = 0; i < n && !found; i++)
+        found = nodes[i] != f->node && !sk_network_is_cut(v->network, (uint32_t)nodes[i], (uint32_t)f->node);
+    free(nodes);
+    return found;
+}
+
+/* It comes to nothing: the cluster asks another copy, or this one again. */
+static void fail_fetch(vcluster *v, uint32_t number)
+{
+    fetch f = v->fetches[number];
+    end_fetch(v, number);
+    sk_cluster_fetch_failed(v->cluster, f.object, f.node, f.attempt);
+}
+
 void sk_virtual_send(vcluster *v, uint32_t number)
 {
     const fetch *f = &v->fetches[number];
+    if (v->faults) {
+        if (f->losses != sk_virtual_losses(v, f->from) + sk_virtual_losses(v, f->node)) {      /* while it came from disk */
+            end_fetch(v, number);
+            return;
+        }
+        if (sk_network_is_cut(v->network, (uint32_t)f->from, (uint32_t)f->node) && has_other_source(v, f)) {
+            fail_fetch(v, number);
+            return;
+        }
+    }
     sk_network_start(v->network, v->now, (uint32_t)f->from, (uint32_t)f->node, f->bytes, number);
 }
 
@@ -102,22 +189,12 @@ static void arrived(void *data, uint64_t number)
 {
     vcluster *v = data;
     fetch f = v->fetches[number];
-    v->fetches[number].next_free = v->free_fetch;
-    v->free_fetch = (uint32_t)number;
+    end_fetch(v, (uint32_t)number);
     v->now = sk_network_now(v->network);
     bool wanted = sk_cluster_arrived(v->cluster, f.object, f.node, f.attempt);
     if (wanted)
         put_into_store(v, f.node, f.object, f.bytes, SK_COPY_SECONDARY);
-    for (agent **at = &v->pulling; *at; ) {
-        agent *a = *at;
-        if (a->pulls == f.object && a->node == f.node) {
-            *at = a->next;
-            a->pulls = 0;
-            sk_virtual_wake(v, a);
-        } else {
-            at = &a->next;
-        }
-    }
+    tell_pulls(v, f.object, f.node);
 }
 
 void sk_virtual_network(vcluster *v, int64_t to)
@@ -125,9 +202,46 @@ void sk_virtual_network(vcluster *v, int64_t to)
     sk_network_advance(v->network, to, arrived, v);
 }
 
+/* The cluster knows already, and has ended those fetches. */
+static void lost(void *data, uint64_t number) { end_fetch(data, (uint32_t)number); }
+
+void sk_virtual_lose_fetches(vcluster *v, uint32_t node)
+{
+    sk_network_lose(v->network, v->now, node, lost, v);
+}
+
+static void is_cut_off(void *data, uint64_t number) { g_array_append_val((GArray *)data, number); }
+
+void sk_virtual_cut(vcluster *v, uint32_t a, uint32_t b)
+{
+    GArray *flows = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    sk_network_cut(v->network, v->now, a, b, is_cut_off, flows);
+    for (guint i = 0; i < flows->len; i++)     /* those without another copy set out again, and wait for the repair */
+        fail_fetch(v, (uint32_t)g_array_index(flows, uint64_t, i));
+    g_array_free(flows, TRUE);
+}
+
 /* ---- pulls ---- */
 
 static bool has_come(void *data) { return ((agent *)data)->pulls == 0; }
+
+/* From where the caller is; it may have to go elsewhere. */
+static bool wait_for_bytes(vcluster *v, agent *a, uint64_t object, int64_t deadline)
+{
+    a->moved = false;
+    a->pulls = object;
+    a->node = sk_virtual_node(v);
+    a->next = v->pulling;
+    v->pulling = a;
+    bool there = sk_virtual_until(v, a, deadline, has_come, a);
+    for (agent **at = &v->pulling; !there && *at; at = &(*at)->next)
+        if (*at == a) {
+            *at = a->next;
+            break;
+        }
+    a->pulls = 0;
+    return there;
+}
 
 static bool is_here(vcluster *v, uint64_t object, int node)
 {
@@ -166,17 +280,9 @@ bool sk_virtual_pull(vcluster *v, uint64_t object, int64_t deadline)
     if (deadline <= v->now)
         return false;
     agent *a = sk_virtual_agent(v);
-    a->pulls = object;
-    a->node = node;
-    a->next = v->pulling;
-    v->pulling = a;
-    bool there = sk_virtual_until(v, a, deadline, has_come, a);
-    for (agent **at = &v->pulling; !there && *at; at = &(*at)->next)
-        if (*at == a) {
-            *at = a->next;
-            break;
-        }
-    a->pulls = 0;
+    bool there;
+    while ((there = wait_for_bytes(v, a, object, deadline)) && a->moved && !is_here(v, object, sk_virtual_node(v)))
+        sk_cluster_wanted(v->cluster, object, sk_virtual_node(v));
     sk_virtual_agent_done(v, a);
     return there;
 }

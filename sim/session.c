@@ -4,6 +4,7 @@
 #include "admit.h"
 #include "fn.h"
 #include "gantt.h"
+#include "lineage.h"
 #include "object.h"
 #include "proxy.h"
 #include "task.h"
@@ -83,17 +84,38 @@ int64_t sk_session_running(void)
     return atomic_load_explicit(&sum.running, relaxed);
 }
 
-/* ---- the node's state ---- */
+/* ---- the nodes' states ---- */
 
-static sk_node_state node_state;
+static uint8_t *node_states;               /* sk_node_state, of settings.nodes */
 
-static void sk_node_move(sk_node_state from, sk_node_state to)
+void sk_node_move(int node, sk_node_state from, sk_node_state to, int workers)
 {
-    if (node_state != from)
-        sk_die(NULL, NULL, 1, "skate is wrong: node 0 moves from %d to %d, but is %d", from, to, node_state);
-    node_state = to;
+    if (node_states[node] != from)
+        sk_die(NULL, NULL, 1, "skate is wrong: node %d moves from %d to %d, but is %d", node, from, to, node_states[node]);
+    node_states[node] = (uint8_t)to;
     if (sk_trace_on)
-        *sk_trace_record_at(sk_lane_self->trace, sk_trace_tick(), SK_TRACE_NODE, from << 4 | to, 1) = (uint32_t)sk_session.settings.workers;
+        *sk_trace_record_at(sk_lane_self->trace, sk_trace_tick(), SK_TRACE_NODE, from << 4 | to, 1) =
+            (uint64_t)(uint32_t)node << 32 | (uint32_t)workers;
+}
+
+bool sk_node_is_alive(int node) { return node_states[node] == SK_NODE_ALIVE; }
+
+/* Node 0 lives from the start; where nodes may be lost, the backend moves the others. */
+static void begin_nodes(void)
+{
+    node_states = calloc((size_t)sk_session.settings.nodes, 1);
+    if (!node_states)
+        abort();
+    sk_node_move(0, SK_NODE_NONE, SK_NODE_ALIVE, sk_session.settings.workers);
+}
+
+static void end_nodes(void)
+{
+    for (int i = 0; i < sk_session.settings.nodes; i++)
+        if (sk_node_is_alive(i))
+            sk_node_move(i, SK_NODE_ALIVE, SK_NODE_DEAD, sk_session.settings.workers);
+    free(node_states);
+    node_states = NULL;
 }
 
 /* ---- ending by force ---- */
@@ -258,7 +280,7 @@ void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
     sk_session.start = monotonic();
     sk_admit_open(&pool);
     sk_has_cluster = ops->can & SK_CAN_NODES;
-    node_state = SK_NODE_NONE;
+    sk_lineage_clear();
     atomic_store(&sk_cancellations, 0);
 
     char gantt_file[] = "/tmp/skate-gantt-XXXXXX";
@@ -286,7 +308,9 @@ void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
         trace_begin(full_argc, full_argv);
     if (ops->open && !ops->open((sk_backend *)sk_session.backend, s, &err))
         sk_misuse(site, "backend %s cannot start: %s", ops->name, err.message);
-    sk_node_move(SK_NODE_NONE, SK_NODE_ALIVE);
+    begin_nodes();
+    if (ops->started)
+        ops->started((sk_backend *)sk_session.backend);
     sk_die_hook = write_out;
     handle(interrupts, 2, on_interrupt, true);
     handle(crashes, 5, on_crash, true);
@@ -335,7 +359,7 @@ void sk_shutdown_at(sk_site *site)
         ops->close(backend);
     handle(interrupts, 2, on_interrupt, false);
     handle(crashes, 5, on_crash, false);
-    sk_node_move(SK_NODE_ALIVE, SK_NODE_DEAD);
+    end_nodes();
     sk_counts counts = sk_session_counts();
     bool trace = sk_trace_on;
     sk_lanes_free_all();
@@ -350,6 +374,7 @@ void sk_shutdown_at(sk_site *site)
         unlink(sk_session.settings.trace);
     free(sk_session.backend);
     sk_store_clear();
+    sk_lineage_clear();
     sk_pool_clear(&sk_object_pool);
     sk_pool_clear(&sk_task_pool);
     sk_pool_clear(&sk_big_task_pool);
