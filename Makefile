@@ -3,6 +3,7 @@
 #   make                      build everything into build/ (gcc; CC=clang for the other)
 #   make demo                 run the lessons, the Gantt of three of them too (under a minute)
 #   make check                run all tests; the last line is the count (SUITES="unit conform": some)
+#   make sim-faults SEEDS=n   run n (10000) random programs under random faults, in virtual time
 #   make bench                run the benchmarks: ROWS="tree_dag chain" picks some, PEERS=DIR runs
 #                             other runtimes beside it, JSON=FILE keeps the figures
 #   make lessons              build the lessons only: build/lessons/NN-name
@@ -23,7 +24,7 @@
 #   lessons/tool/             build/libexec/skate/skate-lessons
 #   lessons/NN-name/          build/lessons/NN-name
 #   tests/conform/            build/libexec/skate/skate-conform
-#   tests/unit/ property/     build/tests/unit, property (tests/*.c is linked into all of these)
+#   tests/unit/ property/ faults/  build/tests/unit, property, sim-faults (tests/*.c is linked into all of these)
 #   tests/bench/              build/bench/, by tests/bench/run
 # New files in these folders are found by themselves; a new lesson is a new folder.
 
@@ -48,7 +49,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all lib lessons demo check bench install deps format clean help FORCE
+.PHONY: all lib lessons demo check sim-faults bench install deps format clean help FORCE
 all:
 
 help:
@@ -198,11 +199,12 @@ CONFORM_SRC := $(wildcard tests/conform/*.c)
 SUPPORT_SRC := $(wildcard tests/*.c)
 UNIT_SRC    := $(wildcard tests/unit/*.c)
 PROPERTY_SRC := $(wildcard tests/property/*.c)
+FAULTS_SRC   := $(wildcard tests/faults/*.c)
 LESSON_DIRS := $(patsubst %/,%,$(sort $(dir $(wildcard lessons/[0-9]*/*.c))))
 LESSON_SRC  := $(foreach d,$(LESSON_DIRS),$(wildcard $(d)/*.c))
 
 SOURCES := $(LIB_SRC) $(VIZ_SRC) $(TOOL_SRC) $(LESSONS_SRC) $(CONFORM_SRC) $(SUPPORT_SRC) $(UNIT_SRC) \
-    $(PROPERTY_SRC) $(LESSON_SRC)
+    $(PROPERTY_SRC) $(FAULTS_SRC) $(LESSON_SRC)
 
 TOOLS := $(patsubst backends/tool/%.c,$(LIBEXEC)/skate-%,$(filter-out %/skate.c,$(TOOL_SRC)))
 PROGRAMS := $(B)/bin/skate $(TOOLS) $(if $(VIZ_SRC),$(LIBEXEC)/skate-trace) \
@@ -257,12 +259,13 @@ demo: all
 
 # ---- Tests ---------------------------------------------------------------------------------------
 
-TESTS := $(if $(UNIT_SRC),$(B)/tests/unit) $(if $(PROPERTY_SRC),$(B)/tests/property)
-TEST_OBJ := $(call objects,$(CONFORM_SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(PROPERTY_SRC))
+TESTS := $(if $(UNIT_SRC),$(B)/tests/unit) $(if $(PROPERTY_SRC),$(B)/tests/property) $(B)/tests/sim-faults
+TEST_OBJ := $(call objects,$(CONFORM_SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(PROPERTY_SRC) $(FAULTS_SRC))
 $(TEST_OBJ): PART_CFLAGS = -I. -Itests $(GLIB_CFLAGS) $(CHECK_CFLAGS)
 
 $(B)/tests/unit:     $(call objects,$(UNIT_SRC) $(SUPPORT_SRC))
 $(B)/tests/property: $(call objects,$(PROPERTY_SRC) $(SUPPORT_SRC))
+$(B)/tests/sim-faults: $(call objects,$(FAULTS_SRC) $(SUPPORT_SRC))
 # viz/ as a library, of which the tests take what they call
 $(B)/obj/libviz.a: $(call objects,$(VIZ_SRC)) $(B)/.files
 	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
@@ -274,6 +277,10 @@ $(TESTS) $(LIBEXEC)/skate-conform: $(B)/obj/libviz.a $(B)/lib/libskate.a $(B)/.f
 # Without SAN also what no sanitizer can change: must-not-compile, layers, install.
 check: all $(TESTS)
 	@CC='$(CC)' SAN='$(SAN)' tests/run $(B) $(SUITES)
+
+# Random programs under random faults, in virtual time: SEEDS=n. Ten thousand take about a minute on two cores.
+sim-faults: $(B)/tests/sim-faults
+	@$(B)/tests/sim-faults --seeds $(or $(SEEDS),10000)
 
 # ---- Benchmarks ----------------------------------------------------------------------------------
 

@@ -71,6 +71,7 @@ typedef struct vcluster {
     run *runnable, **runnable_end, *free_runs;
     run *first_run, *last_run;         /* begun and not ended */
     sk_virtual_faults *faults;         /* NULL: none can happen */
+    uint64_t struck[SK_FAULT_RATES], given_up;      /* for reports: faults that have happened, nodes taken for dead */
     int driver_node;                   /* whose guest the driver is: the first that is up */
     agent *free_agents, *pulling;
     fetch *fetches;

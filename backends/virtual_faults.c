@@ -219,6 +219,7 @@ static void give_up(vcluster *v, int n)
     if (!at->thaws || at->given_up || v->now - at->silent_since < TAKEN_FOR_DEAD)
         return;
     at->given_up = true;
+    v->given_up++;
     expect(v, n);
     lose(v, n, SK_FENCED, "had been silent for 10 s");
 }
@@ -296,6 +297,8 @@ static void next_at_random(vcluster *v, int n, int kind)
 
 static void strike(vcluster *v, const sk_fault *f)
 {
+    if (f->kind != SK_FAULT_RESTART)
+        v->struck[f->kind]++;
     switch (f->kind) {
     case SK_FAULT_CRASH:   crash(v, (int)f->node, f->lasts); return;
     case SK_FAULT_FREEZE:  freeze(v, (int)f->node, f->lasts); return;
@@ -358,6 +361,16 @@ bool sk_virtual_faults_step(vcluster *v, int64_t next)
     v->now = e.at;
     happen(v, &e);
     return true;
+}
+
+/* For the fault simulator: crashes, freezes, slow nodes, cuts, nodes taken for dead, of the run there is. */
+void sk_virtual_report(uint64_t struck[5]);
+void sk_virtual_report(uint64_t struck[5])
+{
+    const vcluster *v = (const vcluster *)sk_session.backend;
+    for (int kind = 0; kind < SK_FAULT_RATES; kind++)
+        struck[kind] = v->struck[kind];
+    struck[SK_FAULT_RATES] = v->given_up;
 }
 
 /* ---- open, close ---- */
