@@ -220,8 +220,8 @@ static void give_up(vcluster *v, int n)
         return;
     at->given_up = true;
     v->given_up++;
-    expect(v, n);
     lose(v, n, SK_FENCED, "had been silent for 10 s");
+    expect(v, n);
 }
 
 static void thaw(vcluster *v, int n)

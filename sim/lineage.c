@@ -46,7 +46,7 @@ static void forget_past(sk_object *o, past *p)
     g_free(p);
 }
 
-void sk_lineage_shelve(sk_object *o)
+void sk_lineage_shelve(sk_object *o, bool fails)
 {
     if (!(flags_of(o) & SK_OLD_BYTES))
         return;
@@ -54,6 +54,8 @@ void sk_lineage_shelve(sk_object *o)
     p->shelf = g_slist_prepend(p->shelf, o->value.blob);
     o->value = (sk_value){ 0 };
     set_flags(o, 0, SK_OLD_BYTES);
+    if (fails)
+        sk_session.backend->ops->freed((sk_backend *)sk_session.backend, sk_object_id(o));
 }
 
 void sk_lineage_note_death(uint64_t task, const char *how)
@@ -195,7 +197,7 @@ static sk_task *task_of(sk_object *o)
 
 void sk_lineage_object_goes(sk_lane *lane, sk_object *o)
 {
-    sk_lineage_shelve(o);
+    sk_lineage_shelve(o, false);
     past *p = past_of(o, false);
     if (p)
         forget_past(o, p);
@@ -229,7 +231,7 @@ static void fail(sk_lane *lane, sk_object *o, const char *where)
                          "task has run as often as it may (give it more max_retries)", where)
         : sk_failure_new(SK_OBJECT_LOST, o->site, NULL, "the object put here is lost: its last copy was on %s, and what was put cannot "
                          "be made again (return it from a task, then it can)", where);
-    sk_lineage_shelve(o);
+    sk_lineage_shelve(o, false);
     o->value = (sk_value){ SK_T_BAD, { .blob = (struct sk_blob *)why } };
     sk_object_lose(lane, o, SK_OBJECT_MISSING, SK_OBJECT_FAILED);
     sk_session.backend->ops->freed((sk_backend *)sk_session.backend, sk_object_id(o));     /* who waits for its bytes waits no more */

@@ -29,8 +29,8 @@ bool sk_lineage_seal(sk_lane *lane, sk_task *t, sk_value *out);
 /* A kept task is buried: its claims on its arguments are ordinary holds again. */
 void sk_lineage_unkeep(sk_task *t);
 
-/* sk_object_seal, when sk_has_lineage: what the value was before it was lost is put aside. */
-void sk_lineage_shelve(sk_object *o);
+/* sk_object_seal, when sk_has_lineage: what the value was before it was lost is put aside. If it fails now, nobody need wait for its bytes. */
+void sk_lineage_shelve(sk_object *o, bool fails);
 /* An object is about to be freed, when sk_has_lineage. */
 void sk_lineage_object_goes(sk_lane *lane, sk_object *o);
 

@@ -182,7 +182,7 @@ bool sk_object_remove_waiter(sk_object *o, sk_link *link)
 void sk_object_seal(sk_lane *lane, sk_object *o, sk_value value, sk_failure *failure)
 {
     if (unlikely(sk_has_lineage))
-        sk_lineage_shelve(o);
+        sk_lineage_shelve(o, failure != NULL);
     if (unlikely(failure != NULL))
         o->value = (sk_value){ SK_T_BAD, { .blob = (struct sk_blob *)failure } };
     else

@@ -216,7 +216,7 @@ static void choose_options(slot *s, uint64_t *r, int nodes, bool has_gpu)
         int node = below(r, nodes);
         s->options.node = node ? node : SK_ZERO;
     }
-    if (!below(r, 12) && has_gpu)
+    if (!below(r, 12) && has_gpu && !s->options.node)
         s->options.resources = "gpu=1";
     if (!below(r, 8))
         s->options.priority = below(r, 5) - 2;
@@ -400,7 +400,8 @@ static bool is_explained(const slot *s, bool for_good, const sk_error *err)
     if (s->fails && strstr(err->message, "nay "))
         return true;
     /* what only nodes lost for good could run */
-    if (for_good && (err->code == SK_INFEASIBLE || err->code == SK_DEADLOCK || strstr(err->message, "nothing can happen any more") || strstr(err->message, "asks for")))
+    if (for_good && (err->code == SK_INFEASIBLE || err->code == SK_DEADLOCK || strstr(err->message, "nothing can happen any more") || strstr(err->message, "asks for") || strstr(err->message, "must run on node")
+                     || strstr(err->message, "there is no node")))
         return true;
     return length > 3 && !strcmp(err->message + length - 3, "...");
 }

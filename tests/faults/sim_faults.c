@@ -233,7 +233,7 @@ static void run(const setting *s, uint64_t seed, bool check_log, result *out)
     unsigned errors;
     sk_init(NULL, NULL, &(sk_config){ .backend = "virtual", .seed = seed + 1, .trace = trace_path });
     out->wrong = graph_run(&s->graph, s->for_good, &errors);
-    if (!out->wrong)
+    if (!out->wrong && !s->for_good)               /* else tasks may be left that can never run; the log says whether all was freed in the end */
         out->wrong = what_is_left();
     if (!out->wrong && sk_now() > LONGEST)
         out->wrong = "took longer than any run should";
