@@ -260,7 +260,7 @@ static void virtual_drain(sk_backend *self)
     do
         while (sk_virtual_step(v))
             ;
-    while (v->alive && (sk_virtual_end_pulls(v) || sk_deadlock() > 0));
+    while (v->alive && (sk_virtual_end_pulls(v) || sk_deadlock() > 0 || sk_virtual_end_runs(v)));
     sk_lane_self = mine;
     virtual_leave(self);
 }

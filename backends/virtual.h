@@ -123,6 +123,7 @@ bool sk_virtual_is_up(const vcluster *v, int node);
 bool sk_virtual_is_frozen(const vcluster *v, int node);
 unsigned sk_virtual_losses(const vcluster *v, int node);       /* how often it was lost */
 int64_t sk_virtual_slowed(const vcluster *v, int node, int64_t ns);
+bool sk_virtual_end_runs(vcluster *v);                         /* at shutdown, when nothing can happen: those that are left die. true: there were some */
 void sk_virtual_lost(vcluster *v, const sk_command *command);  /* REBUILD, LOST */
 
 /* virtual.c */

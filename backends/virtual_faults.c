@@ -13,8 +13,8 @@
  * The driver and the head survive everything: they are guests of node 0, no part of it. What the driver has put lies in its node's store, though, and
  * is lost with it. While node 0 is down, the driver is the guest of the first node that is up; if none is, it waits.
  *
- * Faults of one instant happen before everything else then, scripted ones first. Those at random: the time between two is uniform from 0 to twice
- * the mean, one stream for each node and kind, so that one more node or kind moves no other. Faults alone keep no simulation going: when
+ * Faults of one instant happen before everything else then, scripted ones first. Those at random: the time from the end of one to the next is uniform from
+ * 0 to twice the mean, one stream for each node and kind, so that one more node or kind moves no other. Faults alone keep no simulation going: when
  * nothing else can happen, only those count that bring something back, and only while somebody waits for it. */
 #include "virtual.h"
 
@@ -121,6 +121,19 @@ static void lose(vcluster *v, int n, sk_death death, const char *what)
     sk_cluster_node_lost(v->cluster, n);
     kill_runs(v, n, death, how);
     sk_virtual_move_pulls(v, n);
+}
+
+/* At the end of the program: those that will never go on (their node is frozen beyond all patience) make room for the shutdown. */
+bool sk_virtual_end_runs(vcluster *v)
+{
+    bool any = v->faults && v->first_run;
+    for (uint32_t n = 0; any && n < v->spec->nodes; n++) {
+        for (run *r = v->first_run; r; r = r->after)
+            if (r->agent.node == (int)n && !r->died)
+                sk_cluster_ended(v->cluster, r->task, r->attempt, 0);
+        kill_runs(v, (int)n, SK_GONE, "the program ended");
+    }
+    return any;
 }
 
 static void set_cards(vcluster *v, int n, bool on)
@@ -288,11 +301,13 @@ static uint64_t draw(vcluster *v, int n, int kind)
     return sk_mix(*stream);
 }
 
-static void next_at_random(vcluster *v, int n, int kind)
+static void next_at_random(vcluster *v, int n, int kind, int64_t after)
 {
     const sk_fault_rate *rate = &v->spec->rates[kind];
     int64_t range = rate->every > SK_NEVER / 4 ? SK_NEVER / 2 : 2 * rate->every;
-    sk_events_push(&v->faults->queue, v->now + 1 + (int64_t)(draw(v, n, kind) % (uint64_t)range), AT_RANDOM, (uint32_t)n, (uint64_t)kind);
+    int64_t in = 1 + (int64_t)(draw(v, n, kind) % (uint64_t)range);
+    if (after < SK_NEVER - v->now - in)
+        sk_events_push(&v->faults->queue, v->now + after + in, AT_RANDOM, (uint32_t)n, (uint64_t)kind);
 }
 
 static void strike(vcluster *v, const sk_fault *f)
@@ -324,7 +339,7 @@ static void happen(vcluster *v, const sk_event *e)
             fault.other += fault.other >= fault.node;
         }
         strike(v, &fault);
-        next_at_random(v, (int)e->a, (int)e->b);
+        next_at_random(v, (int)e->a, (int)e->b, rate->lasts);
         return;
     }
     }
@@ -397,7 +412,7 @@ void sk_virtual_faults_open(vcluster *v)
         for (int kind = 0; kind < SK_FAULT_RATES; kind++) {
             f->nodes[n].random[kind] = sk_mix(v->spec->fault_seed) ^ sk_mix((uint64_t)n * SK_FAULT_RATES + (uint64_t)kind + 1);
             if (v->spec->rates[kind].every && !(kind == SK_FAULT_CUT && v->spec->nodes < 2))
-                next_at_random(v, (int)n, kind);
+                next_at_random(v, (int)n, kind, 0);
         }
     }
 }
