@@ -216,7 +216,8 @@ static void choose_options(slot *s, uint64_t *r, int nodes, bool has_gpu)
         int node = below(r, nodes);
         s->options.node = node ? node : SK_ZERO;
     }
-    if (!below(r, 12) && has_gpu && !s->options.node)
+    bool waits = s->what == FAN || s->what == FOLD || s->what == BY_REF;      /* who holds a gpu and waits for who needs it is a true deadlock */
+    if (!below(r, 12) && has_gpu && !s->options.node && !waits)
         s->options.resources = "gpu=1";
     if (!below(r, 8))
         s->options.priority = below(r, 5) - 2;
