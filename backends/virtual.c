@@ -505,7 +505,9 @@ static void virtual_close(sk_backend *self)
     if (v->has_watchdog)
         timer_delete(v->watchdog);
     sk_virtual_clear_runs(v);
-    sk_fiber_pool_clear();
+    sk_fiber_counts fibers = sk_fiber_pool_counts();
+    if (fibers.alive || fibers.made > 128)     /* a few stay, for the next session of this process */
+        sk_fiber_pool_clear();
     sk_cluster_free(v->cluster);
     sk_network_free(v->network);
     sk_stores_clear(&v->stores);

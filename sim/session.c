@@ -322,6 +322,9 @@ void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
 /* Objects that nobody will make any more: their dependants will not run. */
 static void cancel_left(void)
 {
+    sk_counts counts = sk_session_counts();
+    if (counts.tasks_submitted == counts.tasks_done + counts.tasks_failed + counts.tasks_cancelled)
+        return;                                   /* the usual case: no need to look at all records */
     uint32_t chunks[2] = { atomic_load_explicit(&sk_task_pool.nchunks, acquire), atomic_load_explicit(&sk_big_task_pool.nchunks, acquire) };
     for (int big = 0; big < 2; big++)
         for (uint32_t number = 0; number < chunks[big] << SK_CHUNK_SHIFT; number++) {
