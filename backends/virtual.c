@@ -174,25 +174,9 @@ static int64_t until_when(vcluster *v, agent *a, int64_t deadline)
     return next == SK_NEVER ? v->now : next;
 }
 
-#include "../sim/cluster_state.h"
-static void DEBUG_dump(vcluster *v)
-{
-    if (!getenv("DBG")) return;
-    fprintf(stderr, "STILL at %.9f alive %zu waiting %zu pulling %p\n", v->now/1e9, v->alive, sk_cluster_waiting(v->cluster), (void*)v->pulling);
-    for (run *r = v->first_run; r; r = r->after) fprintf(stderr, " run task %lx node %d died %d held %d computing %d\n", r->task, r->agent.node, r->died, r->held, r->computing);
-    sk_cluster *c = v->cluster;
-    for (size_t i = 0; c->tasks.slots && i <= c->tasks.mask; i++) if (c->tasks.slots[i]) { sk_task_record *t = (void*)c->tasks.slots[i];
-        fprintf(stderr, " task %lx place %d node %d aff %d nargs %u", t->id, t->place, t->node, t->affinity, t->nargs);
-        for (unsigned k = 0; k < t->nargs; k++) { sk_object_record *o = t->args[k]; fprintf(stderr, " [%lx copies %u reb %d freed %d told %d core %d fetches %u needed %u]", o->id, o->copies, o->is_rebuildable, o->is_freed, o->is_told, sk_object_state_of(sk_pool_at(&sk_object_pool,(uint32_t)o->id)), o->fetches, o->needed); }
-        fprintf(stderr, "\n"); }
-    for (int n = 0; n < c->nnodes; n++) fprintf(stderr, " node %d up %d paused %d closed %d free %ld plan %ld held %p running %d blocked %d bound %d pulling %d queued %d uw %d\n", n, c->nodes[n].is_up, c->nodes[n].is_paused, c->nodes[n].is_closed, c->nodes[n].pool.cpus_free, c->nodes[n].plan.cpus_free, (void*)c->nodes[n].held_for, c->nodes[n].running.n, c->nodes[n].blocked.n, c->nodes[n].bound.n, c->nodes[n].pulling.n, c->nodes[n].queued, c->nodes[n].under_way.n);
-    extern sk_pool sk_task_pool; for (uint32_t k = 0; k < 200; k++) { sk_task *t = sk_pool_at(&sk_task_pool, k); if (t && k) { uint64_t w = atomic_load(&t->state); if (sk_state_of(w) && sk_state_of(w) < SK_TASK_DONE) { fprintf(stderr, " core %u %s state %d missing %d", k, t->fn->name, sk_state_of(w), atomic_load(&t->missing)); for (int i = 0; i < t->nargs; i++) if (sk_slot_is_pending(&t->args[i])) fprintf(stderr, " (%lx %d w%lx)", sk_object_id(t->args[i].pending.object), sk_object_state_of(t->args[i].pending.object), atomic_load(&t->args[i].pending.object->waiters)); fprintf(stderr, "\n"); } } }
-}
-
 /* Nothing can happen in here. Another thread of the program may bring something; if not, waits end with SK_DEADLOCK. */
 static void stand_still(vcluster *v)
 {
-    DEBUG_dump(v);
     sk_lane *mine = sk_lane_self;
     sk_lane_self = v->lane;
     size_t ended = atomic_load_explicit(&v->entering, seq_cst) == 0 ? sk_virtual_end_pulls(v) || sk_deadlock() : 0;

@@ -111,7 +111,7 @@ void sk_virtual_freed(vcluster *v, uint64_t object);
 bool sk_virtual_pull(vcluster *v, uint64_t object, int64_t deadline);
 bool sk_virtual_end_pulls(vcluster *v);                        /* nothing can happen any more: their bytes will not come. true: there were some */
 void sk_virtual_move_pulls(vcluster *v, int node);             /* the node is down, or up: the program's own ask again, from where it is now */
-void sk_virtual_lose_fetches(vcluster *v, uint32_t node);      /* from and to it */
+void sk_virtual_lose_copies(vcluster *v, uint32_t node);       /* the node's store, and what is fetched from and to it; the cluster hears of it too */
 void sk_virtual_cut(vcluster *v, uint32_t a, uint32_t b);      /* fetches that another copy can serve go there, others wait */
 
 /* virtual_faults.c. NULL faults are fine. */

@@ -116,9 +116,7 @@ static void lose(vcluster *v, int n, sk_death death, const char *what)
     at->losses++;
     sk_node_move(n, SK_NODE_ALIVE, SK_NODE_DEAD, workers_of(v, n));
     find_driver(v);
-    sk_virtual_lose_fetches(v, (uint32_t)n);
-    sk_store_lose(&v->stores, (uint32_t)n);
-    sk_cluster_node_lost(v->cluster, n);
+    sk_virtual_lose_copies(v, (uint32_t)n);
     kill_runs(v, n, death, how);
     sk_virtual_move_pulls(v, n);
 }

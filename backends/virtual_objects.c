@@ -205,9 +205,23 @@ void sk_virtual_network(vcluster *v, int64_t to)
 /* The cluster knows already, and has ended those fetches. */
 static void lost(void *data, uint64_t number) { end_fetch(data, (uint32_t)number); }
 
-void sk_virtual_lose_fetches(vcluster *v, uint32_t node)
+static void collect(void *data, uint64_t object) { g_array_append_val((GArray *)data, object); }
+
+void sk_virtual_lose_copies(vcluster *v, uint32_t node)
 {
+    GArray *primary = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    if (v->has_stores)
+        sk_store_visit_primary(&v->stores, node, collect, primary);
     sk_network_lose(v->network, v->now, node, lost, v);
+    sk_store_lose(&v->stores, node);
+    sk_cluster_node_lost(v->cluster, (int)node);
+    for (guint i = 0; i < primary->len; i++) {     /* of the copies that are left, the first may not be thrown away now */
+        uint64_t object = g_array_index(primary, uint64_t, i);
+        int first;
+        if (sk_cluster_copies(v->cluster, object, &first, 1) > 0)
+            sk_store_promote(&v->stores, (uint32_t)first, object);
+    }
+    g_array_free(primary, TRUE);
 }
 
 static void is_cut_off(void *data, uint64_t number) { g_array_append_val((GArray *)data, number); }
