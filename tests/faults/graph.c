@@ -409,7 +409,7 @@ static bool is_explained(const slot *s, bool for_good, const sk_error *err)
 
 static char wrong[1600];
 
-static const char *check(const slot *s, sk_ref ref, int i, bool for_good, unsigned *errors)
+static const char *check(const slot *s, sk_ref ref, int i, bool for_good, unsigned *right, unsigned *errors)
 {
     sk_error err = { 0 };
     matrix m = { { 0 } };
@@ -431,6 +431,7 @@ static const char *check(const slot *s, sk_ref ref, int i, bool for_good, unsign
         ok = sk_try_get(ref, &a, SK_FOREVER, &err);
         good = !ok || unbox(a, &m);
     }
+    *right += ok;
     *errors += !ok;
     if (ok && s->fails)
         snprintf(wrong, sizeof wrong, "object %d (%s) should have failed", i, names[s->what]);
@@ -443,11 +444,11 @@ static const char *check(const slot *s, sk_ref ref, int i, bool for_good, unsign
     return wrong;
 }
 
-const char *graph_run(const graph *g, bool for_good, unsigned *errors)
+const char *graph_run(const graph *g, bool for_good, unsigned *right, unsigned *errors)
 {
     sk_ref refs[MOST_SLOTS];
     const char *what = NULL;
-    *errors = 0;
+    *right = *errors = 0;
     sk_scope {
         for (int i = 0; i < g->n; i++) {
             submit(&g->slots[i], refs, i);
@@ -461,7 +462,7 @@ const char *graph_run(const graph *g, bool for_good, unsigned *errors)
                 sk_drop(refs[i]);
         for (int i = g->n - 1; i >= 0 && !what; i--)
             if (!g->slots[i].drop)
-                what = check(&g->slots[i], refs[i], i, for_good, errors);
+                what = check(&g->slots[i], refs[i], i, for_good, right, errors);
         for (int i = 0; i < g->n; i++)
             if (!g->slots[i].drop)
                 sk_cancel(refs[i], 0);             /* what can never run shall not keep its arguments */

@@ -44,8 +44,8 @@ static inline int below(uint64_t *stream, int n) { return (int)(draw(stream) % (
 void graph_make(graph *g, uint64_t seed, int nodes, bool has_gpu);
 void graph_print(const graph *g, FILE *out);
 
-/* Runs it between sk_init and sk_shutdown. NULL, or what is wrong (in a static buffer). *errors: objects that ended with an error. `for_good`:
+/* Runs it between sk_init and sk_shutdown. NULL, or what is wrong (in a static buffer). *right, *errors: objects that had the serial answer, that ended with an error. `for_good`:
  * nodes or links may be lost and not come back, so what only they could do may end as INFEASIBLE or DEADLOCK. */
-const char *graph_run(const graph *g, bool for_good, unsigned *errors);
+const char *graph_run(const graph *g, bool for_good, unsigned *right, unsigned *errors);
 
 #endif

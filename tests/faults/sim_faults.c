@@ -30,11 +30,11 @@
 enum { PATIENCE = 30 };                    /* real seconds a seed may take */
 
 typedef enum counted {
-    CRASHES, FREEZES, SLOW_NODES, CUTS, TAKEN_FOR_DEAD, RETRIES, REBUILDS, LOST_PUTS, RELEASED, ERRORS, COUNTED
+    CRASHES, FREEZES, SLOW_NODES, CUTS, TAKEN_FOR_DEAD, RETRIES, REBUILDS, LOST_PUTS, RELEASED, ERRORS, RIGHT, COUNTED
 } counted;
 static const char *const count_names[] = {
     "a crash", "a freeze", "a slow node", "a cut link", "a node taken for dead", "retries", "rebuilt objects", "lost objects",
-    "bytes given back to lineage", "errors",
+    "bytes given back to lineage", "errors", "right answers",
 };
 
 typedef struct job {                       /* shared with the process that does it */
@@ -230,14 +230,15 @@ static void run(const setting *s, uint64_t seed, bool check_log, result *out)
     size_t size = strlen(s->text);
     if (ftruncate(cluster_file, 0) != 0 || pwrite(cluster_file, s->text, size, 0) != (ssize_t)size)
         abort();
-    unsigned errors;
+    unsigned right, errors;
     sk_init(NULL, NULL, &(sk_config){ .backend = "virtual", .seed = seed + 1, .trace = trace_path });
-    out->wrong = graph_run(&s->graph, s->for_good, &errors);
+    out->wrong = graph_run(&s->graph, s->for_good, &right, &errors);
     if (!out->wrong && !s->for_good)               /* else tasks may be left that can never run; the log says whether all was freed in the end */
         out->wrong = what_is_left();
     if (!out->wrong && sk_now() > LONGEST)
         out->wrong = "took longer than any run should";
     out->count[ERRORS] = errors;
+    out->count[RIGHT] = right;
     out->count[RETRIES] = sk_stats().retries;
     sk_virtual_report(out->count);
     sk_shutdown();
