@@ -251,7 +251,7 @@ static void run(const setting *s, uint64_t seed, bool check_log, result *out)
     }
 }
 
-static bool try_seed(uint64_t seed, job *j)
+static bool try_seed(uint64_t seed, job *j, char digest[65])
 {
     static setting s;
     static result first, again;
@@ -263,6 +263,8 @@ static bool try_seed(uint64_t seed, job *j)
         first.wrong = again.wrong ? again.wrong : strcmp(first.digest, again.digest) ? "runs otherwise the second time" : NULL;
     }
     alarm(0);
+    if (digest)
+        memcpy(digest, first.digest, sizeof first.digest);
     for (int i = 0; i < COUNTED; i++) {
         j->total[i] += first.count[i];
         j->seeds_with[i] += first.count[i] > 0;
@@ -279,7 +281,7 @@ static void work(job *j)
 {
     open_files();
     while (j->next < j->end) {
-        bool good = try_seed(j->next, j);
+        bool good = try_seed(j->next, j, NULL);
         j->passed += good;
         j->failed += !good;
         j->next++;                                 /* last: whoever finds us dead knows by which seed */
@@ -343,10 +345,12 @@ static int one_seed(uint64_t seed)
     printf("%s", s.text);
     graph_print(&s.graph, stdout);
     fflush(stdout);
-    bool good = try_seed(seed, &j);
+    char digest[65];
+    bool good = try_seed(seed, &j, digest);
     for (int i = 0; i < COUNTED; i++)
         if (j.total[i])
             printf("%llu %s\n", (unsigned long long)j.total[i], count_names[i]);
+    printf("digest %s\n", digest);
     printf("sim-faults: %d passed, %d failed\n", good, !good);
     return !good;
 }
