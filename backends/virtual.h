@@ -20,6 +20,7 @@ typedef struct agent {
     uint64_t pulls;                    /* the object it waits for the bytes of; 0: none */
     int node;
     bool moved;                        /* the program's: the node where it waited for bytes is gone */
+    bool lends;                        /* its cpus, to whoever makes what it waits for once more */
     struct agent *next;                /* of those that wait for bytes, or of the free ones */
     int64_t polled_at;                 /* the instant at which it polls, and how often it has */
     unsigned polls;
@@ -109,6 +110,7 @@ void sk_virtual_network(vcluster *v, int64_t to);              /* the network go
 void sk_virtual_sealed(vcluster *v, uint64_t object, size_t bytes, bool made_by_task);
 void sk_virtual_freed(vcluster *v, uint64_t object);
 bool sk_virtual_pull(vcluster *v, uint64_t object, int64_t deadline);
+void sk_virtual_lend(vcluster *v, uint64_t object);            /* it has no copy: tasks that wait for its bytes lend their cpus */
 bool sk_virtual_end_pulls(vcluster *v);                        /* nothing can happen any more: their bytes will not come. true: there were some */
 void sk_virtual_move_pulls(vcluster *v, int node);             /* the node is down, or up: the program's own ask again, from where it is now */
 void sk_virtual_lose_copies(vcluster *v, uint32_t node);       /* the node's store, and what is fetched from and to it; the cluster hears of it too */

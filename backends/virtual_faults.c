@@ -71,6 +71,7 @@ void sk_virtual_lost(vcluster *v, const sk_command *c)
         snprintf(room, sizeof room, "node %d, whose store had no room", c->node);
         why = room;
     }
+    sk_virtual_lend(v, c->object);
     sk_lineage_lost(v->lane, c->object, why);
 }
 

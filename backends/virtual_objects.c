@@ -23,6 +23,13 @@ static void tell_pulls(vcluster *v, uint64_t object, int node)
     }
 }
 
+void sk_virtual_lend(vcluster *v, uint64_t object)
+{
+    for (agent *a = v->pulling; a; a = a->next)
+        if (a->run && a->pulls == object && !a->lends)
+            a->lends = sk_cluster_blocked(v->cluster, a->run->task, a->run->attempt);
+}
+
 bool sk_virtual_end_pulls(vcluster *v)
 {
     bool any = v->pulling != NULL;
@@ -247,7 +254,12 @@ static bool wait_for_bytes(vcluster *v, agent *a, uint64_t object, int64_t deadl
     a->node = sk_virtual_node(v);
     a->next = v->pulling;
     v->pulling = a;
+    if (v->faults && sk_cluster_copies(v->cluster, object, NULL, 0) == 0)
+        sk_virtual_lend(v, object);
     bool there = sk_virtual_until(v, a, deadline, has_come, a);
+    if (a->lends)
+        sk_cluster_unblocked(v->cluster, a->run->task, a->run->attempt);
+    a->lends = false;
     for (agent **at = &v->pulling; !there && *at; at = &(*at)->next)
         if (*at == a) {
             *at = a->next;

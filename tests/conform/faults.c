@@ -399,3 +399,22 @@ CASE(a_request_that_only_a_lost_node_could_serve_is_infeasible, VIRTUAL)
     sk_drop(r);
     end();
 }
+
+SK_REMOTE(int64_t, gets_inside, (sk_ref, ref))
+{
+    attempts++;
+    sk_sleep(2);
+    return (int64_t)strlen(sk_get(const char *, ref));
+}
+
+CASE(a_task_that_gets_what_must_be_made_again_lends_its_cpu_to_whoever_makes_it, VIRTUAL)
+{
+    on_cluster("[cluster]\nnodes = 2\npolicy = fifo\n[faults]\nat 2s = crash 1\n");
+    sk_ref first = sk_remote_with(SK_OPTS(.node = SK_ZERO), naps, 0.5), y = sk_remote(makes, 22);      /* so y is made on node 1 */
+    ck_assert_int_eq(sk_take(int64_t, sk_remote_with(SK_OPTS(.node = SK_ZERO), gets_inside, y)), 2);
+    AT(3.5);                                                /* asked for at 2.5 s, and made again on node 0 */
+    ck_assert_int_eq(made, 2);
+    sk_drop(first);
+    sk_drop(y);
+    end();
+}
