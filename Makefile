@@ -3,6 +3,7 @@
 #   make                      build everything into build/ (gcc; CC=clang for the other)
 #   make demo                 run the lessons, the Gantt of some of them too (under a minute)
 #   make check                run all tests; the last line is the count (SUITES="unit conform": some)
+#   make sim-faults SEEDS=n   run n (10000) random programs under random faults, in virtual time
 #   make bench                run the benchmarks: ROWS="tree_dag chain" picks some, PEERS=DIR runs
 #                             other runtimes beside it, JSON=FILE keeps the figures
 #   make sim-model            compare makespans of the virtual backend with SimGrid's, if it is installed
@@ -24,7 +25,7 @@
 #   lessons/tool/             build/libexec/skate/skate-lessons
 #   lessons/NN-name/          build/lessons/NN-name
 #   tests/conform/            build/libexec/skate/skate-conform
-#   tests/unit/ property/     build/tests/unit, property (tests/*.c is linked into all of these)
+#   tests/unit/ property/ faults/  build/tests/unit, property, sim-faults (tests/*.c is linked into all of these)
 #   tests/digest/             build/tests/many_things; build/digest/: the library by other compilers
 #   tests/bench/              build/bench/, by tests/bench/run
 #   tests/simgrid/            built and run by tests/simgrid/run
@@ -52,7 +53,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all lib lessons demo check bench sim-model install deps format clean help FORCE
+.PHONY: all lib lessons demo check sim-faults bench sim-model install deps format clean help FORCE
 all:
 
 help:
@@ -204,11 +205,12 @@ SUPPORT_SRC := $(wildcard tests/*.c)
 UNIT_SRC    := $(wildcard tests/unit/*.c)
 PROPERTY_SRC := $(wildcard tests/property/*.c)
 DIGEST_SRC  := $(wildcard tests/digest/*.c)
+FAULTS_SRC   := $(wildcard tests/faults/*.c)
 LESSON_DIRS := $(patsubst %/,%,$(sort $(dir $(wildcard lessons/[0-9]*/*.c))))
 LESSON_SRC  := $(foreach d,$(LESSON_DIRS),$(wildcard $(d)/*.c))
 
 SOURCES := $(LIB_SRC) $(VIZ_SRC) $(TOOL_SRC) $(LESSONS_SRC) $(CONFORM_SRC) $(SUPPORT_SRC) $(UNIT_SRC) \
-    $(PROPERTY_SRC) $(DIGEST_SRC) $(LESSON_SRC)
+    $(PROPERTY_SRC) $(FAULTS_SRC) $(DIGEST_SRC) $(LESSON_SRC)
 
 TOOLS := $(patsubst backends/tool/%.c,$(LIBEXEC)/skate-%,$(filter-out %/skate.c,$(TOOL_SRC)))
 PROGRAMS := $(B)/bin/skate $(TOOLS) $(if $(VIZ_SRC),$(LIBEXEC)/skate-trace) \
@@ -263,12 +265,13 @@ demo: all
 
 # ---- Tests ---------------------------------------------------------------------------------------
 
-TESTS := $(if $(UNIT_SRC),$(B)/tests/unit) $(if $(PROPERTY_SRC),$(B)/tests/property)
-TEST_OBJ := $(call objects,$(CONFORM_SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(PROPERTY_SRC))
+TESTS := $(if $(UNIT_SRC),$(B)/tests/unit) $(if $(PROPERTY_SRC),$(B)/tests/property) $(B)/tests/sim-faults
+TEST_OBJ := $(call objects,$(CONFORM_SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(PROPERTY_SRC) $(FAULTS_SRC))
 $(TEST_OBJ): PART_CFLAGS = -I. -Itests $(GLIB_CFLAGS) $(CHECK_CFLAGS)
 
 $(B)/tests/unit:     $(call objects,$(UNIT_SRC) $(SUPPORT_SRC))
 $(B)/tests/property: $(call objects,$(PROPERTY_SRC) $(SUPPORT_SRC))
+$(B)/tests/sim-faults: $(call objects,$(FAULTS_SRC) $(SUPPORT_SRC))
 # viz/ as a library, of which the tests take what they call
 $(B)/obj/libviz.a: $(call objects,$(VIZ_SRC)) $(B)/.files
 	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
@@ -290,6 +293,10 @@ check: all $(TESTS) $(B)/tests/many_things
 
 sim-model: $(LIB)
 	@CC='$(CC)' SAN='$(SAN)' tests/simgrid/run $(B)
+
+# Random programs under random faults, in virtual time: SEEDS=n. Ten thousand take about a minute on two cores.
+sim-faults: $(B)/tests/sim-faults
+	@$(B)/tests/sim-faults --seeds $(or $(SEEDS),10000)
 
 # ---- Benchmarks ----------------------------------------------------------------------------------
 

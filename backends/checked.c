@@ -71,7 +71,7 @@ static void checked_wait(sk_backend *self, sk_wait *wait)
     void *frame = sk_session_frame();
     inner_ops->wait(inner(self), wait);
     MUST(sk_session_frame() == frame, "wait", "returned in another task than it was called in");
-    MUST(sk_wait_over(wait) || sk_session_now() >= sk_wait_deadline(wait), "wait", "returned, but the wait is not over and its time is not up");
+    MUST(((sk_frame *)frame)->died || sk_wait_over(wait) || sk_session_now() >= sk_wait_deadline(wait), "wait", "returned, but the wait is not over and its time is not up");
 }
 
 static void checked_wake(sk_backend *self, void *thread)
@@ -140,6 +140,7 @@ static int checked_take_workers(sk_backend *self, int n, bool only_if_idle)
 }
 
 #define PASS(slot, args, call) static void checked_##slot args { inner_ops->slot call; }
+PASS(started, (sk_backend *self), (inner(self)))
 PASS(run_here, (sk_backend *self, sk_task_name task, int *worker), (inner(self), task, worker))
 PASS(sleep, (sk_backend *self, int64_t ns), (inner(self), ns))
 PASS(compute, (sk_backend *self, double units), (inner(self), units))
@@ -176,7 +177,7 @@ const sk_backend_ops *sk_backend_checked(const sk_backend_ops *ops)
     table = (sk_backend_ops){
         .version = ops->version, .can = ops->can, .name = ops->name, .summary = ops->summary,
         .size = sizeof(checked) + ops->size,
-        .open = checked_open, .close = checked_close, .ready = checked_ready, .ready_with_cpus = IF(ready_with_cpus), .wait = checked_wait, .wake = IF(wake), .run_here = IF(run_here),
+        .open = checked_open, .started = IF(started), .close = checked_close, .ready = checked_ready, .ready_with_cpus = IF(ready_with_cpus), .wait = checked_wait, .wake = IF(wake), .run_here = IF(run_here),
         .drain = checked_drain, .now = checked_now, .sleep = IF(sleep), .compute = IF(compute), .alloc = checked_alloc,
         .free = checked_free, .alarm = IF(alarm), .thread_gone = IF(thread_gone), .take_workers = IF(take_workers), .put_back = IF(put_back),
         .kill = IF(kill), .counts = IF(counts), .enter = IF(enter), .leave = IF(leave), .spend = IF(spend), .forget = IF(forget),

@@ -21,7 +21,7 @@
  *     put-per-byte = 0.1ns
  *     [faults]
  *     seed = 7                                   for those at random:
- *     crash = every 100s for 2s                  each node, on average; slow = every 60s by 10 for 5s; freeze; cut
+ *     crash = every 100s for 2s                  each node, on average, from the end of one to the next; slow = every 60s by 10 for 5s; freeze; cut
  *     at 1.5s = crash node 3; freeze gpu0 for 300ms
  *     at 2s = restart 3; slow 4 by 10; cut 1 2 for 1s
  *

@@ -289,8 +289,11 @@ sk_fiber *sk_fiber_guard_hit(const void *address)
 void sk_fiber_pool_init(size_t stack_size)
 {
     size_t least = 4 * PAGE, size = stack_size ? stack_size : (size_t)DEFAULT_STACK;
+    size = ((size < least ? least : size) + PAGE - 1) & ~(size_t)(PAGE - 1);
+    if (size == pool.stack_size && !pool.alive)
+        return;                                  /* what a session before has left is as good as new */
     sk_fiber_pool_clear();
-    pool.stack_size = ((size < least ? least : size) + PAGE - 1) & ~(size_t)(PAGE - 1);
+    pool.stack_size = size;
 }
 
 void sk_fiber_pool_clear(void)

@@ -28,7 +28,7 @@ typedef struct sk_fiber_counts {
     size_t warm, cold;                  /* stacks in the pool */
 } sk_fiber_counts;
 
-/* Stack size of fibers made from now on, in bytes; 0: the default. Only while there are none. */
+/* Stack size of fibers made from now on, in bytes; 0: the default. Only while there are none. Stacks of that size that are there stay. */
 void sk_fiber_pool_init(size_t stack_size);
 /* Unmaps all stacks. Called at home. Fibers that have not ended are dropped: what their frames own leaks. */
 void sk_fiber_pool_clear(void);

@@ -283,6 +283,13 @@ bool sk_store_promote(sk_stores *s, uint32_t node, uint64_t object)
     return true;
 }
 
+void sk_store_visit_primary(const sk_stores *s, uint32_t node, void (*visit)(void *data, uint64_t object), void *data)
+{
+    for (uint32_t i = 0; i < s->copies->n; i++)
+        if (s->copies->all[i].kind == SK_COPY_PRIMARY && s->copies->all[i].node == node)
+            visit(data, s->copies->all[i].object);
+}
+
 void sk_store_lose(sk_stores *s, uint32_t node)
 {
     sk_sim_store *n = &s->nodes[node];

@@ -59,6 +59,8 @@ void sk_store_unpin(sk_stores *s, uint32_t node, uint64_t object);
 bool sk_store_drop(sk_stores *s, uint32_t node, uint64_t object);
 /* The copy is the primary one from now on (the node that had it is lost). false: it is not there. */
 bool sk_store_promote(sk_stores *s, uint32_t node, uint64_t object);
+/* Every object whose primary copy is there, before sk_store_lose: another copy is to be promoted. */
+void sk_store_visit_primary(const sk_stores *s, uint32_t node, void (*visit)(void *data, uint64_t object), void *data);
 /* The node crashed: all that its store and disk held is gone. */
 void sk_store_lose(sk_stores *s, uint32_t node);
 

@@ -113,8 +113,9 @@ static void obey(vcluster *v, const sk_command *c)
     switch (c->kind) {
     case SK_COMMAND_START: sk_virtual_start(v, c); return;
     case SK_COMMAND_FETCH: sk_virtual_fetch(v, c); return;
-    default:                               /* only when nodes die */
-        sk_die(NULL, NULL, 1, "skate is wrong: virtual got command %d", c->kind);
+    case SK_COMMAND_REBUILD:
+    case SK_COMMAND_LOST: sk_virtual_lost(v, c); return;
+    case SK_COMMAND_DIED: return;          /* whoever told the cluster has ended its runs */
     }
 }
 
@@ -139,6 +140,8 @@ bool sk_virtual_step(vcluster *v)
         return true;
     }
     int64_t next = sk_events_next(&v->events), network = sk_network_next(v->network);
+    if (v->faults && sk_virtual_faults_step(v, network < next ? network : next))
+        return true;
     if (network <= next) {
         if (network == SK_NEVER)
             return false;
@@ -178,7 +181,7 @@ static void stand_still(vcluster *v)
 {
     sk_lane *mine = sk_lane_self;
     sk_lane_self = v->lane;
-    size_t ended = atomic_load_explicit(&v->entering, seq_cst) == 0 ? sk_deadlock() : 0;
+    size_t ended = atomic_load_explicit(&v->entering, seq_cst) == 0 ? sk_virtual_end_pulls(v) || sk_deadlock() : 0;
     sk_lane_self = mine;
     if (ended)
         return;
@@ -243,7 +246,7 @@ static void virtual_drain(sk_backend *self)
     do
         while (sk_virtual_step(v))
             ;
-    while (v->alive && sk_deadlock() > 0);
+    while (v->alive && (sk_virtual_end_pulls(v) || sk_deadlock() > 0 || sk_virtual_end_runs(v)));
     sk_lane_self = mine;
     virtual_leave(self);
 }
@@ -264,7 +267,10 @@ static void virtual_compute(sk_backend *self, double units)
     vcluster *v = virtual_of(self);
     int64_t speed = sk_cluster_spec_node(v->spec, (uint32_t)sk_virtual_node(v))->speed;
     double ns = units * 1000 * SK_UNITS / (double)speed;
-    virtual_sleep(self, ns >= 9e18 ? SK_NEVER : (int64_t)(ns + 0.5));
+    int64_t whole = ns >= 9e18 ? SK_NEVER : (int64_t)(ns + 0.5);
+    virtual_enter(self);
+    sk_virtual_work(v, v->current ? sk_virtual_slowed(v, v->current->agent.node, whole) : whole);
+    virtual_leave(self);
 }
 
 static void virtual_alarm(sk_backend *self, int64_t at, sk_task_name task)
@@ -338,8 +344,11 @@ static void virtual_spend(sk_backend *self, sk_operation what, size_t bytes)
     static const int kind[] = { [SK_SUBMIT] = SK_OVER_SUBMIT, [SK_PUT] = SK_OVER_PUT, [SK_GET] = SK_OVER_GET };
     vcluster *v = virtual_of(self);
     int64_t ns = what == SK_OTHER ? 0 : sk_overhead_of(&v->spec->overheads[kind[what]], (int64_t)bytes);
-    if (ns || v->live != 0)
-        virtual_sleep(self, ns);
+    if (ns || v->live != 0) {
+        virtual_enter(self);
+        sk_virtual_work(v, ns);
+        virtual_leave(self);
+    }
 }
 
 /* ---- asking ---- */
@@ -366,7 +375,7 @@ static size_t virtual_nodes(sk_backend *self, sk_node_info *out, size_t max)
 {
     vcluster *v = virtual_of(self);
     for (uint32_t i = 0; i < v->spec->nodes && i < max; i++)
-        out[i] = (sk_node_info){ (int)i, sk_cluster_spec_node(v->spec, i)->workers, true };
+        out[i] = (sk_node_info){ (int)i, sk_cluster_spec_node(v->spec, i)->workers, sk_virtual_is_up(v, (int)i) };
     return v->spec->nodes;
 }
 
@@ -414,6 +423,13 @@ static bool read_spec(vcluster *v, const sk_settings *s, sk_error *err)
     return true;
 }
 
+void sk_virtual_node_spec(const vcluster *v, uint32_t node, sk_cluster_node *out)
+{
+    const sk_node_kind *kind = sk_cluster_spec_node(v->spec, node);
+    *out = (sk_cluster_node){ .speed = kind->speed, .store_bytes = kind->store_bytes };
+    sk_resource_pool_init(&out->pool, (int64_t)kind->workers * SK_UNITS, &kind->resources);
+}
+
 static bool open_cluster(vcluster *v, const sk_settings *s, sk_error *err)
 {
     const char *policy = s->policy ? s->policy : *v->spec->policy ? v->spec->policy : NULL;
@@ -428,8 +444,8 @@ static bool open_cluster(vcluster *v, const sk_settings *s, sk_error *err)
         abort();
     for (uint32_t i = 0; i < v->spec->nodes; i++) {
         const sk_node_kind *kind = sk_cluster_spec_node(v->spec, i);
-        sk_cluster_node node = { .speed = kind->speed, .store_bytes = kind->store_bytes };
-        sk_resource_pool_init(&node.pool, (int64_t)kind->workers * SK_UNITS, &kind->resources);
+        sk_cluster_node node;
+        sk_virtual_node_spec(v, i, &node);
         sk_cluster_node_up(v->cluster, (int)i, &node);
         if (kind->bandwidth)
             sk_network_set_bandwidth(v->network, 0, i, kind->bandwidth, kind->bandwidth);
@@ -462,12 +478,17 @@ static bool virtual_open(sk_backend *self, const sk_settings *settings, sk_error
     return sk_virtual_watch(v, settings->patience, err);
 }
 
+static void virtual_started(sk_backend *self) { sk_virtual_faults_open(virtual_of(self)); }
+
 static void virtual_close(sk_backend *self)
 {
     vcluster *v = virtual_of(self);
+    sk_virtual_faults_close(v);
     sk_virtual_unwatch(v);
     sk_virtual_clear_runs(v);
-    sk_fiber_pool_clear();
+    sk_fiber_counts fibers = sk_fiber_pool_counts();
+    if (fibers.alive || fibers.made > 128)     /* a few stay, for the next session of this process */
+        sk_fiber_pool_clear();
     sk_cluster_free(v->cluster);
     sk_network_free(v->network);
     sk_stores_clear(&v->stores);
@@ -488,6 +509,7 @@ const sk_backend_ops sk_backend_virtual = {
     .summary = "a simulated cluster in virtual time: exact, and equal on every machine",
     .size = sizeof(vcluster),
     .open = virtual_open,
+    .started = virtual_started,
     .close = virtual_close,
     .ready = virtual_ready,
     .wait = virtual_wait,

@@ -5,7 +5,72 @@
 
 #include "task.h"
 
+#include <glib.h>
 #include <stdio.h>
+
+/* ---- who waits for bytes ---- */
+
+static void tell_pulls_at(vcluster *v, uint64_t object, int node)
+{
+    for (agent **at = &v->pulling[node]; *at; ) {
+        agent *a = *at;
+        if (a->pulls == object) {
+            *at = a->next;
+            a->pulls = 0;
+            sk_virtual_wake(v, a);
+        } else {
+            at = &a->next;
+        }
+    }
+}
+
+/* They are at this node (-1: they will come nowhere). */
+static void tell_pulls(vcluster *v, uint64_t object, int node)
+{
+    if (node >= 0)
+        tell_pulls_at(v, object, node);
+    else
+        for (uint32_t n = 0; n < v->spec->nodes; n++)
+            tell_pulls_at(v, object, (int)n);
+}
+
+void sk_virtual_lend(vcluster *v, uint64_t object)
+{
+    for (uint32_t n = 0; n < v->spec->nodes; n++)
+        for (agent *a = v->pulling[n]; a; a = a->next)
+            if (a->run && a->pulls == object && !a->lends)
+                a->lends = sk_cluster_blocked(v->cluster, a->run->task, a->run->attempt);
+}
+
+bool sk_virtual_end_pulls(vcluster *v)
+{
+    bool any = false;
+    for (uint32_t n = 0; n < v->spec->nodes; n++)
+        for (agent *a; (a = v->pulling[n]); any = true) {
+            v->pulling[n] = a->next;
+            a->due = true;                 /* and `pulls` still says that they have not come */
+            sk_virtual_wake(v, a);
+        }
+    return any;
+}
+
+void sk_virtual_move_pulls(vcluster *v, int node)
+{
+    for (uint32_t n = 0; n < v->spec->nodes; n++) {
+        if ((int)n != node && sk_virtual_is_up(v, (int)n))
+            continue;
+        for (agent **at = &v->pulling[n]; *at; ) {
+            agent *a = *at;
+            if (!a->run) {
+                *at = a->next;
+                a->moved = true;
+                a->pulls = 0;
+            } else {
+                at = &a->next;
+            }
+        }
+    }
+}
 
 /* ---- stores ---- */
 
@@ -38,13 +103,17 @@ static int64_t put_into_store(vcluster *v, int node, uint64_t object, int64_t by
 void sk_virtual_sealed(vcluster *v, uint64_t object, size_t bytes, bool made_by_task)
 {
     int node = sk_virtual_node(v);
-    int64_t ready = put_into_store(v, node, object, (int64_t)bytes, SK_COPY_PRIMARY);
+    int64_t ready = sk_virtual_is_up(v, node) ? put_into_store(v, node, object, (int64_t)bytes, SK_COPY_PRIMARY) : v->now;
     sk_cluster_object(v->cluster, object, (int64_t)bytes, node, made_by_task);
     (void)ready;                           /* spilling goes on beside: the disk is busy until then */
+    if (v->pulling)
+        tell_pulls(v, object, node);       /* made again, where somebody waits for it */
 }
 
 void sk_virtual_freed(vcluster *v, uint64_t object)
 {
+    if (v->pulling)
+        tell_pulls(v, object, -1);         /* it could not be made again: who waits finds the failure */
     if (v->has_stores) {
         int nodes[64];
         size_t n = sk_cluster_copies(v->cluster, object, nodes, 64);
@@ -114,7 +183,8 @@ static uint32_t new_fetch(vcluster *v)     /* from 1: 0 is none */
 void sk_virtual_fetch(vcluster *v, const sk_command *command)
 {
     uint32_t number = new_fetch(v);
-    v->fetches[number] = (fetch){ command->object, command->attempt, command->bytes, command->from, command->node, 0 };
+    v->fetches[number] = (fetch){ command->object, command->attempt, command->bytes, command->from, command->node, 0,
+                                   sk_virtual_losses(v, command->from) + sk_virtual_losses(v, command->node) };
     int64_t start = v->now;
     sk_store_report report;
     if (v->has_stores && sk_store_on_disk(&v->stores, (uint32_t)command->from, command->object)
@@ -129,9 +199,48 @@ void sk_virtual_fetch(vcluster *v, const sk_command *command)
         sk_virtual_send(v, number);
 }
 
+static void end_fetch(vcluster *v, uint32_t number)
+{
+    v->fetches[number].next_free = v->free_fetch;
+    v->free_fetch = number;
+}
+
+/* Is there a copy that can be reached from the receiver? */
+static bool has_other_source(vcluster *v, const fetch *f)
+{
+    size_t n = sk_cluster_copies(v->cluster, f->object, NULL, 0);
+    int *nodes = malloc((n + 1) * sizeof *nodes);
+    if (!nodes)
+        abort();
+    sk_cluster_copies(v->cluster, f->object, nodes, n);
+    bool found = false;
+    for (size_t i = 0; i < n && !found; i++)
+        found = nodes[i] != f->node && !sk_network_is_cut(v->network, (uint32_t)nodes[i], (uint32_t)f->node);
+    free(nodes);
+    return found;
+}
+
+/* It comes to nothing: the cluster asks another copy, or this one again. */
+static void fail_fetch(vcluster *v, uint32_t number)
+{
+    fetch f = v->fetches[number];
+    end_fetch(v, number);
+    sk_cluster_fetch_failed(v->cluster, f.object, f.node, f.attempt);
+}
+
 void sk_virtual_send(vcluster *v, uint32_t number)
 {
     const fetch *f = &v->fetches[number];
+    if (v->faults) {
+        if (f->losses != sk_virtual_losses(v, f->from) + sk_virtual_losses(v, f->node)) {      /* while it came from disk */
+            end_fetch(v, number);
+            return;
+        }
+        if (sk_network_is_cut(v->network, (uint32_t)f->from, (uint32_t)f->node) && has_other_source(v, f)) {
+            fail_fetch(v, number);
+            return;
+        }
+    }
     sk_network_start(v->network, v->now, (uint32_t)f->from, (uint32_t)f->node, f->bytes, number);
 }
 
@@ -139,22 +248,12 @@ static void arrived(void *data, uint64_t number)
 {
     vcluster *v = data;
     fetch f = v->fetches[number];
-    v->fetches[number].next_free = v->free_fetch;
-    v->free_fetch = (uint32_t)number;
+    end_fetch(v, (uint32_t)number);
     v->now = sk_network_now(v->network);
     bool wanted = sk_cluster_arrived(v->cluster, f.object, f.node, f.attempt);
     if (wanted)
         put_into_store(v, f.node, f.object, f.bytes, SK_COPY_SECONDARY);
-    for (agent **at = &v->pulling[f.node]; *at; ) {
-        agent *a = *at;
-        if (a->pulls == f.object) {
-            *at = a->next;
-            a->pulls = 0;
-            sk_virtual_wake(v, a);
-        } else {
-            at = &a->next;
-        }
-    }
+    tell_pulls(v, f.object, f.node);
 }
 
 void sk_virtual_network(vcluster *v, int64_t to)
@@ -162,9 +261,65 @@ void sk_virtual_network(vcluster *v, int64_t to)
     sk_network_advance(v->network, to, arrived, v);
 }
 
+/* The cluster knows already, and has ended those fetches. */
+static void lost(void *data, uint64_t number) { end_fetch(data, (uint32_t)number); }
+
+static void collect(void *data, uint64_t object) { g_array_append_val((GArray *)data, object); }
+
+void sk_virtual_lose_copies(vcluster *v, uint32_t node)
+{
+    GArray *primary = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    if (v->has_stores)
+        sk_store_visit_primary(&v->stores, node, collect, primary);
+    sk_network_lose(v->network, v->now, node, lost, v);
+    sk_store_lose(&v->stores, node);
+    sk_cluster_node_lost(v->cluster, (int)node);
+    for (guint i = 0; i < primary->len; i++) {     /* of the copies that are left, the first may not be thrown away now */
+        uint64_t object = g_array_index(primary, uint64_t, i);
+        int first;
+        if (sk_cluster_copies(v->cluster, object, &first, 1) > 0)
+            sk_store_promote(&v->stores, (uint32_t)first, object);
+    }
+    g_array_free(primary, TRUE);
+}
+
+static void is_cut_off(void *data, uint64_t number) { g_array_append_val((GArray *)data, number); }
+
+void sk_virtual_cut(vcluster *v, uint32_t a, uint32_t b)
+{
+    GArray *flows = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    sk_network_cut(v->network, v->now, a, b, is_cut_off, flows);
+    for (guint i = 0; i < flows->len; i++)     /* those without another copy set out again, and wait for the repair */
+        fail_fetch(v, (uint32_t)g_array_index(flows, uint64_t, i));
+    g_array_free(flows, TRUE);
+}
+
 /* ---- pulls ---- */
 
 static bool has_come(void *data) { return ((agent *)data)->pulls == 0; }
+
+/* From where the caller is; it may have to go elsewhere. */
+static bool wait_for_bytes(vcluster *v, agent *a, uint64_t object, int64_t deadline)
+{
+    a->moved = false;
+    a->pulls = object;
+    a->node = sk_virtual_node(v);
+    a->next = v->pulling[a->node];
+    v->pulling[a->node] = a;
+    if (v->faults && sk_cluster_copies(v->cluster, object, NULL, 0) == 0)
+        sk_virtual_lend(v, object);
+    bool there = sk_virtual_until(v, a, sk_virtual_until_when(v, a, deadline), has_come, a);
+    if (a->lends)
+        sk_cluster_unblocked(v->cluster, a->run->task, a->run->attempt);
+    a->lends = false;
+    for (agent **at = &v->pulling[a->node]; !there && *at; at = &(*at)->next)
+        if (*at == a) {
+            *at = a->next;
+            break;
+        }
+    a->pulls = 0;
+    return there;
+}
 
 bool sk_virtual_pull(vcluster *v, uint64_t object, int64_t deadline)
 {
@@ -183,17 +338,9 @@ bool sk_virtual_pull(vcluster *v, uint64_t object, int64_t deadline)
     if (deadline < v->now)
         return false;
     agent *a = sk_virtual_agent(v);
-    a->pulls = object;
-    a->node = node;
-    a->next = v->pulling[node];
-    v->pulling[node] = a;
-    bool there = sk_virtual_until(v, a, sk_virtual_until_when(v, a, deadline), has_come, a);
-    for (agent **at = &v->pulling[node]; !there && *at; at = &(*at)->next)
-        if (*at == a) {
-            *at = a->next;
-            break;
-        }
-    a->pulls = 0;
+    bool there;
+    while ((there = wait_for_bytes(v, a, object, deadline)) && a->moved && !sk_cluster_has_copy(v->cluster, object, sk_virtual_node(v)))
+        sk_cluster_wanted(v->cluster, object, sk_virtual_node(v));
     sk_virtual_agent_done(v, a);
     return there;
 }

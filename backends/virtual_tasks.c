@@ -102,8 +102,12 @@ void sk_virtual_agent_done(vcluster *v, agent *a)
 void sk_virtual_wake(vcluster *v, agent *a)
 {
     run *r = a->run;
-    if (!r || r->runnable || r == v->current)
+    if (!r || r->runnable || r->died || r == v->current)
         return;                            /* the program's looks by itself */
+    if (v->faults && sk_virtual_is_frozen(v, a->node)) {
+        r->held = true;
+        return;
+    }
     r->runnable = true;
     r->next = NULL;
     *v->runnable_end = r;
@@ -114,6 +118,8 @@ void sk_virtual_wake(vcluster *v, agent *a)
 
 static void put_away(vcluster *v, run *r)
 {
+    *(r->before ? &r->before->after : &v->first_run) = r->after;
+    *(r->after ? &r->after->before : &v->last_run) = r->before;
     r->next = v->free_runs;
     v->free_runs = r;
     v->alive--;
@@ -140,9 +146,14 @@ static void body(void *data)
     run *r = data;
     vcluster *v = r->cluster;
     r->began = v->now;
-    sk_task_run_at((sk_task_name){ r->task }, r->agent.node, r->worker);
+    r->computing = false;
+    if (r->died) {                         /* before it began: the cluster has forgotten it, the task is still ready */
+        r->again = true;
+    } else {
+        sk_task_run_at((sk_task_name){ r->task }, r->agent.node, r->worker);
+        sk_cluster_ended(v->cluster, r->task, r->attempt, v->now - r->began);
+    }
     sk_virtual_unpin(v, r);
-    sk_cluster_ended(v->cluster, r->task, r->attempt, v->now - r->began);
     if (r->again)
         sk_virtual_ready(v, r->task);
     r->ended = true;
@@ -160,7 +171,12 @@ static run *new_run(vcluster *v)
         r->agent.handle = sk_events_add_handles(&v->events, 1);
         r->agent.run = r;
     }
-    r->ended = r->runnable = r->again = false;
+    r->ended = r->runnable = r->again = r->held = r->computing = false;
+    r->died = SK_ALIVE;
+    r->after = NULL;
+    r->before = v->last_run;
+    *(v->last_run ? &v->last_run->after : &v->first_run) = r;
+    v->last_run = r;
     r->agent.due = false;
     if (++v->alive > v->alive_peak)
         v->alive_peak = v->alive;
@@ -196,10 +212,19 @@ void sk_virtual_start(vcluster *v, const sk_command *command)
     char *stack = sk_fiber_stack(r->fiber, &size);
     sk_strand_init(&r->strand, v->lane, &r->agent, stack + size / 4);
     int64_t at = sk_virtual_pin(v, r), ns = sk_overhead_of(&v->spec->overheads[SK_OVER_DISPATCH], 0);
+    r->computing = ns > 0;
     if (at > v->now || ns)
         sk_events_set(&v->events, r->agent.handle, at + ns, EVENT_AGENT, (uint64_t)(uintptr_t)&r->agent);
     else
         sk_virtual_resume(v, r);
+}
+
+void sk_virtual_abandon(vcluster *v, run *r)
+{
+    r->died = SK_GONE;
+    r->held = false;
+    sk_events_cancel(&v->events, r->agent.handle);
+    sk_virtual_resume(v, r);               /* it finds itself dead wherever it waits, and comes back ended */
 }
 
 void sk_virtual_clear_runs(vcluster *v)
@@ -221,6 +246,8 @@ bool sk_virtual_until(vcluster *v, agent *a, int64_t at, bool (*over)(void *), v
     sk_lane *mine = sk_lane_self;
     sk_lane_self = v->lane;
     while (!(is = over && over(data)) && !a->due) {
+        if (a->run && a->run->died)
+            break;
         if (a->run)
             sk_fiber_switch(NULL);         /* to the loop, until somebody resumes us */
         else if (!sk_virtual_step(v))
@@ -239,4 +266,14 @@ void sk_virtual_elapse(vcluster *v, int64_t ns)
     agent *a = sk_virtual_agent(v);
     sk_virtual_until(v, a, ns > SK_NEVER - v->now ? SK_NEVER - 1 : v->now + ns, NULL, NULL);
     sk_virtual_agent_done(v, a);
+}
+
+void sk_virtual_work(vcluster *v, int64_t ns)
+{
+    run *r = v->current;
+    if (r)
+        r->computing = true;
+    sk_virtual_elapse(v, ns);
+    if (r)
+        r->computing = false;
 }

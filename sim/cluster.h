@@ -55,7 +55,7 @@ void sk_cluster_node_pause(sk_cluster *c, int node, bool paused);
 
 /* ---- 2. Events: objects -------------------------------------------------------------------------- */
 
-/* A sealed object has a copy at this node. rebuildable: a task made it, and can again; else it was put. */
+/* A sealed object has a copy at this node. rebuildable: a task made it, and can again; else it was put. One that was freed may come again. */
 void sk_cluster_object(sk_cluster *c, uint64_t object, int64_t bytes, int node, bool rebuildable);
 /* Nobody needs it any more. Fetches under way still end by arrived or fetch_failed. */
 void sk_cluster_object_freed(sk_cluster *c, uint64_t object);
@@ -98,8 +98,8 @@ typedef enum sk_command_kind {
     SK_COMMAND_START = 1,   /* task, attempt, node, worker: run it; all its arguments are there */
     SK_COMMAND_FETCH,       /* object, attempt, from, node, bytes: at most SK_MAX_PULLS at once per node, one per object and node */
     SK_COMMAND_DIED,        /* task, attempt, node: its node was lost. The cluster has forgotten it; ready() tries it again */
-    SK_COMMAND_REBUILD,     /* object: no copy is left and something needs it. Answer: sk_cluster_object, when it is there again */
-    SK_COMMAND_LOST,        /* object: it was put and no copy is left. Cancel what needs it; may come again for late comers */
+    SK_COMMAND_REBUILD,     /* object; node, the last to lose a copy, or -1: no copy is left and something needs it. Answer: sk_cluster_object, when it is there again */
+    SK_COMMAND_LOST,        /* object, node: it was put and no copy is left. Cancel what needs it; may come again for late comers */
 } sk_command_kind;
 
 typedef struct sk_command {

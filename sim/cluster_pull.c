@@ -58,6 +58,7 @@ static bool remove_copy(sk_object_record *o, int node)
     int32_t *at = sk_pull_copies(o);
     uint32_t i = position(o, node);
     memmove(at + i, at + i + 1, (--o->copies - i) * sizeof *at);
+    o->last_node = node;
     return true;
 }
 
@@ -110,7 +111,8 @@ static void cry(sk_cluster *c, sk_object_record *o)
     if (o->is_told || o->is_freed)
         return;
     o->is_told = true;
-    sk_cluster_command(c, (sk_command){ .kind = o->is_rebuildable ? SK_COMMAND_REBUILD : SK_COMMAND_LOST, .object = o->id });
+    sk_cluster_command(c, (sk_command){ .kind = o->is_rebuildable ? SK_COMMAND_REBUILD : SK_COMMAND_LOST, .object = o->id,
+                       .node = o->last_node });
 }
 
 /* The last copy may just have gone. A put object is lost at once; one that can be made again, when something needs it. */
@@ -424,12 +426,13 @@ void sk_cluster_object(sk_cluster *c, uint64_t object, int64_t bytes, int node, 
         return;
     sk_object_record *o = sk_idmap_find(&c->objects, object);
     if (o && o->is_freed)
-        return;
+        o->is_freed = o->is_told = false;
     if (!o) {
         o = g_new0(sk_object_record, 1);
         o->id = object;
         o->serial = ++c->serial;
         o->room = 2;
+        o->last_node = -1;
         o->prev = c->last_object;
         *(c->last_object ? &c->last_object->next : &c->first_object) = o;
         c->last_object = o;

@@ -52,6 +52,7 @@ typedef struct sk_object_record {
     sk_task_list parked;
     bool is_rebuildable, is_freed;
     bool is_told;                               /* REBUILD or LOST was said */
+    int32_t last_node;                          /* that had a copy and lost it; -1 */
 } sk_object_record;
 
 typedef enum { SK_PARKED, SK_QUEUED, SK_PULLING, SK_BOUND, SK_RUNNING, SK_BLOCKED } sk_task_place;

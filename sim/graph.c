@@ -95,8 +95,13 @@ static void submit(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value 
     sk_lane *lane = sk_lane_self;
     sk_frame *frame = lane->frame;
     unsigned nreturns = fn->nreturns;
-    if (unlikely(sk_has_cluster))
+    if (unlikely(sk_has_cluster)) {
         spend(SK_SUBMIT, args, nargs);
+        for (size_t i = 0; i < nargs && unlikely(frame->died); i++)
+            if (args[i].type != SK_T_REF)
+                sk_value_clear((sk_value *)&args[i]);
+        sk_frame_leave_if_dead(frame);
+    }
     sk_task *t = sk_task_new(lane, (unsigned)nargs, nreturns);
     uint64_t name = sk_task_id(t);
     t->fn = fn;
@@ -173,8 +178,12 @@ static void submit(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value 
 static sk_ref put(sk_value value, sk_site *site)
 {
     sk_lane *lane = sk_lane_self;
-    if (unlikely(sk_has_cluster))
+    if (unlikely(sk_has_cluster)) {
         spend(SK_PUT, &value, 1);
+        if (unlikely(lane->frame->died))
+            sk_value_clear(&value);
+        sk_frame_leave_if_dead(lane->frame);
+    }
     sk_object *o = sk_object_new_ready(lane, value, lane->frame->id, site);
     sk_ref ref = { sk_object_id(o) };
     sk_lane_add_handle(lane, ref.id);
@@ -196,6 +205,9 @@ static void fulfil(sk_ref ref, sk_value value, sk_site *site)
     if (unlikely(sk_has_cluster))
         spend(SK_OTHER, NULL, 0);
     sk_object *o = sk_object_need(ref, "sk_fulfil", site);
+    if (unlikely(lane->frame->died))
+        sk_value_clear(&value);
+    sk_frame_leave_if_dead(lane->frame);
     bool promised = atomic_load_explicit(&o->flags, relaxed) & SK_PROMISED;
     if (!promised || sk_object_is_sealed(o))
         sk_misuse(site, "sk_fulfil: the ref is %s", promised ? "fulfilled already" : "not one of sk_promise");
@@ -214,12 +226,34 @@ static sk_failure *why_of_wait(sk_code code, const sk_wait *wait, sk_site *site)
                           "pass refs as arguments instead of getting them inside tasks");
 }
 
+/* The bytes come to where the caller is. They may be lost on their way, or while they are made again. */
+__attribute__((noinline, cold)) static sk_code pull(sk_lane *lane, sk_object *o, int64_t deadline, sk_failure **why, sk_site *site)
+{
+    spend(SK_GET, &o->value, 1);
+    sk_frame_leave_if_dead(lane->frame);
+    bool there = !sk_value_has_bytes(&o->value) || sk_session.backend->ops->pull((sk_backend *)sk_session.backend, sk_object_id(o), deadline);
+    sk_frame_leave_if_dead(lane->frame);
+    sk_object_state state = sk_object_state_of(o);
+    if (state == SK_OBJECT_FAILED) {
+        *why = sk_failure_ref(sk_object_failure(o));
+        return sk_object_failure(o)->code;
+    }
+    if (there && state == SK_OBJECT_READY)
+        return SK_OK;
+    if (deadline != SK_NEVER && sk_session_now() >= deadline)
+        return SK_TIMEOUT;
+    *why = sk_failure_new(SK_OBJECT_LOST, site, NULL, "the object is out of reach: no node that has a copy can send it, and none ever will");
+    return SK_OBJECT_LOST;
+}
+
 static sk_code get(sk_ref ref, double timeout_s, sk_value *value, sk_failure **why, sk_site *site, const char *call)
 {
     if (unlikely(sk_has_cluster))
         spend(SK_OTHER, NULL, 0);
     sk_object *o = sk_object_need(ref, call, site);
     sk_lane *lane = sk_lane_self;
+    sk_frame_leave_if_dead(lane->frame);
+    int64_t deadline = unlikely(sk_has_cluster) && timeout_s < SK_FOREVER ? sk_wait_deadline_from(timeout_s) : SK_NEVER;
     if (!sk_object_is_sealed(o) && timeout_s >= SK_FOREVER && o->producer && sk_session.backend->ops->run_here)
         sk_wait_run_here(lane, o, site);          /* nobody has started it: the quick way */
     if (!sk_object_is_sealed(o)) {
@@ -242,11 +276,9 @@ static sk_code get(sk_ref ref, double timeout_s, sk_value *value, sk_failure **w
         return sk_object_failure(o)->code;
     }
     if (unlikely(sk_has_cluster)) {
-        spend(SK_GET, &o->value, 1);
-        if (sk_value_has_bytes(&o->value)
-            && !sk_session.backend->ops->pull((sk_backend *)sk_session.backend, sk_object_id(o),
-                                              timeout_s >= SK_FOREVER ? SK_NEVER : sk_wait_deadline_from(timeout_s)))
-            return SK_TIMEOUT;
+        sk_code code = pull(lane, o, deadline, why, site);
+        if (code != SK_OK)
+            return code;
     }
     *value = o->value;
     return SK_OK;
@@ -271,6 +303,7 @@ static sk_code wait_for(const sk_ref *refs, size_t n, size_t need, double timeou
     if (unlikely(sk_has_cluster))
         spend(SK_OTHER, NULL, 0);
     size_t there = 0;
+    sk_frame_leave_if_dead(lane->frame);
     *failed = n;
     for (size_t i = 0; i < n; i++) {
         sk_object *o = sk_object_need(refs[i], call, site);
@@ -492,8 +525,13 @@ static void sleep_for(double seconds, sk_site *site)
     (void)site;
     const sk_backend_ops *ops = sk_session.backend->ops;
     int64_t ns = seconds >= 9e8 ? SK_NEVER : sk_ns_of(seconds);
+    sk_frame *frame = sk_lane_self->frame;
     if (ops->sleep) {
+        sk_frame_leave_if_dead(frame);
+        int64_t end = ns > SK_NEVER - sk_session_now() ? SK_NEVER : sk_session_now() + ns;
         ops->sleep((sk_backend *)sk_session.backend, ns);
+        if (unlikely(frame->died == SK_GONE) || sk_session_now() < end)      /* who is only fenced does not know it yet */
+            sk_frame_leave_if_dead(frame);
     } else {
         struct timespec ts = { ns / 1000000000, ns % 1000000000 };
         while (nanosleep(&ts, &ts) != 0)
@@ -507,7 +545,9 @@ static void compute(double units, sk_site *site)
     (void)site;
     const sk_backend_ops *ops = sk_session.backend->ops;
     if (ops->compute) {
+        sk_frame_leave_if_dead(sk_lane_self->frame);
         ops->compute((sk_backend *)sk_session.backend, units);
+        sk_frame_leave_if_dead(sk_lane_self->frame);
         return;
     }
     uint64_t x = 1;

@@ -39,10 +39,16 @@ typedef struct sk_frame {
     size_t scopes;                 /* 1 + where the innermost sk_scope's handles begin; 0: none open */
     sk_failure *failure;           /* set by sk_fail before it jumps */
     int worker, node;
+    uint8_t died;                  /* sk_death: its node is gone, and the task has been decided on (sk_task_died) */
+    bool buries;                   /* died: the record is to be given back when this frame ends */
     void *dups;                    /* GHashTable: refs duplicated here that others made; NULL: none */
     struct sk_waiter *waiters;     /* made here and not freed yet: a task may fail in sk_waiter_next */
+    struct sk_frame *next_dead;    /* of task.c's list of frames that have died and not ended */
     sk_jump jump;
 } sk_frame;
+
+/* FENCED: it may go on to its next call, but whatever it brings is refused. GONE: it goes on no more. */
+typedef enum sk_death { SK_ALIVE, SK_FENCED, SK_GONE } sk_death;
 
 /* Memory of a call in which the task may end: sk_frame_fail frees it. */
 typedef struct sk_temp { struct sk_temp *below; sk_frame *frame; uint64_t data[]; } sk_temp;

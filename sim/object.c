@@ -1,12 +1,13 @@
 /* object.c -- see object.h. */
 #include "object.h"
 
+#include "lineage.h"
 #include "session.h"
 #include "task.h"
 #include "wait.h"
 
 sk_pool sk_object_pool;
-bool sk_has_cluster;
+bool sk_has_cluster, sk_has_lineage;
 
 /* Out of line, so that the fast path keeps its registers. Before the change: what it lets others do is stamped later. */
 __attribute__((noinline, cold))
@@ -35,6 +36,8 @@ static inline void sk_object_move(sk_lane *lane, sk_object *o, sk_object_state f
         trace_move(lane, o, from, to);
     atomic_store_explicit(&o->state, to, release);        /* pairs with sk_object_state_of */
 }
+
+void sk_object_lose(sk_lane *lane, sk_object *o, sk_object_state from, sk_object_state to) { sk_object_move(lane, o, from, to); }
 
 sk_object *sk_object_new(sk_lane *lane, uint64_t producer, uint64_t maker, sk_site *site)
 {
@@ -178,6 +181,8 @@ bool sk_object_remove_waiter(sk_object *o, sk_link *link)
 
 void sk_object_seal(sk_lane *lane, sk_object *o, sk_value value, sk_failure *failure)
 {
+    if (unlikely(sk_has_lineage))
+        sk_lineage_shelve(o, failure != NULL);
     if (unlikely(failure != NULL))
         o->value = (sk_value){ SK_T_BAD, { .blob = (struct sk_blob *)failure } };
     else
@@ -235,6 +240,8 @@ static void free_one(sk_lane *lane, sk_object *o)
 {
     if (unlikely(sk_has_cluster))
         tell_freed(o);
+    if (unlikely(sk_has_lineage))
+        sk_lineage_object_goes(lane, o);
     sk_object_state state = (sk_object_state)atomic_load_explicit(&o->state, relaxed);
     if (state == SK_OBJECT_FAILED)
         sk_failure_unref(sk_object_failure(o));
@@ -242,7 +249,7 @@ static void free_one(sk_lane *lane, sk_object *o)
         sk_session_release_contained(o->value.ref);
     else if (state == SK_OBJECT_READY)
         sk_value_clear(&o->value);
-    else                                          /* a promise nobody can fulfil or wait for */
+    else if (state != SK_OBJECT_MISSING)          /* a promise nobody can fulfil or wait for */
         sk_object_move(lane, o, SK_OBJECT_PENDING, SK_OBJECT_FAILED), state = SK_OBJECT_FAILED;
     sk_object_move(lane, o, state, SK_OBJECT_FREED);
     uint32_t next = (atomic_load_explicit(&o->generation, relaxed) + 1) & INT32_MAX;

@@ -2,7 +2,7 @@
  *
  * States (sk_object_move is the one function that changes them):
  *
- *     PENDING -> READY | FAILED -> FREED        (READY -> MISSING -> PENDING by lineage, on backends with nodes)
+ *     PENDING -> READY | FAILED -> FREED        (READY -> MISSING -> PENDING | FAILED | FREED by lineage.h, on backends with nodes)
  *
  * Who waits: a list of links, pushed without a lock; sealing closes the list and tells everybody on it. A link is either a
  * task's argument slot (its task counts one less missing) or a wait's. Only a wait that gives up takes its link out again, and
@@ -25,7 +25,7 @@ typedef struct sk_object {
     _Atomic uint64_t counts;       /* handles << 32 | holds */
     _Atomic uint32_t generation;   /* of the name; grows when freed */
     _Atomic uint8_t state;         /* sk_object_state */
-    _Atomic uint8_t flags;         /* SK_MADE: the maker's own handle is there; SK_PROMISED: no task makes it (constant) */
+    _Atomic uint8_t flags;         /* SK_MADE: the maker's own handle is there; SK_PROMISED: no task makes it (constant); others: lineage.c */
     _Atomic uint16_t dups;         /* the maker's duplicates */
     sk_value value;                /* set before READY / FAILED (then .failure), constant after */
     uint64_t producer;             /* the name of the task that makes it; 0: none. Constant */
@@ -41,6 +41,9 @@ static inline uint32_t sk_ref_generation(uint64_t id) { return (uint32_t)(id >> 
 #define SK_HANDLE ((uint64_t)1 << 32)
 #define SK_HOLD   ((uint64_t)1)
 enum { SK_MADE = 1, SK_PROMISED = 2, SK_MOST_DUPS = UINT16_MAX };
+enum { SK_HAS_PAST = 4,           /* lineage.c remembers something about it */
+       SK_REBUILDABLE = 8,        /* its task's record is kept: it can be made again */
+       SK_OLD_BYTES = 16 };       /* lost: `value` still has the bytes it had, for the views there may be */
 
 /* Links. The low bits of a pointer to one say what it is. */
 enum { SK_LINK_ARG = 0, SK_LINK_BIG_ARG = 1, SK_LINK_WAIT = 2, SK_LINK_TAG = 3, SK_CLOSED = 4, SK_LOCKED = 8,
@@ -52,6 +55,7 @@ typedef struct sk_link { _Alignas(16) uint64_t next; struct sk_wait *wait; sk_ob
 
 extern sk_pool sk_object_pool;
 extern bool sk_has_cluster;        /* the backend has nodes, and wants to know of objects with bytes; set at init */
+extern bool sk_has_lineage;        /* its nodes may be lost, and what was on them is made again; set by the backend's open. See lineage.h */
 
 static inline uint64_t sk_object_id(const sk_object *o)
 {
@@ -109,6 +113,9 @@ static inline void sk_object_ref(sk_object *o, uint64_t unit)
 void sk_object_free(sk_lane *lane, sk_object *o);
 void sk_object_abandon(sk_lane *lane, sk_object *o);           /* no counts left, not sealed yet */
 void sk_object_drop_promise(sk_lane *lane, sk_object *o);      /* gives up a handle of a promise */
+void sk_object_is_idle(sk_lane *lane, sk_object *o);           /* lineage.c: one hold is left, perhaps that of lineage alone */
+/* lineage.c's only: READY <-> MISSING, PENDING and FAILED. */
+void sk_object_lose(sk_lane *lane, sk_object *o, sk_object_state from, sk_object_state to);
 /* Gives up one handle or hold. */
 static inline void sk_object_unref(sk_lane *lane, sk_object *o, uint64_t unit)
 {
@@ -119,8 +126,13 @@ static inline void sk_object_unref(sk_lane *lane, sk_object *o, uint64_t unit)
     /* After the subtraction o is somebody else's, unless nothing is left. */
     if (atomic_load_explicit(&o->counts, acquire) == unit)    /* only ours: nobody else can come by one */
         atomic_store_explicit(&o->counts, 0, relaxed);
-    else if (atomic_fetch_sub_explicit(&o->counts, unit, acq_rel) != unit)
-        return;
+    else {
+        uint64_t left = atomic_fetch_sub_explicit(&o->counts, unit, acq_rel) - unit;
+        if (unlikely(sk_has_lineage) && left == SK_HOLD)
+            sk_object_is_idle(lane, o);
+        if (left)
+            return;
+    }
     if (likely(sk_object_is_sealed(o)))
         sk_object_free(lane, o);
     else

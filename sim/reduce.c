@@ -1,7 +1,7 @@
-/* reduce.c -- sk_reduce and sk_map, on the public API only. */
+/* reduce.c -- sk_reduce and sk_map, on the public API only (but for the memory, which a task that is ended inside must not leak). */
 #include "reduce.h"
 
-#include <stdlib.h>
+#include "lane.h"
 
 /* Level by level, neighbours in pairs; an odd one out moves up as it is. So the order is kept: (x0 x1)(x2 x3) x4 ->
  * ((x0 x1)(x2 x3)) x4 -> one, and the depth is ceil(log2 n). */
@@ -9,9 +9,7 @@ sk_ref sk_reduce_tree(const sk_fn *fn, const sk_ref *refs, size_t n, sk_site *si
 {
     if (n == 1)
         return sk_dup_at(refs[0], site);
-    struct { sk_ref ref; bool ours; } *level = malloc(n * sizeof *level);
-    if (!level)
-        abort();
+    struct { sk_ref ref; bool ours; } *level = sk_lane_take_temp(sk_lane_self, n * sizeof *level);
     for (size_t i = 0; i < n; i++) {
         level[i].ref = refs[i];
         level[i].ours = false;
@@ -30,7 +28,7 @@ sk_ref sk_reduce_tree(const sk_fn *fn, const sk_ref *refs, size_t n, sk_site *si
             level[n / 2] = level[n - 1];
     }
     sk_ref answer = level[0].ref;
-    free(level);
+    sk_lane_free_temp(sk_lane_self);
     return answer;
 }
 

@@ -4,6 +4,7 @@
 #include "admit.h"
 #include "fn.h"
 #include "gantt.h"
+#include "lineage.h"
 #include "object.h"
 #include "proxy.h"
 #include "task.h"
@@ -87,7 +88,7 @@ int64_t sk_session_running(void)
 
 static uint8_t *node_states;               /* sk_node_state, of settings.nodes */
 
-static void sk_node_move(int node, sk_node_state from, sk_node_state to, int workers)
+void sk_node_move(int node, sk_node_state from, sk_node_state to, int workers)
 {
     if (node_states[node] != from)
         sk_die(NULL, NULL, 1, "skate is wrong: node %d moves from %d to %d, but is %d", node, from, to, node_states[node]);
@@ -96,6 +97,8 @@ static void sk_node_move(int node, sk_node_state from, sk_node_state to, int wor
         *sk_trace_record_at(sk_lane_self->trace, sk_trace_tick(), SK_TRACE_NODE, from << 4 | to, 1) =
             (uint64_t)(uint32_t)node << 32 | (uint32_t)workers;
 }
+
+bool sk_node_is_alive(int node) { return node_states[node] == SK_NODE_ALIVE; }
 
 static void begin_nodes(void)
 {
@@ -116,7 +119,8 @@ static void begin_nodes(void)
 static void end_nodes(void)
 {
     for (int i = 0; i < sk_session.settings.nodes; i++)
-        sk_node_move(i, SK_NODE_ALIVE, SK_NODE_DEAD, 0);
+        if (sk_node_is_alive(i))
+            sk_node_move(i, SK_NODE_ALIVE, SK_NODE_DEAD, sk_session.settings.workers);
     free(node_states);
     node_states = NULL;
 }
@@ -283,6 +287,7 @@ void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
     sk_session.start = monotonic();
     sk_admit_open(&pool);
     sk_has_cluster = ops->can & SK_CAN_NODES;
+    sk_lineage_clear();
     atomic_store(&sk_cancellations, 0);
 
     char gantt_file[] = "/tmp/skate-gantt-XXXXXX";
@@ -311,6 +316,8 @@ void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
     if (trace)
         trace_begin(full_argc, full_argv);        /* after open, which may know better how many nodes and workers there are */
     begin_nodes();
+    if (ops->started)
+        ops->started((sk_backend *)sk_session.backend);
     sk_die_hook = write_out;
     handle(interrupts, 2, on_interrupt, true);
     handle(crashes, 5, sk_session_crash, true);
@@ -322,6 +329,9 @@ void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
 /* Objects that nobody will make any more: their dependants will not run. */
 static void cancel_left(void)
 {
+    sk_counts counts = sk_session_counts();
+    if (counts.tasks_submitted == counts.tasks_done + counts.tasks_failed + counts.tasks_cancelled)
+        return;                                   /* the usual case: no need to look at all records */
     uint32_t chunks[2] = { atomic_load_explicit(&sk_task_pool.nchunks, acquire), atomic_load_explicit(&sk_big_task_pool.nchunks, acquire) };
     for (int big = 0; big < 2; big++)
         for (uint32_t number = 0; number < chunks[big] << SK_CHUNK_SHIFT; number++) {
@@ -374,6 +384,7 @@ void sk_shutdown_at(sk_site *site)
         unlink(sk_session.settings.trace);
     free(sk_session.backend);
     sk_store_clear();
+    sk_lineage_clear();
     sk_pool_clear(&sk_object_pool);
     sk_pool_clear(&sk_task_pool);
     sk_pool_clear(&sk_big_task_pool);

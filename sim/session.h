@@ -33,6 +33,10 @@ void sk_session_crash(int sig);                  /* what the handler of SIGSEGV 
 void *sk_session_frame(void);                    /* identifies the task this thread is in */
 int64_t sk_session_running(void);                /* ordinary tasks that run now */
 
+/* The one function that changes a node's state. Nodes are 0 .. settings.nodes-1. */
+void sk_node_move(int node, sk_node_state from, sk_node_state to, int workers);
+bool sk_node_is_alive(int node);
+
 /* A backend by its name, a decorator and a name ("checked+threads"), or a module's path; NULL and *err with the list. */
 const sk_backend_ops *sk_backend_find(const char *name, sk_error *err);
 /* The list is the program's (backends/backends.c): NULL-terminated. */

@@ -3,6 +3,7 @@
 
 #include "admit.h"
 #include "fn.h"
+#include "lineage.h"
 #include "session.h"
 #include "wait.h"
 
@@ -58,9 +59,27 @@ static void free_extras(sk_extras *e)
     free(e);
 }
 
+/* Attempts whose node is gone, but whose stacks have not been left yet: their arguments must stay. With the turn. */
+static sk_frame *dead_frames;
+
+static bool is_left_to_a_dead_frame(sk_task *t)
+{
+    for (sk_frame *f = dead_frames; f; f = f->next_dead)
+        if (f->task == t)
+            return f->buries = true;
+    return false;
+}
+
 /* It will not run (again): gives back arguments and record. Its outputs are sealed. */
 static void bury(sk_lane *lane, sk_task *t)
 {
+    if (unlikely(dead_frames != NULL) && is_left_to_a_dead_frame(t))
+        return;
+    if (unlikely(sk_has_lineage)) {
+        if (sk_flags_of(atomic_load_explicit(&t->state, relaxed)) & SK_FLAG_KEPT)
+            sk_lineage_unkeep(t);
+        sk_lineage_forget_deaths(sk_task_id(t));
+    }
     for (unsigned i = 0; i < t->nargs; i++) {
         sk_slot *s = &t->args[i];
         if (sk_slot_is_pending(s))
@@ -88,6 +107,8 @@ static void bury(sk_lane *lane, sk_task *t)
     else
         sk_pool_give(&sk_task_pool, &lane->tasks, t);
 }
+
+void sk_task_bury_kept(sk_lane *lane, sk_task *t) { bury(lane, t); }
 
 /* ---- moving ---- */
 
@@ -205,6 +226,9 @@ static sk_failure *gather(sk_task *t, sk_value *in)
         sk_slot *s = &t->args[i];
         if (sk_slot_is_pending(s)) {
             in[i] = s->pending.object->value;     /* READY: see sk_task_all_there */
+            if (unlikely(sk_has_lineage) && sk_object_state_of(s->pending.object) == SK_OBJECT_FAILED)      /* lost since */
+                return sk_failure_new(SK_TASK, t->site, sk_failure_ref(sk_object_failure(s->pending.object)), "%s: argument %u failed",
+                                      sk_task_name_of(t), i + 1);
         } else {
             in[i] = s->value;
         }
@@ -248,6 +272,8 @@ static void start_alarm(sk_task *t, uint64_t name)
         sk_session.backend->ops->alarm((sk_backend *)sk_session.backend, e->deadline, (sk_task_name){ name });
 }
 
+static void end_dead(sk_lane *lane, sk_frame *frame, sk_outcome how, sk_value *out, sk_failure *why);
+
 bool sk_task_run(sk_task_name name, int worker) { return sk_task_run_at(name, 0, worker); }
 
 bool sk_task_run_at(sk_task_name name, int node, int worker)
@@ -262,6 +288,7 @@ bool sk_task_run_at(sk_task_name name, int node, int worker)
     sk_frame frame;
     frame.worker = unlikely(admitted) ? (int)(sk_flags_of(word) >> SK_FLAG_ROW_SHIFT) : worker;
     frame.node = node;
+    frame.died = SK_ALIVE;
     if (!sk_task_change(lane, t, generation, SK_TASK_READY, SK_TASK_RUNNING, 0, 0, sk_frame_place(&frame)))
         return false;
     if (likely(!admitted))
@@ -300,6 +327,10 @@ bool sk_task_run_at(sk_task_name name, int node, int worker)
     }
     if (unlikely(sk_has_cluster))
         sk_session.backend->ops->spend((sk_backend *)sk_session.backend, SK_OTHER, 0);
+    if (unlikely(frame.died)) {
+        end_dead(lane, &frame, how, out, why);
+        return true;
+    }
     if (unlikely(t->extras && t->extras->deadline != SK_NEVER && how != SK_ENDED_CANCELLED && sk_session_now() > t->extras->deadline)) {
         if (how == SK_ENDED_RESULT)
             sk_values_discard(out, t->nreturns);
@@ -358,10 +389,12 @@ void sk_values_discard(sk_value *values, unsigned n)
             sk_value_clear(&values[i]);
 }
 
+/* Of a task that runs for the second time, those that are open: the others were not lost, or have been freed. */
 static void seal_all_failed(sk_lane *lane, sk_object **outputs, unsigned n, sk_failure *why)
 {
     for (unsigned i = 0; i < n; i++)
-        sk_object_seal(lane, outputs[i], (sk_value){ 0 }, sk_failure_ref(why));
+        if (likely(outputs[i] && sk_object_state_of(outputs[i]) == SK_OBJECT_PENDING))
+            sk_object_seal(lane, outputs[i], (sk_value){ 0 }, sk_failure_ref(why));
     sk_failure_unref(why);
 }
 
@@ -371,7 +404,37 @@ static sk_failure *timed_out(sk_task *t)
                           (double)t->extras->timeout / 1e9);
 }
 
-/* The attempt that runs in lane->frame is over: result, retry, failure or cancellation is decided here and nowhere else. */
+static sk_failure *died(sk_task *t)
+{
+    const char *how = sk_lineage_deaths(sk_task_id(t));
+    return sk_failure_new(SK_WORKER_DIED, t->site, NULL, "%s: died %s %u (max_retries is %d)%s%s", sk_task_name_of(t),
+                          t->attempts == 1 ? "in its only attempt," : "in its last attempt,", t->attempts,
+                          t->extras ? t->extras->max_retries : SK_DEFAULT_RETRIES, how ? ": " : "", how ? how : "");
+}
+
+/* An attempt has ended like this: result, retry, failure or cancellation is decided here and nowhere else. *out and *why are those of
+ * sk_task_end, and are dropped where they do not count; *why is made where there is none. */
+static inline sk_outcome judge(sk_task *t, unsigned cancel, sk_outcome how, sk_value *out, sk_failure **why, bool *retry)
+{
+    if (unlikely(cancel)) {
+        if (how == SK_ENDED_RESULT)
+            sk_values_discard(out, t->nreturns);
+        sk_failure_unref(*why);
+        *why = NULL;
+        how = SK_ENDED_CANCELLED;
+    }
+    *retry = (how == SK_ENDED_DIED || (how == SK_ENDED_ERROR && t->extras && t->extras->retry_errors))
+             && t->attempts <= (t->extras ? t->extras->max_retries : SK_DEFAULT_RETRIES);
+    if (unlikely(how == SK_ENDED_CANCELLED))
+        *why = sk_failure_new(SK_CANCELLED, t->site, NULL, "%s: cancelled", sk_task_name_of(t));
+    else if (unlikely(how == SK_ENDED_TIME))
+        *why = timed_out(t);
+    else if (unlikely(how == SK_ENDED_DIED && !*retry && !*why))
+        *why = died(t);
+    return how;
+}
+
+/* The attempt that runs in lane->frame is over. */
 void sk_task_end(sk_lane *lane, sk_task *t, sk_outcome how, sk_value *out, sk_failure *why)
 {
     sk_frame *frame = lane->frame;
@@ -380,21 +443,10 @@ void sk_task_end(sk_lane *lane, sk_task *t, sk_outcome how, sk_value *out, sk_fa
     unsigned flags = sk_flags_of(word);
     sk_extras *extras = t->extras;
     unsigned cancel = sk_task_cancel_flags(t, generation);
-    if (unlikely(cancel)) {
-        if (how == SK_ENDED_RESULT)
-            sk_values_discard(out, t->nreturns);
-        sk_failure_unref(why);
-        why = NULL;
-        how = SK_ENDED_CANCELLED;
-    }
-    if (unlikely(how == SK_ENDED_CANCELLED || flags & SK_FLAG_TIMED_OUT) && !(cancel & SK_CANCEL_ONLY_THIS))
+    bool retry, kept = false;
+    how = judge(t, cancel, how, out, &why, &retry);
+    if (unlikely(how == SK_ENDED_CANCELLED || how == SK_ENDED_DIED || flags & SK_FLAG_TIMED_OUT) && !(cancel & SK_CANCEL_ONLY_THIS))
         sk_task_cancel_children(lane, frame);
-    bool retry = (how == SK_ENDED_DIED || (how == SK_ENDED_ERROR && extras && extras->retry_errors))
-                 && t->attempts <= (extras ? extras->max_retries : SK_DEFAULT_RETRIES);
-    if (unlikely(how == SK_ENDED_CANCELLED))
-        why = sk_failure_new(SK_CANCELLED, t->site, NULL, "%s: cancelled", sk_task_name_of(t));
-    else if (unlikely(how == SK_ENDED_TIME))
-        why = timed_out(t);
 
     /* Resources first: who sees the result sees them free. */
     if (unlikely(extras && extras->admitted))
@@ -405,7 +457,9 @@ void sk_task_end(sk_lane *lane, sk_task *t, sk_outcome how, sk_value *out, sk_fa
     if (likely(how == SK_ENDED_RESULT)) {
         if (likely(sk_task_change(lane, t, generation, SK_TASK_RUNNING, SK_TASK_DONE, 0, 0, 0))) {
             SK_COUNT_UP(lane->done);
-            for (unsigned i = 0; i < t->nreturns; i++)
+            if (unlikely(sk_has_lineage))
+                kept = sk_lineage_seal(lane, t, out);
+            else for (unsigned i = 0; i < t->nreturns; i++)
                 sk_object_seal(lane, sk_task_outputs(t)[i], out[i], NULL);
         } else {
             sk_values_discard(out, t->nreturns);  /* its time was up; the refs have failed */
@@ -437,7 +491,72 @@ void sk_task_end(sk_lane *lane, sk_task *t, sk_outcome how, sk_value *out, sk_fa
     }
     sk_frame_end(lane, frame);
     lane->frame = frame->below;
-    bury(lane, t);
+    if (likely(!kept))
+        bury(lane, t);
+}
+
+/* ---- an attempt's node is gone ---- */
+
+static void cancel_handles(sk_lane *lane, const uint64_t *handles, size_t n);
+
+void sk_task_died(sk_lane *lane, sk_strand *strand, sk_death death, const char *how)
+{
+    sk_frame *frame = strand->frame;
+    sk_task *t = frame->task;
+    bool is_known = frame->died;
+    frame->died = (uint8_t)death;
+    if (is_known)
+        return;
+    frame->buries = false;
+    frame->next_dead = dead_frames;
+    dead_frames = frame;
+    uint64_t word = atomic_load_explicit(&t->state, relaxed);
+    uint32_t generation = (uint32_t)(frame->id >> 32);
+    sk_task_state state = sk_state_of(word);
+    if (state != SK_TASK_RUNNING && state != SK_TASK_BLOCKED) {        /* its time was up before, and its refs have failed */
+        frame->buries = true;
+        return;
+    }
+    unsigned cancel = sk_task_cancel_flags(t, generation);
+    sk_failure *why = NULL;
+    bool retry;
+    sk_lineage_note_death(frame->id, how);
+    sk_outcome end = judge(t, cancel, SK_ENDED_DIED, NULL, &why, &retry);
+    if (!(cancel & SK_CANCEL_ONLY_THIS))          /* as in Ray: who submitted them is gone, and submits them again if it is tried again */
+        cancel_handles(lane, strand->handles + frame->handles, strand->nhandles - frame->handles);
+    if (state == SK_TASK_RUNNING)
+        atomic_store_explicit(&lane->running, atomic_load_explicit(&lane->running, relaxed) - 1, relaxed);
+    if (t->extras)                                /* the next attempt has its own time */
+        t->extras->deadline = SK_NEVER;
+    if (retry) {
+        SK_COUNT_UP(lane->retries);
+        make_ready(lane, t, frame->id, state);
+        return;
+    }
+    sk_task_change(lane, t, generation, state, end == SK_ENDED_CANCELLED ? SK_TASK_CANCELLED : SK_TASK_FAILED, 0, 0, why->code);
+    if (end == SK_ENDED_CANCELLED)
+        SK_COUNT_UP(lane->cancelled);
+    else
+        SK_COUNT_UP(lane->failed);
+    seal_all_failed(lane, sk_task_outputs(t), t->nreturns, why);
+    bury(lane, t);                                /* that is, left to the frame */
+}
+
+/* Its stack has been left. What it brings is refused: the task has been decided on. */
+static void end_dead(sk_lane *lane, sk_frame *frame, sk_outcome how, sk_value *out, sk_failure *why)
+{
+    sk_task *t = frame->task;
+    if (how == SK_ENDED_RESULT)
+        sk_values_discard(out, t->nreturns);
+    sk_failure_unref(why);
+    sk_frame_end(lane, frame);
+    lane->frame = frame->below;
+    sk_frame **at = &dead_frames;
+    while (*at != frame)
+        at = &(*at)->next_dead;
+    *at = frame->next_dead;
+    if (frame->buries)
+        bury(lane, t);
 }
 
 /* Two have to do with a cancelled record: who cancels it, until its refs have failed, and who holds the last link to it. The
@@ -589,12 +708,17 @@ void sk_task_cancel(sk_lane *lane, uint64_t name, int flags)
     }
 }
 
-void sk_task_cancel_children(sk_lane *lane, sk_frame *frame)
+static void cancel_handles(sk_lane *lane, const uint64_t *handles, size_t n)
 {
-    for (size_t i = frame->handles; i < lane->nhandles; i++) {
-        uint64_t id = lane->handles[i];
+    for (size_t i = 0; i < n; i++) {
+        uint64_t id = handles[i];
         sk_object *o = sk_pool_at(&sk_object_pool, (uint32_t)id);
         if (atomic_load_explicit(&o->generation, relaxed) == (uint32_t)(id >> 32) && o->producer && !sk_object_is_sealed(o))
             sk_task_cancel(lane, o->producer, 0);
     }
+}
+
+void sk_task_cancel_children(sk_lane *lane, sk_frame *frame)
+{
+    cancel_handles(lane, lane->handles + frame->handles, lane->nhandles - frame->handles);
 }

@@ -2,7 +2,8 @@
  *
  * States (sk_task_move is the one function that changes them; where two threads want to, a compare-and-swap decides):
  *
- *     WAITING -> READY -> RUNNING <-> BLOCKED -> DONE | FAILED | CANCELLED        a retry: RUNNING -> READY
+ *     WAITING -> READY -> RUNNING <-> BLOCKED -> DONE | FAILED | CANCELLED        a retry: RUNNING or, if its node died, BLOCKED -> READY
+ *                                                                                 lineage.h: DONE -> WAITING
  *
  * `missing` counts arguments that are not there, plus one while the task is being submitted. Sealing an object counts down; who
  * brings it to zero makes the task ready. sk_task_end is the one place that decides between result, retry, failure, cancellation.
@@ -58,6 +59,8 @@ _Static_assert(sizeof(sk_task) == 64, "");
 enum { SK_CANCEL_REQUESTED = 1, SK_CANCEL_ONLY_THIS = 2 };
 enum { SK_FLAG_TIMED_OUT = 2,
        SK_FLAG_QUEUED = 8,               /* READY, but admit.c has not found it its resources yet */
+       SK_FLAG_KEPT = 4,                 /* DONE, and its record stays for lineage.h ... */
+       SK_FLAG_UNNEEDED = 1,             /* ... which is about to give it up */
        SK_FLAG_ADMITTED = 16,            /* READY or RUNNING, with cpus of its own */
        SK_FLAG_SEALED = 32,              /* cancelled while WAITING or being admitted, and its refs have failed */
        SK_FLAG_LET_GO = 128,             /* cancelled, and the last link to it is gone */
@@ -156,6 +159,11 @@ void sk_task_submitted(sk_lane *lane, sk_task *t, uint64_t name);
  * for a result; `why` (taken over) for an error. */
 void sk_task_end(sk_lane *lane, sk_task *t, sk_outcome how, sk_value *out, sk_failure *why);
 void sk_values_discard(sk_value *values, unsigned n);
+/* The node of the attempt in this frame, which waits somewhere in the backend, is gone: decides now what becomes of the task (`how`: "node 3
+ * crashed at 1.5 s"). The frame lives on until its stack has been left: SK_GONE: at once, when the backend lets it go on; SK_FENCED: at its
+ * next call, or its end. Once more with SK_GONE after SK_FENCED. With the turn, on backends with strands. */
+void sk_task_died(sk_lane *lane, sk_strand *strand, sk_death death, const char *how);
+void sk_task_bury_kept(sk_lane *lane, sk_task *t);          /* lineage.c: nobody needs its answers any more */
 /* Never runs: all refs fail with this. false if it is not in NONE, WAITING or READY (any more). */
 bool sk_task_never(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state to, sk_code code, const char *text);
 void sk_task_bury_cancelled(sk_lane *lane, sk_task *t);     /* admit.c found it cancelled */
@@ -168,6 +176,12 @@ void sk_task_cancel_children(sk_lane *lane, sk_frame *frame);
 
 void sk_frame_end(sk_lane *lane, sk_frame *frame);      /* drops what it made */
 _Noreturn void sk_frame_fail(sk_frame *frame, sk_failure *failure);      /* ends the running task; takes over */
+/* Its node is gone: leaves what it is in the middle of. */
+static inline void sk_frame_leave_if_dead(sk_frame *frame)
+{
+    if (unlikely(frame->died))
+        sk_frame_fail(frame, NULL);
+}
 
 extern _Atomic uint32_t sk_cancellations;               /* ever made; 0 lets the fast path skip the question */
 

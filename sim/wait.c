@@ -116,7 +116,7 @@ static inline bool leave(sk_lane *lane, sk_frame *frame)
     sk_task *t = frame->task;
     if (!t)
         return true;
-    if (!sk_task_change(lane, t, (uint32_t)(frame->id >> 32), SK_TASK_RUNNING, SK_TASK_BLOCKED, 0, 0, 0))
+    if (unlikely(frame->died) || !sk_task_change(lane, t, (uint32_t)(frame->id >> 32), SK_TASK_RUNNING, SK_TASK_BLOCKED, 0, 0, 0))
         return false;
     if (unlikely(t->extras && t->extras->admitted))
         sk_admit_block(lane, t->extras);
@@ -130,6 +130,8 @@ static inline bool come_back(sk_lane *lane, sk_frame *frame)
     sk_task *t = frame->task;
     if (!t)
         return true;
+    if (unlikely(frame->died))                    /* another attempt may have the task by now */
+        return false;
     if (unlikely(t->extras && t->extras->admitted))
         sk_admit_unblock(lane, t->extras);
     else

@@ -17,32 +17,33 @@ static const unsigned task_edges[] = {
     [SK_TASK_READY] = TO(SK_TASK_RUNNING) | TO(SK_TASK_CANCELLED) | TO(SK_TASK_FAILED),
     [SK_TASK_RUNNING] = TO(SK_TASK_BLOCKED) | TO(SK_TASK_DONE) | TO(SK_TASK_FAILED) |
                         TO(SK_TASK_CANCELLED) | TO(SK_TASK_READY),
-    [SK_TASK_BLOCKED] = TO(SK_TASK_RUNNING) | TO(SK_TASK_FAILED) | TO(SK_TASK_CANCELLED),
-    [SK_TASK_DONE] = 0,
+    [SK_TASK_BLOCKED] = TO(SK_TASK_RUNNING) | TO(SK_TASK_FAILED) | TO(SK_TASK_CANCELLED) |
+                        TO(SK_TASK_READY) /* its node died */,
+    [SK_TASK_DONE] = TO(SK_TASK_WAITING) /* what it made was lost */,
     [SK_TASK_FAILED] = 0,
     [SK_TASK_CANCELLED] = 0,
 };
 static const unsigned object_edges[] = {
     [SK_OBJECT_NONE] = TO(SK_OBJECT_PENDING) | TO(SK_OBJECT_READY),
     [SK_OBJECT_PENDING] = TO(SK_OBJECT_READY) | TO(SK_OBJECT_FAILED),
-    [SK_OBJECT_READY] = TO(SK_OBJECT_FREED) | TO(SK_OBJECT_LOST),
+    [SK_OBJECT_READY] = TO(SK_OBJECT_FREED) | TO(SK_OBJECT_MISSING),
     [SK_OBJECT_FAILED] = TO(SK_OBJECT_FREED),
-    [SK_OBJECT_LOST] = TO(SK_OBJECT_PENDING),
+    [SK_OBJECT_MISSING] = TO(SK_OBJECT_PENDING) | TO(SK_OBJECT_FAILED) | TO(SK_OBJECT_FREED),
     [SK_OBJECT_FREED] = 0,
 };
 static const unsigned node_edges[] = {
-    [SK_NODE_NONE] = TO(SK_NODE_ALIVE), [SK_NODE_ALIVE] = TO(SK_NODE_DEAD), [SK_NODE_DEAD] = 0
+    [SK_NODE_NONE] = TO(SK_NODE_ALIVE), [SK_NODE_ALIVE] = TO(SK_NODE_DEAD), [SK_NODE_DEAD] = TO(SK_NODE_ALIVE)
 };
 
 static const char *const task_names[] = { "NONE",    "WAITING", "READY",  "RUNNING",
                                           "BLOCKED", "DONE",    "FAILED", "CANCELLED" };
-static const char *const object_names[] = { "NONE", "PENDING", "READY", "FAILED", "LOST", "FREED" };
+static const char *const object_names[] = { "NONE", "PENDING", "READY", "FAILED", "MISSING", "FREED" };
 
 typedef struct task {
     const sk_event *new;
     uint32_t fn, site;
     uint8_t state;
-    bool asks;
+    bool asks, began_with_failed, was_done;
     uint64_t place;
 } task;
 typedef struct object {
@@ -142,7 +143,7 @@ static bool check_new(replay *r, const sk_event *e)
                      number, e->word[2]);
     sk_event *copy = g_memdup2(e, sizeof *e);
     g_ptr_array_add(r->news, copy);
-    task t = { copy, sk_trace_hi(e->word[1]), sk_trace_lo(e->word[1]), SK_TASK_NONE, false, 0 };
+    task t = { copy, sk_trace_hi(e->word[1]), sk_trace_lo(e->word[1]), SK_TASK_NONE, false, false, false, 0 };
     sk_trace_ids_add(&r->task_ids, number);
     g_array_append_val(r->tasks, t);
     g_hash_table_insert(r->lane_new, GUINT_TO_POINTER(e->lane), copy);
@@ -168,11 +169,14 @@ static bool check_new(replay *r, const sk_event *e)
 static bool check_arguments(replay *r, task *t, const char *text, unsigned to)
 {
     unsigned returns = sk_trace_from(t->new), deps = sk_trace_to(t->new);
+    t->began_with_failed &= to != SK_TASK_RUNNING;
     for (unsigned i = 0; i < deps; i++) {
         object *o = object_at(r, t->new->word[3 + returns + i], false);
-        bool there = to == SK_TASK_DONE
-                         ? !o->was_failed
-                         : o->state == SK_OBJECT_READY || o->state == SK_OBJECT_FAILED;
+        /* READY tasks may wait for what was lost since; who runs has it, whatever becomes of the object */
+        bool there = to == SK_TASK_READY     ? o->was_ready || o->was_failed
+                     : to == SK_TASK_RUNNING ? o->state == SK_OBJECT_READY || o->state == SK_OBJECT_FAILED
+                                             : !t->began_with_failed;
+        t->began_with_failed |= to == SK_TASK_RUNNING && o->state == SK_OBJECT_FAILED;
         if (!there)
             return wrong(r, "%s is %s, but its argument %u is %s", text, task_names[to], i + 1,
                          to == SK_TASK_DONE ? "failed" : object_names[o->state]);
@@ -204,7 +208,8 @@ static bool check_answers(replay *r, task *t, const char *text, unsigned to)
 {
     for (unsigned i = 0; i < sk_trace_from(t->new); i++) {
         object *o = object_at(r, t->new->word[3 + i], false);
-        if (to == SK_TASK_DONE ? !o->was_ready : !o->was_failed)
+        /* run again for one answer, and failed: the others stayed */
+        if (to == SK_TASK_DONE ? !o->was_ready : !o->was_failed && !(t->was_done && o->was_ready))
             return wrong(r, "%s is %s, but its answer %u is %s", text, task_names[to], i + 1,
                          object_names[o->state]);
     }
@@ -226,6 +231,7 @@ static bool check_task(replay *r, const sk_event *e)
         return wrong(r, "%s moves from %s to %s: there is no such edge", text, task_names[from],
                      task_names[to]);
     t->state = (uint8_t)to;
+    t->was_done |= to == SK_TASK_DONE;
     if ((to == SK_TASK_READY || to == SK_TASK_RUNNING) && from <= SK_TASK_READY &&
         !check_arguments(r, t, text, to))
         return false;

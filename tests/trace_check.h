@@ -3,7 +3,8 @@
  * What is checked: the file is whole, nothing was dropped, no lane's time goes back; every TASK,
  * OBJECT and NODE record starts at the state its task, object or node is in, and is an edge of its
  * state diagram; a task becomes READY or RUNNING only when all its arguments are there or failed,
- * and is DONE only if none had failed; a worker runs one ordinary task at a time; every task ends,
+ * (what was lost since may be made again while it is READY), and is DONE only if none had failed
+ * when it began; a worker runs one ordinary task at a time; every task ends,
  * the answers of a DONE task were READY, those of others FAILED; every object is freed; functions
  * and sites that are named exist; the counts in END are right. */
 #ifndef SK_TRACE_CHECK_H

@@ -65,6 +65,9 @@ typedef struct sk_backend_ops {
     /* Starts. false and *err if it cannot (the program then ends with that message). May be NULL. */
     bool (*open)(sk_backend *self, const sk_settings *settings, sk_error *err);
 
+    /* The run has begun: the log is open, node 0 lives. May be NULL. */
+    void (*started)(sk_backend *self);
+
     /* Ends: no task is running or ready any more and none will come. Give back all there is. May be NULL. */
     void (*close)(sk_backend *self);
 

@@ -480,6 +480,21 @@ START_TEST(freeing_an_object_ends_its_fetches)
 }
 END_TEST
 
+START_TEST(an_object_that_was_freed_may_come_again)
+{
+    node_up(0, 1, NULL), node_up(1, 1, NULL);
+    sk_cluster_object(c, A, 9, 0, true);
+    sk_cluster_wanted(c, A, 1);
+    sk_command f = expect_fetch(A, 0, 1);
+    sk_cluster_object_freed(c, A);        /* its record stays as long as that fetch */
+    sk_cluster_object(c, A, 9, 0, true);
+    ck_assert_uint_eq(sk_cluster_copies(c, A, NULL, 0), 1);
+    ck_assert(sk_cluster_arrived(c, A, 1, f.attempt));
+    ck_assert_uint_eq(sk_cluster_copies(c, A, NULL, 0), 2);
+    expect_nothing();
+}
+END_TEST
+
 /* ---- Losing nodes --------------------------------------------------------------------------------------------- */
 
 START_TEST(a_lost_node_ends_its_attempts_and_late_results_are_refused)
@@ -536,7 +551,9 @@ START_TEST(a_cached_copy_is_used_before_anything_is_rebuilt)
     sk_command f = expect_fetch(A, 2, 0);
     expect_nothing();
     sk_cluster_node_lost(c, 2);           /* while it is under way: nothing is left */
-    ck_assert_uint_eq(expect(SK_COMMAND_REBUILD).object, A);
+    sk_command rebuild = expect(SK_COMMAND_REBUILD);
+    ck_assert_uint_eq(rebuild.object, A);
+    ck_assert_int_ge(rebuild.node, 0);     /* the node that lost it */
     ck_assert(!sk_cluster_arrived(c, A, 0, f.attempt));
     expect_nothing();
     sk_cluster_object(c, A, 9, 0, true);
@@ -608,6 +625,7 @@ Suite *cluster_suite(void)
     tcase_add_test(all, bundles_are_admitted_whole);
     tcase_add_test(all, a_failed_fetch_is_tried_elsewhere);
     tcase_add_test(all, freeing_an_object_ends_its_fetches);
+    tcase_add_test(all, an_object_that_was_freed_may_come_again);
     tcase_add_test(all, a_lost_node_ends_its_attempts_and_late_results_are_refused);
     tcase_add_test(all, a_start_nobody_has_seen_is_taken_back);
     tcase_add_test(all, queued_work_leaves_a_lost_node_and_a_node_may_come_back);
