@@ -33,11 +33,40 @@ static void free_all(sk_magazine *m)
     }
 }
 
+/* The first chunk of an ended session's pool, for the next one: to clear it costs a tenth of what fresh pages cost. */
+static struct { uint32_t record_size; char *chunk; } kept[4];
+
+static bool keep(uint32_t record_size, char *chunk)
+{
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        if (!kept[i].chunk) {
+            kept[i].record_size = record_size;
+            kept[i].chunk = chunk;
+            return true;
+        }
+    return false;
+}
+
+static char *take_kept(uint32_t record_size)
+{
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        if (kept[i].chunk && kept[i].record_size == record_size) {
+            char *chunk = kept[i].chunk;
+            kept[i].chunk = NULL;
+            memset(chunk, 0, (size_t)record_size << SK_CHUNK_SHIFT);
+            return chunk;
+        }
+    return NULL;
+}
+
 void sk_pool_clear(sk_pool *pool)
 {
     uint32_t n = atomic_load_explicit(&pool->nchunks, relaxed);
-    for (uint32_t i = 0; i < n; i++)
-        munmap(atomic_load_explicit(&pool->chunks[i], relaxed), (size_t)pool->record_size << SK_CHUNK_SHIFT);
+    for (uint32_t i = 0; i < n; i++) {
+        char *chunk = atomic_load_explicit(&pool->chunks[i], relaxed);
+        if (i > 0 || !keep(pool->record_size, chunk))
+            munmap(chunk, (size_t)pool->record_size << SK_CHUNK_SHIFT);
+    }
     munmap((void *)pool->chunks, SK_POOL_CHUNKS * sizeof *pool->chunks);
     free_all(pool->full);
     free_all(pool->empty);
@@ -45,19 +74,27 @@ void sk_pool_clear(sk_pool *pool)
     memset(pool, 0, sizeof *pool);
 }
 
-static char *new_chunk(sk_pool *pool)           /* under the lock */
+static char *map_chunk(uint32_t record_size)
 {
-    size_t size = (size_t)pool->record_size << SK_CHUNK_SHIFT;
+    size_t size = (size_t)record_size << SK_CHUNK_SHIFT;
     char *raw = map(2 * size), *chunk = (char *)(((uintptr_t)raw + size - 1) & ~(uintptr_t)(size - 1));
     if (chunk > raw)
         munmap(raw, (size_t)(chunk - raw));
     munmap(chunk + size, size - (size_t)(chunk - raw));
     madvise(chunk, size, MADV_POPULATE_WRITE);  /* one call instead of a fault per page; older kernels refuse, which is fine */
+    return chunk;
+}
+
+static char *new_chunk(sk_pool *pool)           /* under the lock */
+{
     uint32_t n = atomic_load_explicit(&pool->nchunks, relaxed);
     if (n == SK_POOL_CHUNKS) {
         fprintf(stderr, "skate: more than %u million tasks or objects at once\n", SK_POOL_CHUNKS >> 8);
         abort();
     }
+    char *chunk = n == 0 ? take_kept(pool->record_size) : NULL;
+    if (!chunk)
+        chunk = map_chunk(pool->record_size);
     *(uint32_t *)chunk = n;
     atomic_store_explicit(&pool->chunks[n], chunk, release);     /* pairs with sk_pool_at */
     atomic_store_explicit(&pool->nchunks, n + 1, relaxed);
