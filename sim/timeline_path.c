@@ -16,6 +16,7 @@ int64_t sk_timeline_path_depth(const sk_paths *p, uint32_t task, int64_t ns)
 static int64_t object_depth(const sk_paths *p, uint32_t object, uint32_t *strand)
 {
     const sk_line_object *o = &p->t->objects[object];
+    *strand = SK_NO_INDEX;
     if (o->producer == SK_NO_INDEX || o->made == SK_NO_TIME ||
         p->t->tasks[o->producer].start == SK_NO_TIME)
         return -1;
