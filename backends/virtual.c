@@ -434,7 +434,7 @@ static bool open_cluster(vcluster *v, const sk_settings *s, sk_error *err)
 {
     const char *policy = s->policy ? s->policy : *v->spec->policy ? v->spec->policy : NULL;
     v->cluster = sk_cluster_new(&(sk_cluster_config){ .policy = policy, .seed = s->cluster && s->seed == 1 ? v->spec->seed : s->seed,
-                                                      .bytes_per_second = v->spec->bandwidth, .latency_ns = v->spec->latency }, err);
+                                                      .bytes_per_second = v->spec->bandwidth, .latency_ns = v->spec->latency, .pulls = v->spec->pulls }, err);
     if (!v->cluster)
         return false;
     v->network = sk_network_new(v->spec->nodes, v->spec->latency, v->spec->bandwidth);

@@ -21,6 +21,7 @@ sk_cluster *sk_cluster_new(const sk_cluster_config *config, sk_error *err)
     sk_cluster *c = g_new0(sk_cluster, 1);
     c->policy = policy;
     c->inline_bytes = config->inline_bytes;
+    c->pulls = config->pulls > 0 ? config->pulls : SK_MAX_PULLS;
     c->bytes_per_second = config->bytes_per_second;
     c->latency_ns = config->latency_ns;
     c->place_stream = sk_mix(config->seed ^ 1);

@@ -29,6 +29,7 @@ typedef struct sk_cluster_config {
     int64_t inline_bytes;        /* objects up to this size travel in messages: they have no copies, and cost nothing here */
     int64_t bytes_per_second;    /* what a transfer costs, for policies that weigh it (heft); 0: nothing */
     int64_t latency_ns;
+    int pulls;                   /* fetches under way at once to one node; 0: SK_MAX_PULLS */
 } sk_cluster_config;
 
 /* NULL and *err (SK_MISUSE, with the list) if there is no such policy. */
@@ -96,7 +97,7 @@ bool sk_cluster_unblocked(sk_cluster *c, uint64_t task, uint64_t attempt);
 
 typedef enum sk_command_kind {
     SK_COMMAND_START = 1,   /* task, attempt, node, worker: run it; all its arguments are there */
-    SK_COMMAND_FETCH,       /* object, attempt, from, node, bytes: at most SK_MAX_PULLS at once per node, one per object and node */
+    SK_COMMAND_FETCH,       /* object, attempt, from, node, bytes: at most `pulls` at once per node, one per object and node */
     SK_COMMAND_DIED,        /* task, attempt, node: its node was lost. The cluster has forgotten it; ready() tries it again */
     SK_COMMAND_REBUILD,     /* object; node, the last to lose a copy, or -1: no copy is left and something needs it. Answer: sk_cluster_object, when it is there again */
     SK_COMMAND_LOST,        /* object, node: it was put and no copy is left. Cancel what needs it; may come again for late comers */

@@ -230,9 +230,9 @@ static void check_fetches(const sk_cluster *c, int node)
 {
     const sk_node_record *n = &c->nodes[node];
     const sk_fetch_list *lists[] = { &n->gets, &n->arguments, &n->under_way };
-    must(n->under_way.n <= SK_MAX_PULLS);
+    must(n->under_way.n <= c->pulls);
     must(n->is_up || !(n->gets.n + n->arguments.n + n->under_way.n + n->sending));
-    must(n->under_way.n == SK_MAX_PULLS || !(n->gets.n + n->arguments.n));
+    must(n->under_way.n == c->pulls || !(n->gets.n + n->arguments.n));
     for (int k = 0; k < 3; k++)
         for (const sk_fetch *f = lists[k]->first; f; f = f->next) {
             must(f->node == node);

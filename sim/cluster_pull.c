@@ -1,6 +1,6 @@
 /* cluster_pull.c -- where the objects are, and what is fetched where. See cluster.h.
  *
- * A receiving node has two lines, gets before arguments, and at most SK_MAX_PULLS fetches under way. A task's arguments stand in
+ * A receiving node has two lines, gets before arguments, and at most `pulls` fetches under way. A task's arguments stand in
  * line all together or not at all (a *bundle*): were half of A and half of B admitted to a store that holds one bundle,
  * neither could ever start. As with Ray's PullManager, the first bundle is always admitted.
  *
@@ -302,7 +302,7 @@ static void give_up(sk_cluster *c, sk_fetch *f)
 static void pump(sk_cluster *c, int node)
 {
     sk_node_record *n = &c->nodes[node];
-    for (sk_fetch *f; (f = n->gets.first ? n->gets.first : n->arguments.first) && n->under_way.n < SK_MAX_PULLS; ) {
+    for (sk_fetch *f; (f = n->gets.first ? n->gets.first : n->arguments.first) && n->under_way.n < c->pulls; ) {
         sk_object_record *o = f->object;
         detach(c, f);
         if (!o->copies) {

@@ -114,6 +114,7 @@ enum { SK_COLUMN_CPUS, SK_COLUMN_SPEED, SK_COLUMN_NAMES };
 struct sk_cluster {
     const sk_policy *policy;
     int64_t inline_bytes, bytes_per_second, latency_ns;
+    int pulls;
     uint64_t place_stream, key_stream, source_stream;    /* one for each purpose: a draw more in one moves no other */
 
     sk_node_record *nodes;

@@ -144,6 +144,16 @@ CASE(a_node_pulls_at_most_eight_objects_at_once, CLOSED_FORM)
     stop();
 }
 
+CASE(how_many_objects_a_node_pulls_at_once_is_the_clusters_to_say, CLOSED_FORM)
+{
+    start_on("[cluster]\nnodes = 1\nworkers = 1\n[node.receiver]\nworkers = 32\nbandwidth = 100GB/s\n"
+             "[node.sender*]\ncount = 20\n[network]\nlatency = 100us\nbandwidth = 1GB/s\npulls = 3\n", NULL);
+    ck_assert_int_eq(pulls_of(3), 1100 * US);
+    ck_assert_int_eq(pulls_of(4), 2200 * US);
+    ck_assert_int_eq(pulls_of(9), 3300 * US);
+    stop();
+}
+
 /* ---- stores ---- */
 
 /* A store of 10 MB, a disk of 100 MB/s: a megabyte takes 10 ms each way. */
