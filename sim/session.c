@@ -349,6 +349,7 @@ void sk_shutdown_at(sk_site *site)
     if (sk_session.trace_is_temporary)
         unlink(sk_session.settings.trace);
     free(sk_session.backend);
+    sk_admit_close();
     sk_store_clear();
     sk_pool_clear(&sk_object_pool);
     sk_pool_clear(&sk_task_pool);
