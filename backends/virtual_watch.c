@@ -37,7 +37,7 @@ SK_NO_TSAN static _Noreturn void end(const char *format, ...)
     if (n > 0 && write(STDERR_FILENO, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1) < 0)
         _exit(1);
     if (sk_die_hook)
-        sk_die_hook();
+        sk_die_hook(NULL);
     _exit(1);
 }
 

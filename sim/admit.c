@@ -1,14 +1,29 @@
-/* admit.c -- see admit.h. */
+/* admit.c -- see admit.h.
+ *
+ * The idea: where the first of the tasks of equal demand does not fit, none of them does. So they have a queue in common (as in
+ * cluster_state.h), and an admission looks at the heads of queues, in their order, not at tasks. A queue is a heap: mostly tasks come in
+ * their order, but not one of higher priority, nor a retry, nor one whose arguments were late.
+ *
+ * Reading order: queues; what there is; admitting; the calls. */
 #include "admit.h"
 
 #include "session.h"
 
+#include <glib.h>
 #include <pthread.h>
+
+typedef struct sk_admit_queue {
+    const sk_demand *demand;               /* that of one of its tasks */
+    sk_extras **heap;                      /* a binary heap: the parent of i is (i - 1) / 2 */
+    uint32_t n, room;
+} queue;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* All under the lock, but `wanted` is also read without. */
 static sk_resource_pool pool;
-static sk_extras *waiting, *running;       /* waiting: in order */
+static GHashTable *queues;                 /* those that have tasks, by demand */
+static GTree *heads;                       /* the same in the order of their first tasks */
+static sk_extras *running;
 static int64_t spare;                      /* units of the borrowed leases that nobody uses; may be negative, see unblock */
 static int64_t in_use;                     /* cpus of admitted tasks that are not blocked */
 static int borrowed;
@@ -17,10 +32,113 @@ static size_t nwaiting;
 static bool idle_gift;                     /* the backend has just given an idle worker */
 static uint64_t rows;                      /* rows of the picture beyond the workers that are taken; 64 are enough to look at */
 
+/* ---- queues ---- */
+
+static guint hash_demand(gconstpointer key)
+{
+    const sk_demand *d = ((const queue *)key)->demand;
+    uint64_t h = sk_mix((uint64_t)d->cpus);
+    for (int i = 0; i < d->n; i++)
+        h = sk_mix(h ^ (uint64_t)d->amounts[i].units << 32 ^ g_str_hash(d->amounts[i].name));
+    return (guint)h;
+}
+
+static gboolean same_demand(gconstpointer left, gconstpointer right)
+{
+    const sk_demand *a = ((const queue *)left)->demand, *b = ((const queue *)right)->demand;
+    if (a->cpus != b->cpus || a->n != b->n)
+        return FALSE;
+    for (int i = 0; i < a->n; i++)
+        if (a->amounts[i].units != b->amounts[i].units || strcmp(a->amounts[i].name, b->amounts[i].name))
+            return FALSE;
+    return TRUE;
+}
+
+static bool is_before(const sk_extras *a, const sk_extras *b)
+{
+    return a->priority != b->priority ? a->priority > b->priority : a->order < b->order;
+}
+
+static int by_head(const void *left, const void *right)
+{
+    const sk_extras *a = ((const queue *)left)->heap[0], *b = ((const queue *)right)->heap[0];
+    return a == b ? 0 : is_before(a, b) ? -1 : 1;
+}
+
+static void set(queue *q, uint32_t at, sk_extras *e)
+{
+    q->heap[at] = e;
+    e->heap_at = at;
+}
+
+/* Finds e a place from `at` on, up or down. */
+static void settle(queue *q, uint32_t at, sk_extras *e)
+{
+    for (; at > 0 && is_before(e, q->heap[(at - 1) / 2]); at = (at - 1) / 2)
+        set(q, at, q->heap[(at - 1) / 2]);
+    for (uint32_t child; (child = 2 * at + 1) < q->n; at = child) {
+        if (child + 1 < q->n && is_before(q->heap[child + 1], q->heap[child]))
+            child++;
+        if (!is_before(q->heap[child], e))
+            break;
+        set(q, at, q->heap[child]);
+    }
+    set(q, at, e);
+}
+
+static void enqueue(sk_extras *e)
+{
+    queue key = { .demand = &e->demand }, *q = g_hash_table_lookup(queues, &key);
+    bool is_new = !q, is_first = is_new || is_before(e, q->heap[0]);
+    if (is_new) {
+        q = g_new0(queue, 1);
+        q->demand = &e->demand;
+        g_hash_table_add(queues, q);
+    } else if (is_first) {
+        g_tree_remove(heads, q);                  /* while it is where its old head says */
+    }
+    if (q->n == q->room) {
+        q->room = q->room ? 2 * q->room : 4;
+        q->heap = g_renew(sk_extras *, q->heap, q->room);
+    }
+    settle(q, q->n++, e);
+    e->queue = q;
+    if (is_first)
+        g_tree_insert(heads, q, q);
+    nwaiting++;
+}
+
+static void dequeue(sk_extras *e)
+{
+    queue *q = e->queue;
+    bool is_first = e->heap_at == 0, is_last = q->n == 1;
+    if (is_first)
+        g_tree_remove(heads, q);
+    if (is_last)
+        g_hash_table_remove(queues, q);
+    sk_extras *last = q->heap[--q->n];
+    if (last != e)
+        settle(q, e->heap_at, last);
+    if (!is_last && is_first)
+        g_tree_insert(heads, q, q);
+    if (!is_last) {
+        q->demand = &q->heap[0]->demand;          /* e may be freed */
+    } else {
+        g_free(q->heap);
+        g_free(q);
+    }
+    e->queue = NULL;
+    nwaiting--;
+}
+
+/* ---- what there is ---- */
+
 void sk_admit_open(const sk_resource_pool *p)
 {
     pool = *p;
-    waiting = running = NULL;
+    queues = g_hash_table_new(hash_demand, same_demand);
+    heads = g_tree_new(by_head);
+    running = NULL;
     spare = in_use = 0;
     borrowed = 0;
     nwaiting = 0;
@@ -31,7 +149,8 @@ void sk_admit_open(const sk_resource_pool *p)
 
 void sk_admit_close(void)
 {
-    waiting = running = NULL;
+    g_hash_table_destroy(queues);
+    g_tree_destroy(heads);
 }
 
 int sk_cpus_wanted(void)      { return atomic_load_explicit(&wanted, seq_cst); }
@@ -71,16 +190,36 @@ static void put_back_spare(void)
         sk_session.backend->ops->put_back((sk_backend *)sk_session.backend, n);
 }
 
-/* Finds as many waiting tasks as can run now their resources; returns them as a list. */
+/* ---- admitting ---- */
+
+static void link_running(sk_extras *e)
+{
+    e->before = NULL;
+    e->after = running;
+    if (running)
+        running->before = e;
+    running = e;
+}
+
+static void unlink_running(sk_extras *e)
+{
+    *(e->before ? &e->before->after : &running) = e->after;
+    if (e->after)
+        e->after->before = e->before;
+}
+
+/* Finds as many waiting tasks as can run now their resources; returns them as a list. What there is only gets less meanwhile: so a queue whose
+ * head has not fitted is not looked at again. */
 static sk_extras *try_all(void)
 {
-    sk_extras *start = NULL, **start_end = &start, **at = &waiting;
+    sk_extras *start = NULL, **start_end = &start;
+    GTreeNode *at = g_tree_node_first(heads);
     int want = 0, want_idle = 0;
 again:
-    while (*at && !want && !want_idle) {
-        sk_extras *e = *at;
+    while (at && !want && !want_idle) {
+        sk_extras *e = ((queue *)g_tree_node_key(at))->heap[0];
         if (!has_resources(e)) {
-            at = &e->next_waiting;
+            at = g_tree_node_next(at);
             continue;
         }
         bool low = e->priority < 0;               /* comes after ordinary tasks: what is over goes to them first */
@@ -101,13 +240,13 @@ again:
         rows |= (uint64_t)1 << row;
         e->worker = sk_session.settings.workers + row;
         e->admitted = true;
-        *at = e->next_waiting;
-        nwaiting--;
-        e->next_running = running;
-        running = e;
-        e->next_waiting = NULL;
+        sk_extras only = { .priority = e->priority, .order = e->order }, *one = &only;
+        dequeue(e);
+        at = g_tree_upper_bound(heads, &(queue){ .heap = &one });
+        link_running(e);
+        e->next_start = NULL;
         *start_end = e;
-        start_end = &e->next_waiting;
+        start_end = &e->next_start;
     }
     atomic_store_explicit(&wanted, want, seq_cst);
     atomic_store_explicit(&wanted_idle, want_idle, seq_cst);
@@ -127,8 +266,7 @@ static void start_all(sk_lane *lane, sk_extras *start)
 {
     while (start) {
         sk_extras *e = start;
-        start = e->next_waiting;
-        e->next_waiting = NULL;
+        start = e->next_start;
         uint64_t name = e->task;
         sk_task *t = sk_task_at(name);
         uint64_t word = atomic_load_explicit(&t->state, relaxed), to;
@@ -148,18 +286,15 @@ static void start_all(sk_lane *lane, sk_extras *start)
     }
 }
 
+/* ---- the calls ---- */
+
 void sk_admit(sk_lane *lane, sk_task *t, uint64_t name)
 {
     sk_extras *e = t->extras;
     pthread_mutex_lock(&lock);
     e->task = name;
     e->admitted = false;
-    sk_extras **at = &waiting;
-    while (*at && ((*at)->priority > e->priority || ((*at)->priority == e->priority && (*at)->order < e->order)))
-        at = &(*at)->next_waiting;
-    e->next_waiting = *at;
-    *at = e;
-    nwaiting++;
+    enqueue(e);
     sk_extras *start = try_all();
     pthread_mutex_unlock(&lock);
     start_all(lane, start);
@@ -168,15 +303,10 @@ void sk_admit(sk_lane *lane, sk_task *t, uint64_t name)
 /* true: it was in the queue, and is not any more. false: it is being started; start_all will find it cancelled. */
 bool sk_admit_remove(sk_extras *extras)
 {
-    bool found = false;
     pthread_mutex_lock(&lock);
-    for (sk_extras **at = &waiting; *at; at = &(*at)->next_waiting)
-        if (*at == extras) {
-            *at = extras->next_waiting;
-            nwaiting--;
-            found = true;
-            break;
-        }
+    bool found = extras->queue != NULL;
+    if (found)
+        dequeue(extras);
     pthread_mutex_unlock(&lock);
     return found;
 }
@@ -184,11 +314,7 @@ bool sk_admit_remove(sk_extras *extras)
 void sk_admit_end(sk_lane *lane, sk_extras *extras)
 {
     pthread_mutex_lock(&lock);
-    for (sk_extras **at = &running; *at; at = &(*at)->next_running)
-        if (*at == extras) {
-            *at = extras->next_running;
-            break;
-        }
+    unlink_running(extras);
     extras->admitted = false;
     sk_resources_give(&pool, &extras->demand);
     spare += extras->demand.cpus;
@@ -261,7 +387,7 @@ uint64_t sk_admit_holder(const sk_extras *extras, char *text, size_t room)
             if (!strcmp(pool.items[j].name, extras->demand.amounts[i].name)
                 && extras->demand.amounts[i].units > pool.items[j].free) {
                 snprintf(text, room, "lacks %s", pool.items[j].name);
-                for (sk_extras *r = running; r; r = r->next_running)
+                for (sk_extras *r = running; r; r = r->after)
                     for (int k = 0; k < r->demand.n; k++)
                         if (!strcmp(r->demand.amounts[k].name, pool.items[j].name))
                             holder = r->task;

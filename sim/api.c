@@ -72,6 +72,16 @@ static void check_timeout(double timeout_s, const char *call, const sk_site *sit
         sk_misuse(site, "%s: the timeout is %g; give seconds, 0 to poll, or SK_FOREVER", call, timeout_s);
 }
 
+/* The same for those that tell it, if they are given an err to tell it in. */
+static bool may_wait(double timeout_s, const char *call, sk_error *err, const sk_site *site)
+{
+    if (err && !(timeout_s >= 0))
+        return sk_error_set(err, SK_MISUSE, "%s:%d: %s: the timeout is %g; give seconds, 0 to poll, or SK_FOREVER", site->file, site->line,
+                            call, timeout_s);
+    check_timeout(timeout_s, call, site);
+    return true;
+}
+
 /* A get failed for good. `why` taken over. */
 static _Noreturn void fail_get(sk_failure *why, const char *call, const sk_site *site)
 {
@@ -132,7 +142,8 @@ bool sk_try_get_into(sk_ref ref, sk_type type, void *out, double timeout_s, sk_e
     sk_value value;
     sk_failure *why = NULL;
     char text[160];
-    check_timeout(timeout_s, "sk_try_get", site);
+    if (!may_wait(timeout_s, "sk_try_get", err, site))
+        return false;
     sk_code code = lane->port->get(ref, timeout_s, &value, &why, site, "sk_try_get");
     if (code == SK_TIMEOUT && !why)
         return sk_error_set(err, SK_TIMEOUT, "not ready after %g s", timeout_s);
@@ -151,7 +162,6 @@ static bool get_all(const sk_ref *refs, size_t n, sk_type type, void *values, si
                     sk_site *site, const char *call)
 {
     sk_lane *lane = sk_lane_get(call, site);
-    check_timeout(timeout_s, call, site);
     if (n == 0)
         return true;
     uint8_t *ready = sk_lane_take_temp(lane, n);
@@ -185,6 +195,9 @@ bool sk_try_get_all_into(const sk_ref *refs, size_t n, sk_type type, void *value
                          sk_site *site)
 {
     sk_failure *why = NULL;
+    sk_lane_get("sk_try_get_all", site);
+    if (!may_wait(timeout_s, "sk_try_get_all", err, site))
+        return false;
     if (get_all(refs, n, type, values, stride, timeout_s, &why, site, "sk_try_get_all"))
         return true;
     sk_error_from_failure(err, why);
@@ -279,7 +292,9 @@ bool sk_try_wait_at(sk_ref *refs, size_t n, size_t num_returns, double timeout_s
     size_t ready = 0;
     sk_failure *why = NULL;
     bool ok = !wrong;
-    if (wrong) {
+    if (wrong && !err) {
+        sk_misuse(site, "sk_try_wait: %s", wrong);
+    } else if (wrong) {
         sk_error_set(err, SK_MISUSE, "%s:%d: sk_try_wait: %s", site->file, site->line, wrong);
     } else if (wait_partition(refs, n, num_returns, timeout_s, &ready, &why, site, "sk_try_wait") != SK_OK) {
         sk_error_from_failure(err, why);

@@ -120,26 +120,56 @@ bool sk_error_set(sk_error *err, sk_code code, const char *format, ...)
     return false;
 }
 
-void (*sk_die_hook)(void);
+void (*sk_die_hook)(const char *why);
+
+/* Of two threads that die at once, one writes what must be written; the end of the other would cut it short. */
+static void wait_for_turn_to_die(int status)
+{
+    static atomic_flag is_dying = ATOMIC_FLAG_INIT;
+    static __thread bool is_first;
+    if (!atomic_flag_test_and_set(&is_dying)) {
+        is_first = true;
+        return;
+    }
+    if (is_first)                                 /* it failed on the way out */
+        _exit(status);
+    for (;;)
+        pause();
+}
 
 void sk_die(const sk_site *site, const sk_failure *failure, int status, const char *format, ...)
 {
+    char why[1000];
+    int at = site ? snprintf(why, sizeof why, "%s:%d: ", site->file, site->line) : snprintf(why, sizeof why, "skate: ");
+    size_t n = (size_t)at < sizeof why ? (size_t)at : sizeof why - 1;
     va_list ap;
     va_start(ap, format);
+    vsnprintf(why + n, sizeof why - n, format, ap);
+    va_end(ap);
+
     fflush(stdout);
     flockfile(stderr);
     if (site)
         fprintf(stderr, "%s:%d: ", site->file, site->line);
     else
         fprintf(stderr, "skate: ");
+    va_start(ap, format);
     vfprintf(stderr, format, ap);
+    va_end(ap);
     fputc('\n', stderr);
     if (failure)
         sk_failure_print(failure, stderr);
     funlockfile(stderr);
-    va_end(ap);
+
+    wait_for_turn_to_die(status);
+    while (failure && failure->cause)
+        failure = failure->cause;
+    if (failure) {
+        n = strlen(why);
+        snprintf(why + n, sizeof why - n, "; %s", failure->text);
+    }
     if (sk_die_hook)
-        sk_die_hook();
+        sk_die_hook(why);
     fflush(NULL);
     _exit(status);        /* not exit(): other threads run tasks that use what atexit would take away */
 }

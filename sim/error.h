@@ -31,6 +31,7 @@ bool sk_error_set(sk_error *err, sk_code code, const char *format, ...) __attrib
 _Noreturn void sk_die(const sk_site *site, const sk_failure *failure, int status, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 #define sk_misuse(site, ...) sk_die((site), NULL, 2, __VA_ARGS__)
-extern void (*sk_die_hook)(void);     /* called before the end: writes out the trace */
+/* Called before the end, by the first thread that dies (others wait for it): writes out the trace. `why`: the message, and the root cause. */
+extern void (*sk_die_hook)(const char *why);     /* why: NULL where a signal interrupted anything; then nothing may be taken */
 
 #endif

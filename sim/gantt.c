@@ -330,6 +330,8 @@ static void put_title(const chart *c)
                 t->info.damaged_at);
     else if (t->info.truncated)
         fprintf(c->out, "TRUNCATED: the trace stops before the program did\n");
+    else if (t->error)
+        fprintf(c->out, "ENDED BY AN ERROR: %s\n", t->error);
     if (t->info.dropped || t->info.missing_chunks)
         fprintf(c->out,
                 "INCOMPLETE: %" G_GUINT64_FORMAT " records and %" G_GUINT64_FORMAT

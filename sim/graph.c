@@ -503,10 +503,11 @@ static void scope_end(sk_mark *mark)
     for (size_t i = base; i < lane->nhandles; i++) {
         uint64_t id = lane->handles[i];
         sk_object *o = sk_pool_at(&sk_object_pool, (uint32_t)id);
-        if (atomic_load_explicit(&o->generation, relaxed) != (uint32_t)(id >> 32))
+        uint8_t flags;
+        uint16_t dups;
+        if (!sk_object_is_still_owned(o, id, &flags, &dups))
             continue;
-        uint8_t flags = atomic_load_explicit(&o->flags, relaxed);
-        if (atomic_load_explicit(&o->dups, relaxed))              /* duplicates outlive the scope */
+        if (dups)                                 /* duplicates outlive the scope */
             lane->handles[kept++] = id;
         if (flags & SK_MADE) {
             atomic_store_explicit(&o->flags, flags & ~SK_MADE, relaxed);

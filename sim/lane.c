@@ -6,6 +6,7 @@
 #include "task.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 
 enum { SIGNAL_STACK = 64 << 10 };
@@ -156,9 +157,20 @@ void sk_lanes_visit(void (*visit)(sk_lane *, void *), void *data)
     pthread_mutex_unlock(&lock);
 }
 
+/* Who has the lock may be this very thread, or one that a signal has stopped: waits a while, and no longer. */
+static bool try_to_lock(void)
+{
+    for (int i = 0; i < 1000; i++) {
+        if (pthread_mutex_trylock(&lock) == 0)
+            return true;
+        sched_yield();
+    }
+    return false;
+}
+
 void sk_lanes_visit_dying(void (*visit)(sk_lane *, void *), void *data)
 {
-    bool locked = pthread_mutex_trylock(&lock) == 0;
+    bool locked = try_to_lock();
     for (sk_lane *lane = lanes; lane; lane = lane->next)
         visit(lane, data);
     if (locked)
@@ -176,24 +188,23 @@ void sk_lane_add_counts(sk_lane *to, sk_lane *from)
     atomic_store_explicit(&to->running, atomic_load_explicit(&to->running, relaxed) + atomic_load_explicit(&from->running, relaxed), relaxed);
 }
 
-void sk_lanes_sum(sk_lane *sum)
+static void sum_up(sk_lane *sum, bool locked)
 {
     memset(sum, 0, sizeof *sum);
-    pthread_mutex_lock(&lock);
     sk_lane_add_counts(sum, &gone);
     for (sk_lane *lane = lanes; lane; lane = lane->next)
         sk_lane_add_counts(sum, lane);
-    pthread_mutex_unlock(&lock);
+    if (locked)
+        pthread_mutex_unlock(&lock);
 }
 
-static void free_trace(sk_trace_lane *t)
+void sk_lanes_sum(sk_lane *sum)
 {
-    if (sk_trace_on)
-        sk_trace_free(t);
-    else
-        free(t->buffer);
-    *t = (sk_trace_lane){ 0 };
+    pthread_mutex_lock(&lock);
+    sum_up(sum, true);
 }
+
+void sk_lanes_sum_dying(sk_lane *sum) { sum_up(sum, try_to_lock()); }
 
 void sk_lane_free(sk_lane *lane)
 {
@@ -214,7 +225,7 @@ void sk_lane_free(sk_lane *lane)
     sk_pool_flush(&sk_task_pool, &lane->tasks);
     sk_pool_flush(&sk_big_task_pool, &lane->big_tasks);
     sk_store_flush(lane);
-    free_trace(&lane->own_trace);
+    sk_trace_free(&lane->own_trace);
     pthread_mutex_lock(&lock);
     for (sk_lane **at = &lanes; *at; at = &(*at)->next)
         if (*at == lane) {
@@ -241,7 +252,7 @@ void sk_lanes_free_all(void)
     while (lanes->next)                            /* the driver's own is the last: it frees what the others held */
         sk_lane_free(lanes == sk_lane_self ? lanes->next : lanes);
     sk_lane_free(lanes);
-    free_trace(&common_trace);
+    sk_trace_free(&common_trace);
     free(gone.handles);
     gone = (sk_lane){ .frame = &gone.driver };
 }

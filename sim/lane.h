@@ -110,8 +110,9 @@ void sk_strands_visit(void (*visit)(sk_strand *, void *), void *data);      /* t
 void sk_lane_free(sk_lane *lane);              /* of the calling thread, or of one that has ended */
 void sk_lanes_free_all(void);
 void sk_lanes_visit(void (*visit)(sk_lane *, void *), void *data);      /* under the lock of the list */
-void sk_lanes_visit_dying(void (*visit)(sk_lane *, void *), void *data);      /* from a signal: does not wait for the lock */
+void sk_lanes_visit_dying(void (*visit)(sk_lane *, void *), void *data);      /* the program dies: does not wait for the lock for long */
 void sk_lanes_sum(sk_lane *sum);               /* counters of all lanes, ended ones too */
+void sk_lanes_sum_dying(sk_lane *sum);
 void sk_store_flush(sk_lane *lane);
 void sk_lane_grow_handles(sk_lane *lane);
 void sk_lane_add_scratch(sk_lane *lane, struct sk_blob *blob);          /* takes over one reference */

@@ -47,8 +47,8 @@ sk_object *sk_object_new(sk_lane *lane, uint64_t producer, uint64_t maker, sk_si
     atomic_store_explicit(&o->waiters, 0, relaxed);
     atomic_store_explicit(&o->counts, SK_HANDLE, relaxed);
     atomic_store_explicit(&o->state, SK_OBJECT_PENDING, relaxed);     /* for outputs TASK_NEW says so in the trace */
-    atomic_store_explicit(&o->flags, SK_MADE, relaxed);
-    atomic_store_explicit(&o->dups, 0, relaxed);
+    atomic_store_explicit(&o->flags, SK_MADE, release);   /* after the generation: pairs with sk_object_is_still_owned */
+    atomic_store_explicit(&o->dups, 0, release);
     o->producer = producer;
     o->maker = maker;
     o->site = site;
@@ -84,7 +84,7 @@ sk_object *sk_object_new_ready(sk_lane *lane, sk_value value, uint64_t maker, sk
 sk_object *sk_object_new_promise(sk_lane *lane, uint64_t maker, sk_site *site)
 {
     sk_object *o = sk_object_new(lane, 0, maker, site);
-    atomic_store_explicit(&o->flags, SK_MADE | SK_PROMISED, relaxed);
+    atomic_store_explicit(&o->flags, SK_MADE | SK_PROMISED, release);
     atomic_store_explicit(&o->state, SK_OBJECT_NONE, relaxed);
     sk_object_move(lane, o, SK_OBJECT_NONE, SK_OBJECT_PENDING);
     return o;

@@ -70,6 +70,19 @@ static inline bool sk_object_is_owned(sk_object *o)        /* has its maker any 
 {
     return (atomic_load_explicit(&o->flags, relaxed) & SK_MADE) || atomic_load_explicit(&o->dups, relaxed);
 }
+/* Has the frame whose handle this is a reference of its own? The handle may be one that was dropped. While the frame owns a reference
+ * (SK_MADE, dups: nobody but the frame changes them) nobody can free the object; when it does not, another thread may free it now and use the
+ * record anew. Hence, as with a seqlock, flags and dups count only if the generation is the same before and after: what is read of a new
+ * object in the record brings its generation along (release in sk_object_new). If they say that it is ours, it stays, and what is constant can be
+ * read: its producer. */
+static inline bool sk_object_is_still_owned(sk_object *o, uint64_t id, uint8_t *flags, uint16_t *dups)
+{
+    if (unlikely(!o || atomic_load_explicit(&o->generation, relaxed) != (uint32_t)(id >> 32)))
+        return false;
+    *flags = atomic_load_explicit(&o->flags, acquire);
+    *dups = atomic_load_explicit(&o->dups, acquire);
+    return (*flags & SK_MADE || *dups) && atomic_load_explicit(&o->generation, relaxed) == (uint32_t)(id >> 32);
+}
 static inline sk_failure *sk_object_failure(const sk_object *o) { return (sk_failure *)o->value.blob; }
 static inline sk_object_state sk_object_state_of(sk_object *o)
 {

@@ -172,6 +172,30 @@ static void write_out(void)
         unlink(sk_session.settings.trace);
 }
 
+static void keep_lane(sk_lane *lane, void *data)
+{
+    (void)data;
+    sk_trace_keep(lane->trace, lane == sk_lane_self && lane->trace == &lane->own_trace);
+}
+
+/* sk_die: nothing is broken but the program's plan. The log becomes a whole one that says so, and the chart is drawn that was asked for. */
+static void write_whole(const char *why)
+{
+    if (!why || sk_session.ending || !sk_trace_stop()) {       /* NULL: from a signal, perhaps inside malloc */
+        write_out();
+        return;
+    }
+    sk_lane sum;
+    sk_error err;
+    sk_lanes_visit_dying(keep_lane, NULL);
+    sk_lanes_sum_dying(&sum);
+    if (!sk_trace_finish(why, atomic_load_explicit(&sum.submitted, relaxed), atomic_load_explicit(&sum.made, relaxed), &err))
+        fprintf(stderr, "skate: %s\n", err.message);
+    else if (sk_session.settings.gantt && !sk_gantt_print_file(stdout, sk_session.settings.trace, &err))
+        fprintf(stderr, "skate: no Gantt chart: %s\n", err.message);
+    write_out();
+}
+
 /* main returned, or somebody called exit(). */
 static void at_exit(void)
 {
@@ -318,7 +342,7 @@ void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
     begin_nodes();
     if (ops->started)
         ops->started((sk_backend *)sk_session.backend);
-    sk_die_hook = write_out;
+    sk_die_hook = write_whole;
     handle(interrupts, 2, on_interrupt, true);
     handle(crashes, 5, sk_session_crash, true);
     const char *port = getenv("SKATE_PORT");
@@ -383,6 +407,7 @@ void sk_shutdown_at(sk_site *site)
     if (sk_session.trace_is_temporary)
         unlink(sk_session.settings.trace);
     free(sk_session.backend);
+    sk_admit_close();
     sk_store_clear();
     sk_lineage_clear();
     sk_pool_clear(&sk_object_pool);

@@ -18,7 +18,7 @@
  * ... are made in skate/remote.h; what they mean is said here.
  *
  * Misuse (a dropped ref, a negative timeout, a call before sk_init) ends the program with a message
- * that names your file and line. Everything may be called from any thread.                        */
+ * that names your file and line; the sk_try_ calls return SK_MISUSE where that is said. Everything may be called from any thread.                        */
 #ifndef SKATE_H
 #define SKATE_H
 
@@ -116,7 +116,9 @@ const char *sk_format(const char *format, ...) __attribute__((format(printf, 1, 
  *
  * bool sk_try_get(ref, T *value, double timeout_s, sk_error *err)
  *                        As sk_get, but false and *err (may be NULL) on failure, SK_TIMEOUT after
- *                        timeout_s seconds among them (the object is not consumed). 0 polls.
+ *                        timeout_s seconds among them (the object is not consumed). 0 polls. A negative
+ *                        timeout is SK_MISUSE, its message names the line (without an err to say it in, it
+ *                        ends the program); a ref used after sk_drop, or never made, ends it always.
  *                        Ray: ray.get(ref, timeout=...).
  *
  * sk_get_all(T, refs, n, values)   and
@@ -183,7 +185,7 @@ enum { SK_FORCE = 1, SK_ONLY_THIS = 2 };
  * (the others stay in the second part). A failed task counts as ready; its error waits in sk_get. n = 0
  * returns 0. Inside a task, gives up the task's cpus meanwhile. Misuse (duplicates, num_returns out of range,
  * negative timeout) ends the program naming the caller's line; sk_try_wait(refs, n, num_returns, timeout_s,
- * &count, &err) returns false and SK_MISUSE instead. O(n) a call.
+ * &count, &err) returns false and SK_MISUSE instead (if err is not NULL). O(n) a call.
  *
  * Ray: ray.wait(refs, num_returns=..., timeout=...), which returns two lists. */
 

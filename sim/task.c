@@ -350,16 +350,14 @@ void sk_frame_end(sk_lane *lane, sk_frame *frame)
     while (lane->nhandles > frame->handles) {
         uint64_t id = lane->handles[--lane->nhandles];
         sk_object *o = sk_pool_at(&sk_object_pool, (uint32_t)id);
-        if (atomic_load_explicit(&o->generation, relaxed) != (uint32_t)(id >> 32))
+        uint8_t flags;
+        uint16_t dups;
+        if (!sk_object_is_still_owned(o, id, &flags, &dups))
             continue;
-        uint8_t flags = atomic_load_explicit(&o->flags, relaxed);
-        unsigned dups = atomic_load_explicit(&o->dups, relaxed);
         if (unlikely(dups)) {
             atomic_store_explicit(&o->dups, 0, relaxed);
-            for (dups -= !(flags & SK_MADE); dups > 0; dups--)
+            for (unsigned n = dups - !(flags & SK_MADE); n > 0; n--)
                 sk_object_unref(lane, o, SK_HANDLE);
-        } else if (!(flags & SK_MADE)) {
-            continue;
         }
         atomic_store_explicit(&o->flags, flags & ~SK_MADE, relaxed);
         sk_object_unref(lane, o, SK_HANDLE);      /* the last one: o may be gone */
@@ -713,7 +711,9 @@ static void cancel_handles(sk_lane *lane, const uint64_t *handles, size_t n)
     for (size_t i = 0; i < n; i++) {
         uint64_t id = handles[i];
         sk_object *o = sk_pool_at(&sk_object_pool, (uint32_t)id);
-        if (atomic_load_explicit(&o->generation, relaxed) == (uint32_t)(id >> 32) && o->producer && !sk_object_is_sealed(o))
+        uint8_t flags;
+        uint16_t dups;
+        if (sk_object_is_still_owned(o, id, &flags, &dups) && o->producer && !sk_object_is_sealed(o))
             sk_task_cancel(lane, o->producer, 0);
     }
 }

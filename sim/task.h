@@ -38,7 +38,10 @@ typedef struct sk_extras {               /* of tasks with options; owned by the 
     int64_t deadline;                    /* of the running attempt */
     int worker;                          /* when admitted: the row it is drawn in */
     uint64_t order;                      /* of submission */
-    struct sk_extras *next_waiting, *next_running;    /* admit.c's, under its lock */
+    /* admit.c's, under its lock: the queue it waits in (NULL: in none) and where; neighbours among those that run; the next to start. */
+    struct sk_admit_queue *queue;
+    uint32_t heap_at;
+    struct sk_extras *before, *after, *next_start;
     uint64_t task;                       /* the task's name */
 } sk_extras;
 

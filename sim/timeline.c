@@ -474,6 +474,7 @@ sk_timeline *sk_timeline_new(sk_reader *log)
     t->info = *sk_trace_read_info(log);
     t->program = program ? program : "?";
     t->backend = backend ? backend : "?";
+    t->error = sk_trace_read_value(log, "error");
     t->first = INT64_MAX;
     t->last = INT64_MIN;
     sk_trace_ids_add(&b.sites, 0);

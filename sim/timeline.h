@@ -107,6 +107,7 @@ typedef struct sk_line_step {
 typedef struct sk_timeline {
     sk_read_info info;
     const char *program, *backend;               /* "?" if the trace does not say */
+    const char *error;                           /* why the program ended early; NULL: it did not */
     sk_line_task *tasks;      uint32_t ntasks;   /* in the order of submission */
     sk_line_object *objects;  uint32_t nobjects; /* a task's are neighbours */
     sk_line_slice *slices;    uint32_t nslices;  /* as they started, up to skew */

@@ -21,7 +21,9 @@ static int write_error;                     /* errno of the first write that fai
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic uint32_t lanes, sites;
 uint32_t sk_trace_first_site;              /* sites named before belong to an earlier file */
-static _Atomic uint64_t records_in_all, dropped_in_all;
+static uint64_t records_in_all;             /* in the file; under the lock */
+static bool is_stopped;                     /* nothing but what sk_trace_stop's caller has goes to the file; under the lock */
+static _Atomic uint64_t dropped_in_all;
 
 /* Does the processor's counter run at one speed, through sleep and on all cores? */
 static bool counter_is_steady(void)
@@ -59,7 +61,8 @@ bool sk_trace_open(const char *path, sk_error *err)
     header.clock = !sk_trace_counter;
     file_path = path;
     write_error = 0;
-    atomic_store(&records_in_all, 0);
+    records_in_all = 0;
+    is_stopped = false;
     atomic_store(&dropped_in_all, 0);
     atomic_store(&lanes, 0);
     sk_trace_first_site = atomic_load(&sites);
@@ -85,12 +88,13 @@ void sk_trace_flush(sk_trace_lane *t)
         return;
     chunk->bytes = (uint32_t)(t->at - t->buffer - (ptrdiff_t)sizeof *chunk);
     pthread_mutex_lock(&lock);
-    bool written = !write_error && write_all(chunk, sizeof *chunk + chunk->bytes);
+    if (is_stopped || write_error || !write_all(chunk, sizeof *chunk + chunk->bytes))
+        t->dropped += t->records - t->counted;
+    else
+        records_in_all += t->records - t->counted;
+    t->counted = t->records;
+    t->at = t->end = NULL;                        /* under the lock: sk_trace_keep would write it a second time */
     pthread_mutex_unlock(&lock);
-    if (!written)
-        for (char *p = t->buffer + sizeof *chunk; p < t->at; p += 8 + 8 * ((sk_trace_record *)p)->n)
-            t->dropped++;
-    t->at = t->end = NULL;
 }
 
 SK_NO_TSAN void sk_trace_flush_dying(sk_trace_lane *t)
@@ -164,27 +168,32 @@ uint32_t sk_trace_site_slow(sk_trace_lane *t, sk_site *site)
 void sk_trace_free(sk_trace_lane *t)
 {
     sk_trace_flush(t);
-    if (t->dropped && !write_error) {
+    pthread_mutex_lock(&lock);
+    bool can_tell = sk_trace_on && !is_stopped && !write_error;
+    pthread_mutex_unlock(&lock);
+    if (t->dropped && can_tell) {
         *sk_trace_record_at(t, sk_trace_tick(), SK_TRACE_DROPPED, 0, 1) = t->dropped;
         sk_trace_flush(t);
     }
-    atomic_fetch_add(&records_in_all, t->records - t->dropped);
     atomic_fetch_add(&dropped_in_all, t->dropped);
+    pthread_mutex_lock(&lock);                    /* not while sk_trace_keep reads it */
     free(t->buffer);
     *t = (sk_trace_lane){ 0 };
+    pthread_mutex_unlock(&lock);
 }
 
-bool sk_trace_close(uint64_t tasks, uint64_t objects, sk_error *err)
+/* The last records of a whole file. */
+static void write_end(sk_trace_lane *last, uint64_t tasks, uint64_t objects)
 {
-    sk_trace_lane last = { 0 };
-    uint64_t *w = sk_trace_record_at(&last, sk_trace_tick(), SK_TRACE_END, 0, 4);
-    w[0] = atomic_load(&records_in_all) + 1;
+    uint64_t *w = sk_trace_record_at(last, sk_trace_tick(), SK_TRACE_END, 0, 4);
+    w[0] = records_in_all + last->records;        /* END too */
     w[1] = atomic_load(&dropped_in_all);
     w[2] = tasks;
     w[3] = objects;
-    sk_trace_flush(&last);
-    free(last.buffer);
-    atomic_store(&sk_trace_is_on, false);
+}
+
+static bool close_file(sk_error *err)
+{
     int failed = write_error;
     if (close(fd) < 0 && !failed)
         failed = errno;
@@ -194,4 +203,82 @@ bool sk_trace_close(uint64_t tasks, uint64_t objects, sk_error *err)
         snprintf(err->message, sizeof err->message, "the trace %s is not complete: %s", file_path, strerror(failed));
     }
     return !failed;
+}
+
+bool sk_trace_close(uint64_t tasks, uint64_t objects, sk_error *err)
+{
+    sk_trace_lane last = { 0 };
+    write_end(&last, tasks, objects);
+    sk_trace_flush(&last);
+    free(last.buffer);
+    atomic_store(&sk_trace_is_on, false);
+    return close_file(err);
+}
+
+/* ---- a program that ends by an error ---- */
+
+bool sk_trace_stop(void)
+{
+    if (!atomic_exchange(&sk_trace_is_on, false))
+        return false;
+    pthread_mutex_lock(&lock);
+    is_stopped = true;
+    return true;
+}
+
+/* Not through libc: a sanitizer would look at the bytes, which another thread wrote without telling anybody. */
+static void write_quietly(struct iovec *parts, int n)
+{
+    for (int i = 0; i < n && !write_error; i++)
+        for (char *p = parts[i].iov_base; parts[i].iov_len > 0; ) {
+            long done = syscall(SYS_write, fd, p, parts[i].iov_len);
+            if (done < 0 && errno == EINTR)
+                continue;
+            if (done <= 0) {
+                write_error = done < 0 ? errno : EIO;
+                break;
+            }
+            p += done;
+            parts[i].iov_len -= (size_t)done;
+        }
+}
+
+SK_NO_TSAN void sk_trace_keep(sk_trace_lane *t, bool is_mine)
+{
+    char *buffer = __atomic_load_n(&t->buffer, __ATOMIC_ACQUIRE), *at = __atomic_load_n(&t->at, __ATOMIC_ACQUIRE);
+    sk_trace_chunk head;
+    if (t->is_kept || !buffer || at <= buffer + sizeof head || at > buffer + SK_TRACE_BUFFER)
+        return;
+    t->is_kept = true;                            /* lanes may share one */
+    uint64_t n = 0;
+    char *end = buffer + sizeof head;
+    while (end < at) {
+        char *next = end + 8 + 8 * ((sk_trace_record *)end)->n;
+        if (next > at || (next == at && !is_mine))
+            break;
+        end = next;
+        n++;
+    }
+    if (n == 0)
+        return;
+    head = *(sk_trace_chunk *)buffer;
+    head.bytes = (uint32_t)(end - buffer - (ptrdiff_t)sizeof head);
+    struct iovec parts[2] = { { &head, sizeof head }, { buffer + sizeof head, head.bytes } };
+    write_quietly(parts, 2);
+    records_in_all += n;
+}
+
+bool sk_trace_finish(const char *why, uint64_t tasks, uint64_t objects, sk_error *err)
+{
+    sk_trace_lane last = { 0 };
+    sk_trace_text(&last, SK_TRACE_INFO, 0, NULL, 0, (const char *[]){ "error", why }, 2);
+    write_end(&last, tasks, objects);
+    sk_trace_chunk *chunk = (sk_trace_chunk *)last.buffer;
+    chunk->bytes = (uint32_t)(last.at - last.buffer - (ptrdiff_t)sizeof *chunk);
+    if (!write_error)
+        write_all(chunk, sizeof *chunk + chunk->bytes);
+    free(last.buffer);
+    bool good = close_file(err);
+    pthread_mutex_unlock(&lock);
+    return good;
 }

@@ -23,6 +23,8 @@ typedef struct sk_trace_lane {     /* owner thread only, except that a dying pro
     uint64_t tick;                 /* of the chunk */
     uint32_t lane, number;
     uint64_t records, dropped;
+    uint64_t counted;              /* of records: those in chunks that went to the file */
+    bool is_kept;                  /* by sk_trace_keep, whose it is */
 } sk_trace_lane;
 
 extern _Atomic bool sk_trace_is_on;     /* set before other threads start; cleared after they ended, or when the program dies */
@@ -37,6 +39,13 @@ bool sk_trace_close(uint64_t tasks, uint64_t objects, sk_error *err);
 void sk_trace_flush(sk_trace_lane *t);
 /* The program is dying: writes what another thread has so far, while it may still write. The record in the making may be lost. */
 void sk_trace_flush_dying(sk_trace_lane *t);
+
+/* A program that ends by an error writes a whole file, while its other threads run on: stop; keep, for each lane; finish. From stop on nobody
+ * else writes to the file or frees a buffer; what other threads still put into theirs is lost. Of their buffers keep only reads, and leaves
+ * out the last record: it may be in the making. finish adds why the program ends, and END, and closes. */
+bool sk_trace_stop(void);                               /* false: there is no log, or somebody else has stopped it */
+void sk_trace_keep(sk_trace_lane *t, bool is_mine);
+bool sk_trace_finish(const char *why, uint64_t tasks, uint64_t objects, sk_error *err);
 void sk_trace_free(sk_trace_lane *t);                   /* flushes, adds up, gives the buffer back */
 void sk_trace_text(sk_trace_lane *t, sk_trace_type type, unsigned a, const uint64_t *words, unsigned n,
                    const char *const *strings, unsigned nstrings);

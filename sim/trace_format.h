@@ -3,7 +3,7 @@
  * The idea: every thread writes records of its own into chunks, without locks; a file is a header and chunks in any order. All
  * numbers are little-endian; everything is a multiple of 8 bytes.
  *
- *   file    = header chunk*                  whole, if the last chunk holds a record END
+ *   file    = header chunk*                  whole, if the last chunk holds a record END (*)
  *   header  = "SKTRACE\0"  u32 version=1  u32 clock (0: ticks of a counter, 1: nanoseconds)
  *   chunk   = "SKCH" u32 lane  u32 bytes (of the records)  u32 number (0, 1, 2 ... in each lane)
  *             u64 tick  u64 ns (the same instant on both clocks; ns counts from sk_init)  record*
@@ -14,6 +14,10 @@
  * the last word padded with NULs. Tasks, objects, functions and sites are named by numbers that are never used twice in a file;
  * task and object numbers are separate, and 0 is none (the driver, where a task is meant). FUNCTION and SITE may
  * come after the records that use their numbers (in another lane). Readers skip types they do not know.
+ *
+ * (*) A program that ended by an error of its own, in an orderly way (a failed sk_get, misuse), leaves a whole file too: before END there is
+ * INFO "error" with the message. Its other threads were still at work: tasks may be unfinished and objects not freed, and the last few records
+ * of those threads may be missing; END counts the records that are there. Without END the program was killed, or crashed.
  *
  * The order of records of different lanes is that of their times; where times are equal, causes come before effects.
  *
@@ -54,7 +58,7 @@ typedef struct sk_trace_record { uint32_t dt; uint8_t type, a; uint16_t n; } sk_
 
 /* X(name, number, what `a` is, words). hi:lo is one word, hi in its upper 32 bits. */
 #define SK_TRACE_RECORDS(X)                                                                                       \
-    X(INFO,      1, "0",                "text: key, value. Keys: program backend workers nodes seed time pid resources version") \
+    X(INFO,      1, "0",                "text: key, value. Keys: program backend workers nodes seed time pid resources version error") \
     X(FUNCTION,  2, "0",                "number:line, text: name, signature, file")                               \
     X(SITE,      3, "0",                "number:line, text: file, function")                                      \
     X(TASK_NEW,  4, "returns<<4|deps",  "task, function:site, parent task, object[returns], object[deps] (arguments that are refs to wait for)") \

@@ -24,6 +24,13 @@ unsigned sk_summary_warn(FILE *out, const sk_timeline *t)
                      "that is there\n");
         n++;
     }
+    if (t->error && !info->truncated) {
+        fprintf(out,
+                "ENDED BY AN ERROR: %s\n  (what was under way then has no end here; the figures are of "
+                "the part that was run)\n",
+                t->error);
+        n++;
+    }
     if (info->dropped) {
         fprintf(out,
                 "DROPPED: %" G_GUINT64_FORMAT

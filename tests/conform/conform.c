@@ -104,6 +104,8 @@ static const char *reason_to_skip(const conform_case *c, unsigned has)
         return "its tasks do not share the driver's memory";
     if (c->one_node && (has & SK_CAN_NODES) && getenv("SKATE_NODES"))
         return "it may have more than one node";
+    if (c->own_queue && (has & SK_CAN_NODES))
+        return "its cluster queues tasks by rules of its own";
     if (c->not_by_proxy && by_proxy())
         return "the driver sits behind a proxy (SKATE_PORT=proxy)";
     return NULL;
@@ -144,18 +146,19 @@ void stop(void) { sk_shutdown(); }
 
 bool conform_turn(int *turns)
 {
-    static int patience;            /* in turns of a millisecond */
+    static gint64 patience, since;      /* in microseconds */
     if (!patience) {
         const char *more = getenv("CK_TIMEOUT_MULTIPLIER");
-        patience = 10000 * (more && atoi(more) > 0 ? atoi(more) : 1);
+        patience = 10 * G_USEC_PER_SEC * (more && atoi(more) > 0 ? atoi(more) : 1);
     }
+    if (*turns == 0)
+        since = g_get_monotonic_time();
     if (can & SK_CAN_VIRTUAL_TIME)
         sk_sleep(0.001);                /* in no time; looking alone would change nothing */
-    else if (*turns < 1000)
-        sched_yield();
     else
-        usleep(1000);
-    return ++*turns < 1000 + patience;
+        sched_yield();                  /* nothing tells when a count changes */
+    ++*turns;
+    return g_get_monotonic_time() - since < patience;
 }
 
 /* Everything has been given back, or what has not. A worker may still be tidying up after the task whose answer we

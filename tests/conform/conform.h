@@ -42,6 +42,7 @@ struct conform_case {
     bool not_by_proxy;            /* compares addresses, or shares refs with other threads of the program (which have ports of their own):
                                    * skipped when the driver sits behind a proxy */
     bool one_node;                /* skipped where there may be more than one node */
+    bool own_queue;               /* about the core's queue for resources (sim/admit.c): skipped where a cluster has its own */
     sk_config config;             /* workers 0 means 2 here; backend and trace belong to the frame */
     bool by_hand;                 /* the body calls start() or sk_init itself, and shuts down */
     bool leaves;                  /* leaves tasks or bytes for the shutdown: do not count before it */

@@ -76,7 +76,11 @@ MISUSE(duplicates_in_wait_are_misuse, "sk_wait", "twice") { sk_ref x = sk_put(1)
 MISUSE(waiting_for_0_is_misuse, "num_returns") { sk_ref x = sk_put(1); WRONG(sk_wait(&x, 1, 0, 0)); }
 MISUSE(waiting_for_more_than_there_are_is_misuse, "num_returns", "2") { sk_ref x = sk_put(1); WRONG(sk_wait(&x, 1, 2, 0)); }
 MISUSE(a_negative_timeout_is_misuse, "timeout", "-1") { sk_ref x = sk_put(1); WRONG(sk_wait(&x, 1, 1, -1)); }
-MISUSE(a_negative_timeout_of_try_get_is_misuse, "sk_try_get", "timeout", "-0.5") { int v; sk_ref x = sk_put(1); WRONG(sk_try_get(x, &v, -0.5, NULL)); }
+MISUSE(a_negative_timeout_of_try_get_all_without_an_err_ends_the_program, "sk_try_get_all", "timeout", "-2") { int v; sk_ref x = sk_put(1); WRONG(sk_try_get_all(&x, 1, &v, -2, NULL)); }
+MISUSE(misuse_of_try_wait_without_an_err_ends_the_program, "sk_try_wait", "num_returns") { sk_ref x = sk_put(1); size_t n; WRONG(sk_try_wait(&x, 1, 2, 0, &n, NULL)); }
+MISUSE(a_negative_timeout_of_a_waiter_is_misuse, "sk_waiter_next", "-1") { sk_ref x = sk_put(1), y; sk_waiter *w = sk_waiter_new(&x, 1); WRONG(sk_waiter_next(w, &y, -1)); }
+MISUSE(try_get_of_a_dropped_ref_ends_the_program, "used after sk_drop") { int v; sk_error e; sk_ref x = sk_put(1); sk_drop(x); WRONG(sk_try_get(x, &v, 0, &e)); }
+MISUSE(a_negative_timeout_of_try_get_without_an_err_ends_the_program, "sk_try_get", "timeout", "-0.5") { int v; sk_ref x = sk_put(1); WRONG(sk_try_get(x, &v, -0.5, NULL)); }
 MISUSE(reducing_none_is_misuse, "sk_reduce") { sk_ref x = sk_put(1); WRONG(sk_reduce(plus, &x, 0)); }
 MISUSE(reducing_with_a_function_of_one_argument_is_misuse, "same") { sk_ref x[2] = { sk_put(1), sk_put(2) }; WRONG(sk_reduce(same, x, 2)); }
 MISUSE(mapping_with_a_function_of_two_arguments_is_misuse, "plus") { sk_ref x = sk_put(1), y; WRONG(sk_map(plus, &x, 1, &y)); }

@@ -1,5 +1,6 @@
 /* resources.c -- num_cpus, resources, priority: exact to 0.0001, never more than there is, given back to the digit. */
 #include "conform.h"
+#include <admit.h>
 #include <sched.h>
 
 static sk_resource resource(const char *name)
@@ -266,6 +267,18 @@ SK_REMOTE(int64_t, occupies, (sk_list, started))
 }
 SK_REMOTE(int64_t, signs_in, (int, number)) { order[arrivals++] = number; return number; }
 
+/* The first fails once; the second, which has what it gave back, keeps it until the first is in the queue again. */
+enum { RETRYING = 10 };
+SK_REMOTE(int64_t, signs_in_again, (int, number))
+{
+    order[arrivals++] = number;
+    if (arrivals == 1)
+        sk_fail("once more");
+    while (number == 1 && sk_admit_waiting() < RETRYING - 1)
+        sk_sleep(1e-4);                    /* keeps its cpu */
+    return number;
+}
+
 static void expect_priority_order(const char *resources, const sk_options *holder)
 {
     static const int priorities[12] = { 3, -1, 7, 0, 2, 9, -5, 4, 1, 8, -2, 6 };
@@ -290,6 +303,77 @@ CASE(with_one_worker_tasks_run_by_priority, .needs = SK_CAN_OVERLAP, .looks_insi
 CASE(the_queue_for_a_resource_goes_by_priority, .needs = SK_CAN_OVERLAP, .looks_inside = true, .config = { .workers = 3, .resources = "gpu=1" }, .one_node = true)
 {
     expect_priority_order("gpu=1", SK_OPTS(.resources = "gpu=1"));
+}
+
+/* Two shapes in one queue: one unit of a resource is all there is, so they start one by one. */
+CASE(tasks_of_two_shapes_start_by_priority_then_in_the_order_of_submission, .needs = SK_CAN_OVERLAP, .looks_inside = true, .config = { .workers = 3, .resources = "gpu=1,disk=1" }, .one_node = true)
+{
+    enum { N = 48 };
+    sk_ref started = sk_promise(), refs[N];
+    sk_ref busy = sk_remote_with(SK_OPTS(.resources = "gpu=1,disk=1"), occupies, sk_list_of(&started, 1));
+    (void)sk_get(int64_t, started);
+    for (int i = 0; i < N; i++)
+        refs[i] = sk_remote_with(SK_OPTS(.priority = i % 3 - 1, .resources = i % 2 ? "gpu=1" : "gpu=1,disk=0.5"), signs_in, i);
+    EVENTUALLY(sk_stats().tasks_submitted == N + 1);
+    for (int i = 5; i < N; i += 7)
+        sk_cancel(refs[i], 0);              /* out of the middle of the queues */
+    EVENTUALLY(sk_stats().tasks_cancelled == 7);
+    open_house = true;
+    ck_assert_int_eq(sk_get(int64_t, busy), 0);
+    ck_assert_uint_eq(sk_wait(refs, N, N, SK_FOREVER), N);
+    ck_assert_int_eq(arrivals, N - 7);
+    for (int i = 1; i < N - 7; i++) {
+        int a = order[i - 1], b = order[i];
+        ck_assert_msg(a % 3 > b % 3 || (a % 3 == b % 3 && a < b), "task %d (priority %d) started before %d (priority %d)", a, a % 3 - 1, b, b % 3 - 1);
+    }
+}
+
+CASE(a_retry_comes_before_what_was_submitted_after_it, .needs = SK_CAN_OVERLAP, .own_queue = true, .looks_inside = true, .config = { .workers = 3, .resources = "gpu=1" }, .one_node = true)
+{
+    sk_ref started = sk_promise(), refs[RETRYING];
+    sk_ref busy = sk_remote_with(SK_OPTS(.resources = "gpu=1"), occupies, sk_list_of(&started, 1));
+    (void)sk_get(int64_t, started);
+    for (int i = 0; i < RETRYING; i++)
+        refs[i] = sk_remote_with(SK_OPTS(.resources = "gpu=1", .retry_errors = true, .max_retries = 1), signs_in_again, i);
+    EVENTUALLY(sk_stats().tasks_submitted == RETRYING + 1);
+    open_house = true;
+    ck_assert_int_eq(sk_get(int64_t, busy), 0);
+    ck_assert_uint_eq(sk_wait(refs, RETRYING, RETRYING, SK_FOREVER), RETRYING);
+    ck_assert_int_eq(arrivals, RETRYING + 1);
+    static const int expected[RETRYING + 1] = { 0, 1, 0, 2, 3, 4, 5, 6, 7, 8, 9 };
+    for (int i = 0; i <= RETRYING; i++)
+        ck_assert_int_eq(order[i], expected[i]);
+}
+
+CASE(what_becomes_ready_late_is_queued_where_it_was_submitted, .needs = SK_CAN_OVERLAP, .own_queue = true, .looks_inside = true, .config = { .workers = 3, .resources = "gpu=1" }, .one_node = true)
+{
+    enum { N = 20 };
+    sk_ref started = sk_promise(), gates[N], refs[N];
+    sk_ref busy = sk_remote_with(SK_OPTS(.resources = "gpu=1"), occupies, sk_list_of(&started, 1));
+    (void)sk_get(int64_t, started);
+    for (int i = 0; i < N; i++)
+        refs[i] = sk_remote_with(SK_OPTS(.resources = "gpu=1"), signs_in, gates[i] = sk_promise());
+    for (int i = 0; i < N; i++)
+        sk_fulfil(gates[i * 7 % N], i * 7 % N);         /* every one of them, in no order */
+    EVENTUALLY(sk_admit_waiting() == N);
+    open_house = true;
+    ck_assert_int_eq(sk_get(int64_t, busy), 0);
+    ck_assert_uint_eq(sk_wait(refs, N, N, SK_FOREVER), N);
+    for (int i = 0; i < N; i++)
+        ck_assert_int_eq(order[i], i);
+}
+
+CASE(twenty_thousand_tasks_can_queue_for_a_resource, .config = { .workers = 2, .resources = "gpu=1,disk=1" })
+{
+    enum { N = 20000 };
+    static sk_ref refs[N];
+    int64_t sum = 0, number;
+    for (int i = 0; i < N; i++)
+        refs[i] = sk_remote_with(SK_OPTS(.priority = i % 5 ? 0 : i, .resources = i % 2 ? "gpu=1" : "gpu=0.5,disk=1"), same, i);
+    ck_assert_uint_eq(sk_wait(refs, N, N, SK_FOREVER), N);
+    for (int i = 0; i < N; i++, sum += number)
+        number = sk_get(int64_t, refs[i]);
+    ck_assert_int_eq(sum, (int64_t)N * (N - 1) / 2);
 }
 
 CASE(a_name_given_in_the_options_is_shown_instead_of_the_functions)

@@ -14,6 +14,7 @@ typedef struct census {
     sk_read_info info;
     bool says_hello, has_name, has_site;
     int site_line;                    /* to be found in trace.c */
+    char error[1024];                 /* why the program ended; "": it did not end by an error */
 } census;
 
 static void take(census *c, const sk_event *e)
@@ -50,6 +51,8 @@ static census census_of(const char *path, int site_line)
         c.has_site |= site && site->line == site_line && strstr(site->file, "trace.c");
     }
     c.info = *sk_trace_read_info(log);
+    const char *error = sk_trace_read_value(log, "error");
+    snprintf(c.error, sizeof c.error, "%s", error ? error : "");
     sk_trace_read_cursor_free(cursor);
     sk_trace_read_close(log);
     return c;
@@ -174,7 +177,7 @@ CASE(a_log_that_cannot_be_written_is_reported_and_the_run_goes_on, .by_hand = tr
 static void fails_traced(void)
 {
     start_traced(scratch_path, 2);
-    (void)sk_get(int64_t, sk_remote(fails, "no"));
+    (void)sk_get(int64_t, sk_remote(fails, "because of the moon"));
 }
 
 CASE(the_log_of_a_program_that_ends_with_an_error_can_be_read, .by_hand = true)
@@ -184,6 +187,57 @@ CASE(the_log_of_a_program_that_ends_with_an_error_can_be_read, .by_hand = true)
     ck_assert_int_eq(end.status, 1);
     census c = census_of(scratch_path, 0);
     ck_assert_uint_eq(c.to[SK_TASK_FAILED], 1);
+    expect_whole(&c);
+    CONTAINS(c.error, "trace.c:");
+    CONTAINS(c.error, "sk_get: failed with TASK");
+    CONTAINS(c.error, "because of the moon");           /* the root cause */
+}
+
+static void fails_with_a_chart(void)
+{
+    start(&(sk_config){ .gantt = true, .workers = 2 });
+    (void)sk_get(int64_t, sk_remote(fails, "because of the moon"));
+}
+
+CASE(a_program_that_ends_with_an_error_prints_the_chart_that_was_asked_for, .by_hand = true)
+{
+    ending end = run_apart(fails_with_a_chart);
+    ck_assert_int_eq(end.status, 1);
+    CONTAINS(end.output, "ENDED BY AN ERROR: ");
+    CONTAINS(end.output, "F fails  1 task");            /* the chart's legend */
+    ck_assert_msg(!strstr(end.output, "TRUNCATED"), "%s", end.output);
+}
+
+/* Keeps the workers writing to the log while the driver ends the program. */
+SK_REMOTE(int64_t, multiplies, (int, depth))
+{
+    if (depth == 0)
+        return 1;
+    sk_ref refs[2] = { sk_remote(multiplies, depth - 1), sk_remote(multiplies, depth - 1) };
+    return sk_get(int64_t, refs[0]) + sk_get(int64_t, refs[1]);
+}
+
+static void fails_amid_work(void)
+{
+    start_traced(scratch_path, 2);
+    sk_ref work = sk_remote(multiplies, 20), first = sk_remote(multiplies, 8);
+    (void)sk_get(int64_t, first);
+    sk_drop(first);
+    (void)work;
+    sk_get(int64_t, first);
+}
+
+CASE(misuse_while_others_write_leaves_a_whole_log, .by_hand = true, .needs = SK_CAN_OVERLAP)
+{
+    for (int i = 0; i < 10; i++) {
+        scratch_path = scratch("amid.sktrace");
+        ending end = run_apart(fails_amid_work);
+        ck_assert_msg(end.status == 2, "exit status %d: %s", end.status, end.output);
+        census c = census_of(scratch_path, 0);
+        expect_whole(&c);
+        CONTAINS(c.error, "used after sk_drop");
+        ck_assert_uint_ge(c.to[SK_TASK_DONE], 511 - 2);
+    }
 }
 
 static void is_interrupted(void)
@@ -203,4 +257,5 @@ CASE(ctrl_c_stops_says_what_was_running_and_keeps_the_log, .by_hand = true, .nee
     CONTAINS(end.output, "hold");
     census c = census_of(scratch_path, 0);
     ck_assert_uint_ge(c.to[SK_TASK_RUNNING], 1);
+    ck_assert(c.info.truncated && !c.info.whole);
 }

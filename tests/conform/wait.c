@@ -118,7 +118,6 @@ CASE(try_wait_calls_a_wrong_number_misuse)
     err = (sk_error){ 0 };
     ck_assert(!sk_try_wait(refs, 2, 3, 0, &count, &err));
     ck_assert_int_eq(err.code, SK_MISUSE);
-    ck_assert(!sk_try_wait(refs, 2, 3, 0, &count, NULL));
 }
 
 CASE(try_wait_calls_a_negative_timeout_misuse)
@@ -130,6 +129,29 @@ CASE(try_wait_calls_a_negative_timeout_misuse)
     ck_assert_int_eq(err.code, SK_MISUSE);
     ck_assert(!sk_try_wait(&x, 1, 1, __builtin_nan(""), &count, &err));
     ck_assert_int_eq(err.code, SK_MISUSE);
+}
+
+CASE(try_get_and_try_get_all_call_a_negative_timeout_misuse)
+{
+    sk_ref refs[2] = { sk_put(1), sk_put(2) };
+    int value = 7, values[2] = { 7, 7 };
+    const double wrong[2] = { -0.5, __builtin_nan("") };
+    for (int i = 0; i < 2; i++) {
+        char place[40];
+        sk_error err = { 0 };
+        snprintf(place, sizeof place, "wait.c:%d: sk_try_get:", __LINE__ + 1);
+        ck_assert(!sk_try_get(refs[0], &value, wrong[i], &err));
+        ck_assert_int_eq(err.code, SK_MISUSE);
+        CONTAINS(err.message, place);
+        CONTAINS(err.message, i ? "nan" : "-0.5");
+        err = (sk_error){ 0 };
+        snprintf(place, sizeof place, "wait.c:%d: sk_try_get_all:", __LINE__ + 1);
+        ck_assert(!sk_try_get_all(refs, 2, values, wrong[i], &err));
+        ck_assert_int_eq(err.code, SK_MISUSE);
+        CONTAINS(err.message, place);
+    }
+    ck_assert(value == 7 && values[0] == 7 && values[1] == 7);
+    ck_assert_int_eq(sk_get(int, refs[0]), 1);          /* nothing was consumed */
 }
 
 CASE(very_long_timeouts_do_not_overflow)

@@ -1,6 +1,7 @@
 /* run.c -- executes a plan on a backend, compares every answer with what it must be, and writes all answers down. */
 #include "run.h"
 #include "functions.h"
+#include <glib.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -300,7 +301,8 @@ static void take_step(walk *w, const step *st)
 
 static void expect_nothing_left(walk *w, double patience)
 {
-    for (double waited = 0;; waited += 0.001) {
+    gint64 since = g_get_monotonic_time();
+    for (;;) {
         sk_counts c = sk_stats();
         sk_resource have[4];
         size_t n = sk_resources(have, 4), busy = 0;
@@ -308,13 +310,13 @@ static void expect_nothing_left(walk *w, double patience)
             busy += have[i].available != have[i].total;
         if (c.objects_live == 0 && c.bytes_live == 0 && busy == 0)
             return;
-        if (waited > patience) {
+        if ((double)(g_get_monotonic_time() - since) / G_USEC_PER_SEC > patience) {
             sk_print_refs();
             wrong(w, "%lu objects, %lu bytes and %zu resources were not given back", (unsigned long)c.objects_live,
                   (unsigned long)c.bytes_live, busy);
         }
-        usleep(1000);
-        sk_sleep(0.001);                /* where time is simulated nothing happens but in calls */
+        sched_yield();                  /* the last task may not be buried yet; nothing tells when it is */
+        sk_sleep(1e-9);                 /* where time is simulated nothing happens but in calls */
     }
 }
 

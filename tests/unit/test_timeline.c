@@ -343,6 +343,23 @@ START_TEST(a_truncated_trace_is_shown_as_far_as_it_goes_and_says_so)
 }
 END_TEST
 
+START_TEST(a_trace_of_a_program_that_ended_by_an_error_is_whole_and_says_why)
+{
+    forge f = forge_start(1, 1, "long", NULL);
+    SUBMIT(&f, 0, 0, 1, 1, 0, 1, 0, 101ull);
+    forge_move(&f, 1, 10 * MS, 1, SK_TASK_READY, SK_TASK_RUNNING, 0);
+    forge_info(&f, "error", "main.c:3: sk_get: failed with TASK; no: it rains");
+    loaded l = load(forge_end(&f, true, 50 * MS));
+    ck_assert(l.t->info.whole);
+    ck_assert_uint_eq(l.t->unfinished, 1);
+    g_autofree char *summary = text_of(l.t, write_summary), *gantt = text_of(l.t, write_gantt);
+    assert_in(summary, "ENDED BY AN ERROR: main.c:3: sk_get: failed with TASK; no: it rains");
+    assert_in(gantt, "ENDED BY AN ERROR: main.c:3: sk_get: failed with TASK; no: it rains");
+    ck_assert(!strstr(summary, "TRUNCATED") && !strstr(gantt, "TRUNCATED"));
+    unload(&l);
+}
+END_TEST
+
 START_TEST(dropped_records_are_said_loudly)
 {
     forge f = chain();
@@ -731,6 +748,7 @@ Suite *timeline_suite(void)
     tcase_add_test(t, what_is_left_of_a_cut_trace_can_be_shown);
     tcase_add_test(t, a_trace_with_any_byte_changed_can_be_shown);
     tcase_add_test(t, a_truncated_trace_is_shown_as_far_as_it_goes_and_says_so);
+    tcase_add_test(t, a_trace_of_a_program_that_ended_by_an_error_is_whole_and_says_why);
     tcase_add_test(t, dropped_records_are_said_loudly);
     suite_add_tcase(s, t);
     t = tcase_create("gantt");
