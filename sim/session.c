@@ -153,6 +153,8 @@ static void keep_lane(sk_lane *lane, void *data)
 static void write_whole(const char *why)
 {
     if (sk_session.ending || !sk_trace_stop()) {
+        if (sk_session.trace_failed)
+            fprintf(stderr, "skate: the run is over, without its log: %s\n", sk_session.trace_error.message);
         write_out();
         return;
     }
