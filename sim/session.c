@@ -182,6 +182,8 @@ static void keep_lane(sk_lane *lane, void *data)
 static void write_whole(const char *why)
 {
     if (!why || sk_session.ending || !sk_trace_stop()) {       /* NULL: from a signal, perhaps inside malloc */
+        if (why && sk_session.trace_failed)
+            fprintf(stderr, "skate: the run is over, without its log: %s\n", sk_session.trace_error.message);
         write_out();
         return;
     }

@@ -174,6 +174,21 @@ CASE(a_log_that_cannot_be_written_is_reported_and_the_run_goes_on, .by_hand = tr
     CONTAINS(answer, strerror(ENOENT));
 }
 
+static void fails_without_log(void)
+{
+    start_traced("/no/such/directory/run.sktrace", 2);
+    (void)sk_get(int64_t, sk_remote(fails, "because of the moon"));
+}
+
+CASE(a_program_that_ends_by_an_error_says_in_the_end_that_its_log_could_not_be_written, .by_hand = true)
+{
+    ending end = run_apart(fails_without_log);
+    ck_assert_int_eq(end.status, 1);
+    const char *answer = strstr(end.output, "because of the moon");
+    ck_assert_msg(answer != NULL, "%s", end.output);
+    CONTAINS(answer, "without its log: cannot write the trace /no/such/directory/run.sktrace");
+}
+
 static void fails_traced(void)
 {
     start_traced(scratch_path, 2);
