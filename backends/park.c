@@ -2,8 +2,9 @@
  *
  * A kernel puts a woken thread on an idle core near the one it slept on. Some virtual machines tell it nothing about caches; then no core
  * is near any other, the thread stays where it slept, and if the waker runs there it waits for the end of the waker's
- * time slice: 3 ms instead of 50 us, while another core idles. So: a thread that was woken on its waker's core and came up late
- * says so once, and from then on threads that sleep on the waker's core are kept off it until they are up. */
+ * time slice: 3 ms instead of 50 us, while another core idles. So: where threads that were woken on their waker's core come up late twice
+ * in a row, those that sleep on the waker's core are from then on kept off it until they are up. Only threads of the backend's own are
+ * woken that way (`elsewhere`), never the program's. */
 #include "park.h"
 
 #include <errno.h>
@@ -13,9 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LATE_NS = 700000 };
+enum { LATE_NS = 700000, OFTEN = 2 };
 
-static _Atomic bool kernel_is_blind;
+_Atomic int sk_permit_late;
 
 int64_t sk_monotonic_ns(void)
 {
@@ -24,7 +25,7 @@ int64_t sk_monotonic_ns(void)
     return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-/* Which cores the sleeper may use, it knows best: it lifts the ban with the set it had. */
+/* Between its announcement and its way out of sk_permit_sleep or sk_permit_retract: the owner waits while a waker is at it. */
 static void keep_off(sk_permit *p, int cpu)
 {
     cpu_set_t may;
@@ -32,31 +33,48 @@ static void keep_off(sk_permit *p, int cpu)
     if (sched_getaffinity(thread, sizeof may, &may) != 0 || !CPU_ISSET(cpu, &may) || CPU_COUNT(&may) < 2)
         return;
     CPU_CLR(cpu, &may);
-    atomic_store_explicit(&p->moved, sched_setaffinity(thread, sizeof may, &may) == 0, relaxed);
-    atomic_store_explicit(&p->cpu, cpu, relaxed);
+    if (sched_setaffinity(thread, sizeof may, &may) == 0)
+        atomic_store_explicit(&p->banned, cpu + 1, relaxed);
 }
 
+/* The owner, awake again, one way or the other. */
 static void got_up(sk_permit *p)
 {
     int64_t at = atomic_exchange_explicit(&p->woken_at, 0, relaxed);
-    if (atomic_load_explicit(&p->moved, relaxed)) {
-        cpu_set_t may;
-        if (sched_getaffinity(0, sizeof may, &may) == 0) {
-            CPU_SET(atomic_load_explicit(&p->cpu, relaxed), &may);
-            sched_setaffinity(0, sizeof may, &may);
-        }
-        atomic_store_explicit(&p->moved, false, relaxed);
-    } else if (at && sk_monotonic_ns() - at > LATE_NS) {
-        atomic_store_explicit(&kernel_is_blind, true, relaxed);
+    int banned = atomic_exchange_explicit(&p->banned, 0, relaxed);
+    cpu_set_t may;
+    if (banned && sched_getaffinity(0, sizeof may, &may) == 0) {
+        CPU_SET(banned - 1, &may);
+        sched_setaffinity(0, sizeof may, &may);
     }
+    int n = atomic_load_explicit(&sk_permit_late, relaxed);
+    if (at && n < OFTEN)
+        atomic_store_explicit(&sk_permit_late, sk_monotonic_ns() - at > LATE_NS ? n + 1 : 0, relaxed);
+}
+
+void sk_permit_announce(sk_permit *p)
+{
+    if (!atomic_load_explicit(&p->thread, relaxed))
+        atomic_store_explicit(&p->thread, (int)syscall(SYS_gettid), relaxed);
+    atomic_store_explicit(&p->cpu, sched_getcpu(), relaxed);
+    atomic_exchange_explicit(&p->state, -1, seq_cst);
+}
+
+bool sk_permit_retract(sk_permit *p)
+{
+    int asleep = -1;
+    if (atomic_compare_exchange_strong_explicit(&p->state, &asleep, 0, seq_cst, seq_cst))
+        return true;
+    while (atomic_load_explicit(&p->state, acquire) == 2)
+        sk_pause();
+    atomic_store_explicit(&p->state, 0, seq_cst);
+    got_up(p);
+    return false;
 }
 
 bool sk_permit_sleep(sk_permit *p, int64_t deadline)
 {
     struct timespec ts = { deadline / 1000000000, deadline % 1000000000 };
-    if (!atomic_load_explicit(&p->thread, relaxed))
-        atomic_store_explicit(&p->thread, (int)syscall(SYS_gettid), relaxed);
-    atomic_store_explicit(&p->cpu, sched_getcpu(), relaxed);
     for (;;) {
         int one = 1;
         if (atomic_compare_exchange_strong_explicit(&p->state, &one, 0, seq_cst, seq_cst)) {
@@ -84,7 +102,7 @@ bool sk_permit_wake(sk_permit *p, bool elsewhere)
     if (elsewhere && (cpu = sched_getcpu()) >= 0 && atomic_load_explicit(&p->cpu, relaxed) == cpu) {
         if (!atomic_compare_exchange_strong_explicit(&p->state, &asleep, 2, seq_cst, seq_cst))
             return false;
-        if (atomic_load_explicit(&kernel_is_blind, relaxed))
+        if (atomic_load_explicit(&sk_permit_late, relaxed) >= OFTEN)
             keep_off(p, cpu);
         else
             atomic_store_explicit(&p->woken_at, sk_monotonic_ns(), relaxed);

@@ -6,25 +6,17 @@
 
 typedef struct sk_permit {
     _Atomic int state;                     /* 0: awake; -1: asleep, or about to; 2: a waker is at it; 1: woken, not up yet */
-    _Atomic int cpu, thread;               /* where its owner last went to sleep, and who it is; the owner writes */
-    _Atomic bool moved;                    /* its owner was kept off a cpu, and is to lift that */
-    _Atomic int64_t woken_at;
+    _Atomic int cpu, thread;               /* where its owner was when it announced, and who it is; the owner writes */
+    _Atomic int banned;                    /* 1 + the cpu that a waker has kept it off; 0: none. The owner lifts that */
+    _Atomic int64_t woken_at;              /* 0: not of interest */
 } sk_permit;
 
 /* The owner says that it is about to sleep. Then it must look once more at what it would sleep for, and either retract or sleep:
  * a waker first changes that, then looks at the permit (both seq_cst), so that one of the two sees the other. */
-static inline void sk_permit_announce(sk_permit *p)
-{
-    atomic_exchange_explicit(&p->state, -1, seq_cst);
-}
+void sk_permit_announce(sk_permit *p);
 
 /* Does not sleep after all. false: it has been woken meanwhile. */
-static inline bool sk_permit_retract(sk_permit *p)
-{
-    while (atomic_load_explicit(&p->state, relaxed) == 2)
-        sk_pause();
-    return atomic_exchange_explicit(&p->state, 0, seq_cst) == -1;
-}
+bool sk_permit_retract(sk_permit *p);
 
 static inline bool sk_permit_is_asleep(sk_permit *p) { return atomic_load_explicit(&p->state, seq_cst) == -1; }
 
@@ -34,6 +26,8 @@ bool sk_permit_sleep(sk_permit *p, int64_t deadline);
 /* Wakes the thread. false: somebody else did, or it is awake. `elsewhere`: the caller goes on with work of its own, so it had better not be
  * on this core. */
 bool sk_permit_wake(sk_permit *p, bool elsewhere);
+
+extern _Atomic int sk_permit_late;         /* how often in a row threads came up late; at 2 it stays. For tests */
 
 int64_t sk_monotonic_ns(void);
 

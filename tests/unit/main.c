@@ -6,9 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-Suite *trace_read_suite(void), *timeline_suite(void), *wire_suite(void), *cluster_suite(void), *cluster_runs_suite(void);
-Suite *trace_read_suite(void), *timeline_suite(void), *wire_suite(void), *events_suite(void),
-    *fiber_suite(void), *network_suite(void), *cluster_file_suite(void), *stores_suite(void), *digest_suite(void);
+Suite *trace_read_suite(void), *timeline_suite(void), *wire_suite(void), *cluster_suite(void), *cluster_runs_suite(void), *events_suite(void),
+    *fiber_suite(void), *network_suite(void), *cluster_file_suite(void), *stores_suite(void), *digest_suite(void), *park_suite(void);
 
 static Suite *(*const suites[])(void) = {
     trace_read_suite,
@@ -21,6 +20,7 @@ static Suite *(*const suites[])(void) = {
     network_suite,
     cluster_file_suite,
     stores_suite,
+    park_suite,
     digest_suite,
 };
 
