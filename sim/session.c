@@ -140,10 +140,16 @@ static void say(const char *format, ...)
         return;
 }
 
+static volatile sig_atomic_t says_running;  /* the heading is due before the first */
+
 SK_NO_TSAN static void print_frames(sk_frame *f)
 {
-    for (; f && f->task; f = f->below)
+    for (; f && f->task; f = f->below) {
+        if (says_running)
+            say("\nskate: interrupted; running were:\n");
+        says_running = false;
         say("  %s, submitted at %s:%d\n", sk_task_name_of(f->task), f->task->site->file, f->task->site->line);
+    }
 }
 
 SK_NO_TSAN static void print_running(sk_lane *lane, void *data)
@@ -213,9 +219,11 @@ static void on_interrupt(int sig)
     static volatile sig_atomic_t again;
     if (again++)
         _exit(128 + sig);
-    say("\nskate: interrupted; running were:\n");
+    says_running = true;
     sk_lanes_visit_dying(print_running, NULL);
     sk_strands_visit(print_strand, NULL);
+    if (says_running)
+        say("\nskate: interrupted; nothing was running\n");
     write_out();
     signal(sig, SIG_DFL);
     raise(sig);
