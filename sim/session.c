@@ -394,6 +394,11 @@ void sk_shutdown_at(sk_site *site)
     const sk_backend_ops *ops = sk_session.backend->ops;
     sk_backend *backend = (sk_backend *)sk_session.backend;
     sk_session.draining = true;
+    if (sk_trace_on) {
+        char now[32];
+        snprintf(now, sizeof now, "%llu", (unsigned long long)sk_trace_now());
+        sk_trace_text(lane->trace, SK_TRACE_INFO, 0, NULL, 0, (const char *[]){ "shutdown", now }, 2);
+    }
     ops->drain(backend);
     cancel_left();
     ops->drain(backend);                          /* nothing should be left, but a retry may have been */
