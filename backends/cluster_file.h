@@ -25,7 +25,10 @@
  *     at 1.5s = crash node 3; freeze gpu0 for 300ms
  *     at 2s = restart 3; slow 4 by 10; cut 1 2 for 1s
  *
- * Equal nodes are one record, however many they are: 10,000 nodes cost no more than one. Numbers are exact: a time that is no whole number
+ * A node that is frozen for longer than 10 s is taken for dead: when it thaws later it is fenced (what it still brings is not taken) and
+ * rejoins empty. A transfer that is cut starts again from byte 0.
+ *
+ * Equal nodes are one record, however many they are (up to 100,000 in all): 10,000 nodes cost no more than one. Numbers are exact: a time that is no whole number
  * of nanoseconds is refused, not rounded. Sizes count in 1024s (2G), bandwidths as networks do in 1000s (1GB/s, 100Mbit/s). */
 #ifndef SK_CLUSTER_FILE_H
 #define SK_CLUSTER_FILE_H

@@ -160,17 +160,36 @@ static double percent_of(const chart *c, int64_t ns)
     return 100.0 * (double)ns / (double)(c->to - c->from);
 }
 
+static void wait_in(chart *c, double *waiting, int64_t start, int64_t end)
+{
+    double from = column_of(c, start), to = column_of(c, end);
+    for (int i = (int)from; i < c->width && i < to; i++)
+        waiting[i] += MIN(to, i + 1) - MAX(from, i);
+}
+
+/* sk_shutdown waits until the last task has ended. */
+static void wait_in_shutdown(chart *c, double *waiting)
+{
+    const sk_timeline *t = c->t;
+    const char *text = sk_trace_read_value(t->log, "shutdown");
+    if (!text)
+        return;
+    int64_t start = g_ascii_strtoll(text, NULL, 10), end = start;
+    for (uint32_t s = 0; s < t->nslices; s++)
+        end = MAX(end, t->slices[s].end);
+    if (end > start && start >= c->from)
+        wait_in(c, waiting, start, end);
+}
+
 static void put_driver(chart *c)
 {
     const sk_timeline *t = c->t;
     g_autofree double *waiting = g_new0(double, c->width);
     g_autofree char *text = g_new0(char, c->width + 1);
     double in_all = 0;
-    for (uint32_t w = 0; w < t->nwaits; w++) {
-        double from = column_of(c, t->waits[w].start), to = column_of(c, t->waits[w].end);
-        for (int i = (int)from; i < c->width && i < to; i++)
-            waiting[i] += MIN(to, i + 1) - MAX(from, i);
-    }
+    for (uint32_t w = 0; w < t->nwaits; w++)
+        wait_in(c, waiting, t->waits[w].start, t->waits[w].end);
+    wait_in_shutdown(c, waiting);
     for (int i = 0; i < c->width; i++) {
         double part = MIN(waiting[i], 1.0); /* threads of the driver may wait at the same time */
         text[i] = part >= 0.5 ? '~' : '=';

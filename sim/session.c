@@ -140,10 +140,16 @@ static void say(const char *format, ...)
         return;
 }
 
+static volatile sig_atomic_t says_running;  /* the heading is due before the first */
+
 SK_NO_TSAN static void print_frames(sk_frame *f)
 {
-    for (; f && f->task; f = f->below)
+    for (; f && f->task; f = f->below) {
+        if (says_running)
+            say("\nskate: interrupted; running were:\n");
+        says_running = false;
         say("  %s, submitted at %s:%d\n", sk_task_name_of(f->task), f->task->site->file, f->task->site->line);
+    }
 }
 
 SK_NO_TSAN static void print_running(sk_lane *lane, void *data)
@@ -213,9 +219,11 @@ static void on_interrupt(int sig)
     static volatile sig_atomic_t again;
     if (again++)
         _exit(128 + sig);
-    say("\nskate: interrupted; running were:\n");
+    says_running = true;
     sk_lanes_visit_dying(print_running, NULL);
     sk_strands_visit(print_strand, NULL);
+    if (says_running)
+        say("\nskate: interrupted; nothing was running\n");
     write_out();
     signal(sig, SIG_DFL);
     raise(sig);
@@ -386,6 +394,11 @@ void sk_shutdown_at(sk_site *site)
     const sk_backend_ops *ops = sk_session.backend->ops;
     sk_backend *backend = (sk_backend *)sk_session.backend;
     sk_session.draining = true;
+    if (sk_trace_on) {
+        char now[32];
+        snprintf(now, sizeof now, "%llu", (unsigned long long)sk_trace_now());
+        sk_trace_text(lane->trace, SK_TRACE_INFO, 0, NULL, 0, (const char *[]){ "shutdown", now }, 2);
+    }
     ops->drain(backend);
     cancel_left();
     ops->drain(backend);                          /* nothing should be left, but a retry may have been */

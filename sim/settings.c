@@ -25,9 +25,9 @@ static const struct option {
     { "cost", "WHAT", "plain C in simulated tasks costs: none (the default), live, or a factor: live*2.5", TEXT, offsetof(sk_settings, cost) },
     { "stack-bytes", "SIZE", "stack of a simulated task; default 256K", SIZE, offsetof(sk_settings, stack_bytes) },
     { "tasks", "N", "most simulated tasks that may run or be blocked at once; default 25000", COUNT, offsetof(sk_settings, tasks) },
-    { "patience", "SECONDS", "a simulated task that computes for so long without a call has hung; default 10", TEXT, offsetof(sk_settings, patience) },
+    { "patience", "SECONDS", "a simulated task has hung after so much cpu time of the process without waiting; default 10, 0: never", TEXT, offsetof(sk_settings, patience) },
     { "seed", "N", "of sk_random; default 1", SEED, offsetof(sk_settings, seed) },
-    { "store-bytes", "SIZE", "what objects may take: 500M, 2G; default 30 % of memory", SIZE, offsetof(sk_settings, store_bytes) },
+    { "store-bytes", "SIZE", "what objects may take in this process, all nodes' together: 500M, 2G; default 30 % of memory", SIZE, offsetof(sk_settings, store_bytes) },
     { "trace", "FILE", "write the event log to FILE (skate trace FILE reads it)", TEXT, offsetof(sk_settings, trace) },
     { "gantt", NULL, "print a Gantt chart at the end", FLAG, offsetof(sk_settings, gantt) },
 };
@@ -154,12 +154,14 @@ static void from_user(sk_settings *s, const struct option *o, const char *value,
     given |= 1u << (o - options);
 }
 
+static bool is_given(const char *name) { return given & 1u << (option(name) - options); }
+
 /* A cluster file describes the nodes. What the program's config asks for gives way to it; what the user asks for would contradict. */
 static void check_cluster(const sk_settings *s)
 {
     static const char *const others[] = { "nodes", "workers", "resources" };
     for (size_t i = 0; s->cluster && i < sizeof others / sizeof *others; i++)
-        if (given & 1u << (option(others[i]) - options))
+        if (is_given(others[i]))
             sk_misuse(NULL, "cluster %s describes nodes, workers and resources itself; leave --%s out (or take it out of the "
                       "environment), or write it into a cluster file of your own: skate cluster %s >my.conf", s->cluster, others[i], s->cluster);
 }
@@ -242,6 +244,9 @@ void sk_settings_for(sk_settings *s, const sk_backend_ops *ops, sk_site *site)
     bool simulates = ops->can & SK_CAN_VIRTUAL_TIME, places = ops->can & SK_CAN_NODES;
     if (!s->workers)
         s->workers = simulates ? SK_VIRTUAL_WORKERS : cores > 0 ? (int)cores : 1;
+    if (s->nodes > 1 && !places && !is_given("nodes"))
+        sk_misuse(site, "the program asks for %d nodes (sk_config.nodes), the backend %s has one: run it on virtual (--sk-backend=virtual)",
+                  s->nodes, ops->name);
     if (s->nodes > 1 && !places)
         sk_misuse(site, "--sk-nodes=%d: the backend %s has one node; leave --sk-nodes out", s->nodes, ops->name);
     if (s->policy && !places)

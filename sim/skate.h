@@ -36,12 +36,12 @@
 
 /* ---- 1. Start and stop ------------------------------------------------------------------------
  * Every option can be given four ways; the first found wins: the command line (--sk-workers=4, removed
- * from argv), the environment (SKATE_WORKERS=4), sk_config, the default.                             */
+ * from argv), the environment (SKATE_WORKERS=4), sk_config (what it has), the default. --sk-help lists all. */
 
 typedef struct sk_config {
-    const char *backend;      /* "threads" (default), "serial", or the path of a module: "./mine.so" */
+    const char *backend;      /* "threads" (default), "serial", "virtual", or a module's path: "./mine.so" */
     int nodes;                /* 1 */
-    int workers;              /* per node; default: one per core */
+    int workers;              /* per node; default: one per core, 4 on virtual */
     const char *resources;    /* per node, besides cpus: "gpu=2,licence=0.5"; default none */
     uint64_t seed;            /* of sk_random; default 1 */
     size_t store_bytes;       /* what objects may take; default 30 % of memory */

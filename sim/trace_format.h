@@ -24,6 +24,8 @@
  * INFO "time" is `real`; `virtual`: the backend's own, nothing in it was measured; or `measured`: virtual, but plain C has cost what it
  * took here (--cost live). Virtual times begin with 0 at sk_init.
  *
+ * INFO "shutdown" is when sk_shutdown was called, in ns: while tasks end after that, the driver waits for them.
+ *
  * R7: each TASK, OBJECT and NODE record is written by the one function that changes that state.
  *
  * The canonical log (`skate trace FILE --canonical OUT`; its SHA-256 is `--digest`; trace_digest.c writes it) is what two equal runs in

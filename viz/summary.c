@@ -220,6 +220,9 @@ void sk_summary_print(FILE *out, const sk_timeline *t, const char *path)
         fprintf(out, " on %u nodes", t->nodes);
     fprintf(out, "%s%s\n", seed ? ", seed " : "", seed ? seed : "");
     sk_summary_warn(out, t);
+    const char *time = sk_trace_read_value(t->log, "time");
+    if (t->ntasks && !t->makespan && time && strcmp(time, "virtual") == 0)
+        fprintf(out, "All times are 0: plain C takes no time on virtual; --cost live charges it\n");
     fputc('\n', out);
     put_figures(out, t);
     put_workers(out, t);

@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <math.h>
 #include <skate/backend.h>
 #include <stdatomic.h>
@@ -413,6 +414,7 @@ static void try_output(const char *path)
 
 int main(int argc, char **argv)
 {
+    setlocale(LC_CTYPE, "");        /* not numbers: a cluster file has points */
     g_autoptr(GError) error = NULL;
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
     g_option_context_set_summary(context, "Measures what Skate's calls cost on this machine, and writes a cluster file for the virtual backend.");

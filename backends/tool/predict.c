@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <math.h>
 #include <sys/wait.h>
 #include <timeline.h>
@@ -257,6 +258,7 @@ static char **parse(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    setlocale(LC_CTYPE, "");                        /* not numbers */
     char **program = parse(argc, argv), *end;
     if (rounds < 1 || rounds > MOST_ROUNDS)
         stop(USAGE_ERROR, "--rounds %d: give 1 to %d", rounds, MOST_ROUNDS);

@@ -21,7 +21,7 @@
 
 #define USAGE_ERROR 2
 
-static gchar *backend, *workers, *nodes, *resources, *seed, *store_bytes, *trace, *policy, *cluster, *cost;
+static gchar *backend, *workers, *nodes, *resources, *seed, *store_bytes, *trace, *policy, *cluster, *cost, *stack_bytes, *tasks, *patience;
 static gboolean gantt;
 
 static const GOptionEntry entries[] = {
@@ -38,9 +38,14 @@ static const GOptionEntry entries[] = {
       "which task first, and where, on backends with nodes (list below)", "P" },
     { "cost", 0, 0, G_OPTION_ARG_STRING, &cost,
       "what plain C costs on virtual: none (the default), live (what it takes here), live*2.5", "C" },
+    { "stack-bytes", 0, 0, G_OPTION_ARG_STRING, &stack_bytes, "stack of a simulated task (256K)", "N" },
+    { "tasks", 0, 0, G_OPTION_ARG_STRING, &tasks,
+      "most simulated tasks that may run or be blocked at once (25000)", "N" },
+    { "patience", 0, 0, G_OPTION_ARG_STRING, &patience,
+      "a simulated task has hung after so much cpu time of the process without waiting (10; 0: never)", "SECONDS" },
     { "seed", 0, 0, G_OPTION_ARG_STRING, &seed, "of sk_random, and of choices by lot (1)", "N" },
     { "store-bytes", 0, 0, G_OPTION_ARG_STRING, &store_bytes,
-      "what objects may take: 500M, 2G", "N" },
+      "what objects may take in this process: 500M, 2G (a simulated node's: store-bytes in its cluster file)", "N" },
     { "trace", 0, 0, G_OPTION_ARG_FILENAME, &trace,
       "write the log of the run, for skate trace", "FILE" },
     { "gantt", 0, 0, G_OPTION_ARG_NONE, &gantt, "print who did what when, at the end", NULL },
@@ -90,21 +95,32 @@ static void set_seed(const char *text)
 }
 
 /* Bytes, also as 500M, 1.5G, 64KiB: what sk_init reads. */
-static void set_size(const char *text)
+static void set_size(const char *option, const char *variable, const char *text)
 {
     if (!text)
         return;
     char *end;
     double n = g_ascii_strtod(text, &end);
     if (end == text)
-        refuse("--store-bytes: \"%s\" is not a size; give bytes, or for example 500M or 2G", text);
+        refuse("%s: \"%s\" is not a size; give bytes, or for example 500M or 2G", option, text);
     if (*end && strchr("KMGT", g_ascii_toupper(*end)))
         end += g_str_equal(end + 1, "B") ? 2 : g_str_equal(end + 1, "iB") ? 3 : 1;
     if (*end)
-        refuse("--store-bytes: \"%s\" is not a size; give bytes, or for example 500M or 2G", text);
+        refuse("%s: \"%s\" is not a size; give bytes, or for example 500M or 2G", option, text);
     if (!(n > 0))
-        refuse("--store-bytes: %s is too few; give 1 or more", text);
-    g_setenv("SKATE_STORE_BYTES", text, TRUE);
+        refuse("%s: %s is too few; give 1 or more", option, text);
+    g_setenv(variable, text, TRUE);
+}
+
+static void set_patience(const char *text)
+{
+    if (!text)
+        return;
+    char *end;
+    double seconds = g_ascii_strtod(text, &end);
+    if (end == text || *end || !(seconds >= 0 && seconds <= 1e6))       /* as in backends/virtual_watch.c */
+        refuse("--patience: \"%s\" is no time; give seconds of cpu time, or 0 for no limit", text);
+    g_setenv("SKATE_PATIENCE", text, TRUE);
 }
 
 /* A module's path becomes absolute, so that it is found whatever directory the program goes to.
@@ -233,7 +249,10 @@ int main(int argc, char **argv)
     set_policy(policy);
     set_text("SKATE_COST", cost);
     set_seed(seed);
-    set_size(store_bytes);
+    set_size("--stack-bytes", "SKATE_STACK_BYTES", stack_bytes);
+    set_count("--tasks", "SKATE_TASKS", tasks, 25000);
+    set_patience(patience);
+    set_size("--store-bytes", "SKATE_STORE_BYTES", store_bytes);
     set_text("SKATE_TRACE", trace);
     set_text("SKATE_GANTT", gantt ? "1" : NULL);
     become(argv + 1);

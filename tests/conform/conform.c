@@ -343,10 +343,10 @@ sk_error error_of(sk_ref ref)
 /* ---- 5. main -------------------------------------------------------------------------------------------------------- */
 
 static const char *const about =
-    "Runs the conformance suite on each BACKEND: a built-in name (serial, threads) or the path of a module.\n"
+    "Runs the conformance suite on each BACKEND: a built-in name (serial, threads, virtual) or the path of a module.\n"
     "Without any: serial and threads. Every case runs in a process of its own.\n\n"
     "Examples:\n"
-    "  skate conform                           both built-in backends\n"
+    "  skate conform                           serial and threads\n"
     "  skate conform ./mine.so                 your own\n"
     "  skate conform --only wait threads       cases with \"wait\" in the sentence, or in wait.c\n"
     "  SKATE_PORT=proxy skate conform          all calls of the driver through a socketpair\n";

@@ -264,6 +264,22 @@ static void is_interrupted(void)
         pause();
 }
 
+static void is_interrupted_idle(void)
+{
+    start_traced(scratch_path, 2);
+    raise(SIGINT);
+    for (;;)
+        pause();
+}
+
+CASE(ctrl_c_where_nothing_runs_says_so, .by_hand = true)
+{
+    scratch_path = scratch("idle.sktrace");
+    ending end = run_apart(is_interrupted_idle);
+    ck_assert_msg(end.status == 130 || end.status == 1000 + SIGINT, "exit status %d: %s", end.status, end.output);
+    CONTAINS(end.output, "interrupted; nothing was running");
+}
+
 CASE(ctrl_c_stops_says_what_was_running_and_keeps_the_log, .by_hand = true, .needs = SK_CAN_OVERLAP)
 {
     scratch_path = scratch("interrupted.sktrace");
