@@ -137,6 +137,7 @@ void sk_virtual_faults_open(vcluster *v);                      /* after the run 
 void sk_virtual_faults_close(vcluster *v);
 /* One fault happens if it is due before anything else does, at `next`. */
 bool sk_virtual_faults_step(vcluster *v, int64_t next);
+int64_t sk_virtual_faults_next(const vcluster *v);             /* when the next one is that is worth waiting for; SK_NEVER */
 bool sk_virtual_is_up(const vcluster *v, int node);
 bool sk_virtual_is_frozen(const vcluster *v, int node);
 unsigned sk_virtual_losses(const vcluster *v, int node);       /* how often it was lost */

@@ -361,6 +361,17 @@ static void happen(vcluster *v, const sk_event *e)
     }
 }
 
+/* Faults alone keep nothing going, but what brings something back does, while somebody waits for it. */
+static bool returns_matter(const vcluster *v)
+{
+    return v->faults->returns && (v->alive || v->pulling || sk_cluster_waiting(v->cluster));
+}
+
+int64_t sk_virtual_faults_next(const vcluster *v)
+{
+    return v->faults && returns_matter(v) ? sk_events_next(&v->faults->queue) : SK_NEVER;
+}
+
 bool sk_virtual_faults_step(vcluster *v, int64_t next)
 {
     sk_virtual_faults *f = v->faults;
@@ -369,8 +380,7 @@ bool sk_virtual_faults_step(vcluster *v, int64_t next)
         f->idle = 0;
     if (at == SK_NEVER || at > next)
         return false;
-    bool somebody_waits = v->alive || v->pulling || sk_cluster_waiting(v->cluster);
-    if (next == SK_NEVER && (!f->returns || !somebody_waits || ++f->idle > 10000 + 16 * (uint64_t)v->spec->nodes))
+    if (next == SK_NEVER && (!returns_matter(v) || ++f->idle > 10000 + 16 * (uint64_t)v->spec->nodes))
         return false;
     sk_event e;
     sk_events_pop(&f->queue, &e);

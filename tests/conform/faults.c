@@ -418,3 +418,14 @@ CASE(a_task_that_gets_what_must_be_made_again_lends_its_cpu_to_whoever_makes_it,
     sk_drop(y);
     end();
 }
+
+CASE(a_poll_loop_ends_although_only_the_return_of_a_node_can_move_time, VIRTUAL)
+{
+    on_cluster("[cluster]\nnodes = 1\n[faults]\nat 500ms = crash 0 for 1s\n");
+    sk_ref r = sk_remote(naps, 1);
+    while (sk_wait(&r, 1, 1, 0) == 0) { }
+    ck_assert_int_eq(sk_take(int, r), 0);
+    AT(2.5);
+    ck_assert_int_eq(attempts, 2);
+    end();
+}
