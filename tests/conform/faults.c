@@ -429,3 +429,24 @@ CASE(a_poll_loop_ends_although_only_the_return_of_a_node_can_move_time, VIRTUAL)
     ck_assert_int_eq(attempts, 2);
     end();
 }
+
+/* Its end would be centuries away: it must come neither sooner, nor before now. */
+static void never_ends(const char *faults)
+{
+    char text[400];
+    snprintf(text, sizeof text, "[cluster]\nnodes = 2\n[faults]\n%sat 4s = crash 1\n", faults);
+    on_cluster(text);
+    sk_ref r = sk_remote_with(SK_OPTS(.node = 1, .max_retries = SK_ZERO), labours, 1e12);
+    CONTAINS(FAILS(r, SK_WORKER_DIED).message, "node 1 crashed at 4 s");
+    AT(4);
+    sk_drop(r);
+    end();
+}
+CASE(a_task_slowed_beyond_the_end_of_time_does_not_end_before_now, VIRTUAL)
+{
+    never_ends("at 1s = slow 1 by 1000000\n");
+}
+CASE(a_task_put_off_beyond_the_end_of_time_does_not_end_before_now, VIRTUAL)
+{
+    never_ends("at 1s = slow 1 by 1000000\nat 2s = freeze 1 for 1s\n");
+}
