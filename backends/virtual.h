@@ -77,6 +77,7 @@ typedef struct vcluster {
     uint64_t struck[SK_FAULT_RATES], given_up;      /* for reports: faults that have happened, nodes taken for dead */
     int driver_node;                   /* whose guest the driver is: the first that is up */
     agent *free_agents, **pulling;     /* pulling: of each node, those that wait for bytes there */
+    size_t npulling;                   /* agents on all these lists */
     fetch *fetches;
     uint32_t nfetches, fetches_room, free_fetch;
     size_t alive, alive_peak;          /* runs */

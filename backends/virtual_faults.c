@@ -368,7 +368,7 @@ static void happen(vcluster *v, const sk_event *e)
 /* Faults alone keep nothing going, but what brings something back does, while somebody waits for it. */
 static bool returns_matter(const vcluster *v)
 {
-    return v->faults->returns && (v->alive || v->pulling || sk_cluster_waiting(v->cluster));
+    return v->faults->returns && (v->alive || v->npulling || sk_cluster_waiting(v->cluster));
 }
 
 int64_t sk_virtual_faults_next(const vcluster *v)

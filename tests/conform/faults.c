@@ -2,7 +2,9 @@
  * cluster; the names of nodes are n0, n1 ... One worker each, unless it says otherwise. */
 #include "conform.h"
 
-static void on_cluster(const char *text)
+#include <trace_read.h>
+
+static void describe(const char *text)
 {
     const char *path = scratch("cluster");
     FILE *f = fopen(path, "w");
@@ -10,6 +12,11 @@ static void on_cluster(const char *text)
     fputs(text, f);
     fclose(f);
     setenv("SKATE_CLUSTER", path, 1);
+}
+
+static void on_cluster(const char *text)
+{
+    describe(text);
     start(NULL);
 }
 
@@ -449,4 +456,22 @@ CASE(a_task_slowed_beyond_the_end_of_time_does_not_end_before_now, VIRTUAL)
 CASE(a_task_put_off_beyond_the_end_of_time_does_not_end_before_now, VIRTUAL)
 {
     never_ends("at 1s = slow 1 by 1000000\nat 2s = freeze 1 for 1s\n");
+}
+
+CASE(a_program_that_is_over_does_not_wait_for_the_return_of_a_node, VIRTUAL)
+{
+    describe("[cluster]\nnodes = 4\n[faults]\nat 500ms = crash 3 for 1000s\n");
+    const char *path = scratch("run.sktrace");
+    start(&(sk_config){ .trace = path });
+    ck_assert_int_eq(sk_take(int, sk_remote_with(SK_OPTS(.node = SK_ZERO), naps, 1)), 0);
+    end();
+    sk_reader *log = sk_trace_read_open(path, NULL);
+    ck_assert_ptr_nonnull(log);
+    sk_cursor *cursor = sk_trace_read_cursor(log);
+    uint64_t last = 0;
+    for (sk_event e; sk_trace_read_next(cursor, &e); )
+        last = (uint64_t)e.ns > last ? (uint64_t)e.ns : last;
+    ck_assert_uint_eq(last, 1000000000);
+    sk_trace_read_cursor_free(cursor);
+    sk_trace_read_close(log);
 }
