@@ -20,6 +20,7 @@
 
 #include "lineage.h"
 #include "session.h"
+#include "virtual_report.h"
 
 #include <stdio.h>
 
@@ -394,9 +395,7 @@ bool sk_virtual_faults_step(vcluster *v, int64_t next)
     return true;
 }
 
-/* For the fault simulator: crashes, freezes, slow nodes, cuts, nodes taken for dead, of the run there is. */
-void sk_virtual_report(uint64_t struck[5]);
-void sk_virtual_report(uint64_t struck[5])
+void sk_virtual_report(uint64_t struck[SK_FAULT_RATES + 1])
 {
     const vcluster *v = (const vcluster *)sk_session.backend;
     for (int kind = 0; kind < SK_FAULT_RATES; kind++)
