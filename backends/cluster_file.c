@@ -10,7 +10,7 @@
 #include <glib.h>
 #include <stdio.h>
 
-enum { MOST_NODES = 100000, MOST_WORKERS = 4096, MOST_PULLS = 1000000, MOST_TEXT = 1 << 20 };
+enum { MOST_NODES = 100000, MOST_WORKERS = 4096, MOST_PULLS = 1000000, MOST_SLOW = 1000000, MOST_TEXT = 1 << 20 };
 
 /* ---- the tables ---- */
 
@@ -239,6 +239,9 @@ static bool read_rest(char **words, sk_fault *f, const char **expected)
     *expected = "expected by FACTOR, like by 10";
     if (f->kind == SK_FAULT_SLOW) {
         if (!words[0] || strcmp(words[0], "by") || !words[1] || !sk_parse_units(words[1], &f->by))
+            return false;
+        *expected = "expected by FACTOR, from 1 to 1000000: so many times slower";
+        if (f->by < SK_UNITS || f->by > (int64_t)MOST_SLOW * SK_UNITS)
             return false;
         words += 2;
     }

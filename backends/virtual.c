@@ -171,8 +171,9 @@ int64_t sk_virtual_until_when(vcluster *v, agent *a, int64_t deadline)
     a->polled_at = v->now;
     if (++a->polls < MOST_POLLS)
         return v->now;
-    int64_t next = sk_events_next(&v->events), network = sk_network_next(v->network);
+    int64_t next = sk_events_next(&v->events), network = sk_network_next(v->network), fault = sk_virtual_faults_next(v);
     next = network < next ? network : next;
+    next = fault < next ? fault : next;    /* a node that is to come back, perhaps: nothing else moves time then */
     return next == SK_NEVER ? v->now : next;
 }
 

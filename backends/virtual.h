@@ -77,6 +77,7 @@ typedef struct vcluster {
     uint64_t struck[SK_FAULT_RATES], given_up;      /* for reports: faults that have happened, nodes taken for dead */
     int driver_node;                   /* whose guest the driver is: the first that is up */
     agent *free_agents, **pulling;     /* pulling: of each node, those that wait for bytes there */
+    size_t npulling;                   /* agents on all these lists */
     fetch *fetches;
     uint32_t nfetches, fetches_room, free_fetch;
     size_t alive, alive_peak;          /* runs */
@@ -137,6 +138,7 @@ void sk_virtual_faults_open(vcluster *v);                      /* after the run 
 void sk_virtual_faults_close(vcluster *v);
 /* One fault happens if it is due before anything else does, at `next`. */
 bool sk_virtual_faults_step(vcluster *v, int64_t next);
+int64_t sk_virtual_faults_next(const vcluster *v);             /* when the next one is that is worth waiting for; SK_NEVER */
 bool sk_virtual_is_up(const vcluster *v, int node);
 bool sk_virtual_is_frozen(const vcluster *v, int node);
 unsigned sk_virtual_losses(const vcluster *v, int node);       /* how often it was lost */

@@ -20,6 +20,7 @@
 
 #include "lineage.h"
 #include "session.h"
+#include "virtual_report.h"
 
 #include <stdio.h>
 
@@ -51,6 +52,9 @@ enum { SCRIPTED, AT_RANDOM, RESTART, THAW, GIVE_UP, SPEED_UP, REPAIR };
 bool sk_virtual_is_up(const vcluster *v, int n)     { return !v->faults || !v->faults->nodes[n].down; }
 bool sk_virtual_is_frozen(const vcluster *v, int n) { return v->faults && v->faults->nodes[n].thaws; }
 unsigned sk_virtual_losses(const vcluster *v, int n) { return v->faults ? v->faults->nodes[n].losses : 0; }
+
+/* The end of time is no time at which anything goes on: SK_NEVER means that nothing is to come. */
+static int64_t after(int64_t when, int64_t ns) { return ns > SK_NEVER - 1 - when ? SK_NEVER - 1 : when + ns; }
 
 static int64_t scale(int64_t ns, int64_t to, int64_t from)
 {
@@ -147,7 +151,7 @@ static void set_cards(vcluster *v, int n, bool on)
 
 static void later(vcluster *v, int64_t in, uint16_t kind, uint32_t a, uint64_t b)
 {
-    sk_events_push(&v->faults->queue, in > SK_NEVER - 1 - v->now ? SK_NEVER - 1 : v->now + in, kind, a, b);
+    sk_events_push(&v->faults->queue, after(v->now, in), kind, a, b);
     v->faults->returns++;
 }
 
@@ -206,14 +210,14 @@ static void put_off(vcluster *v, int n, int64_t ns)
     for (run *r = v->first_run; r; r = r->after) {
         int64_t when = sk_events_when(&v->events, r->agent.handle);
         if (r->agent.node == n && r->computing && when != SK_NEVER)
-            sk_events_set(&v->events, r->agent.handle, when + ns, EVENT_AGENT, (uint64_t)(uintptr_t)&r->agent);
+            sk_events_set(&v->events, r->agent.handle, after(when, ns), EVENT_AGENT, (uint64_t)(uintptr_t)&r->agent);
     }
 }
 
 static void freeze(vcluster *v, int n, int64_t lasts)
 {
     node *at = &v->faults->nodes[n];
-    int64_t until = lasts > SK_NEVER - 1 - v->now ? SK_NEVER - 1 : v->now + lasts;
+    int64_t until = after(v->now, lasts);
     if ((at->down && !at->given_up) || until <= at->thaws)
         return;
     put_off(v, n, until - (at->thaws ? at->thaws : v->now));
@@ -275,7 +279,8 @@ static void set_speed(vcluster *v, int n, int64_t by)
     for (run *r = v->first_run; r; r = r->after) {
         int64_t when = sk_events_when(&v->events, r->agent.handle), begin = at->thaws > v->now ? at->thaws : v->now;
         if (r->agent.node == n && r->computing && when != SK_NEVER && when > begin)
-            sk_events_set(&v->events, r->agent.handle, begin + scale(when - begin, by, from), EVENT_AGENT, (uint64_t)(uintptr_t)&r->agent);
+            sk_events_set(&v->events, r->agent.handle, after(begin, scale(when - begin, by, from)), EVENT_AGENT,
+                          (uint64_t)(uintptr_t)&r->agent);
     }
 }
 
@@ -303,13 +308,13 @@ static uint64_t draw(vcluster *v, int n, int kind)
     return sk_mix(*stream);
 }
 
-static void next_at_random(vcluster *v, int n, int kind, int64_t after)
+static void next_at_random(vcluster *v, int n, int kind, int64_t pause)
 {
     const sk_fault_rate *rate = &v->spec->rates[kind];
     int64_t range = rate->every > SK_NEVER / 4 ? SK_NEVER / 2 : 2 * rate->every;
     int64_t in = 1 + (int64_t)(draw(v, n, kind) % (uint64_t)range);
-    if (after < SK_NEVER - v->now - in)
-        sk_events_push(&v->faults->queue, v->now + after + in, AT_RANDOM, (uint32_t)n, (uint64_t)kind);
+    if (pause < SK_NEVER - v->now - in)
+        sk_events_push(&v->faults->queue, v->now + pause + in, AT_RANDOM, (uint32_t)n, (uint64_t)kind);
 }
 
 static void strike(vcluster *v, const sk_fault *f)
@@ -361,6 +366,17 @@ static void happen(vcluster *v, const sk_event *e)
     }
 }
 
+/* Faults alone keep nothing going, but what brings something back does, while somebody waits for it. */
+static bool returns_matter(const vcluster *v)
+{
+    return v->faults->returns && (v->alive || v->npulling || sk_cluster_waiting(v->cluster));
+}
+
+int64_t sk_virtual_faults_next(const vcluster *v)
+{
+    return v->faults && returns_matter(v) ? sk_events_next(&v->faults->queue) : SK_NEVER;
+}
+
 bool sk_virtual_faults_step(vcluster *v, int64_t next)
 {
     sk_virtual_faults *f = v->faults;
@@ -369,8 +385,7 @@ bool sk_virtual_faults_step(vcluster *v, int64_t next)
         f->idle = 0;
     if (at == SK_NEVER || at > next)
         return false;
-    bool somebody_waits = v->alive || v->pulling || sk_cluster_waiting(v->cluster);
-    if (next == SK_NEVER && (!f->returns || !somebody_waits || ++f->idle > 10000 + 16 * (uint64_t)v->spec->nodes))
+    if (next == SK_NEVER && (!returns_matter(v) || ++f->idle > 10000 + 16 * (uint64_t)v->spec->nodes))
         return false;
     sk_event e;
     sk_events_pop(&f->queue, &e);
@@ -380,9 +395,7 @@ bool sk_virtual_faults_step(vcluster *v, int64_t next)
     return true;
 }
 
-/* For the fault simulator: crashes, freezes, slow nodes, cuts, nodes taken for dead, of the run there is. */
-void sk_virtual_report(uint64_t struck[5]);
-void sk_virtual_report(uint64_t struck[5])
+void sk_virtual_report(uint64_t struck[SK_FAULT_RATES + 1])
 {
     const vcluster *v = (const vcluster *)sk_session.backend;
     for (int kind = 0; kind < SK_FAULT_RATES; kind++)

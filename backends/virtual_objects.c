@@ -16,6 +16,7 @@ static void tell_pulls_at(vcluster *v, uint64_t object, int node)
         agent *a = *at;
         if (a->pulls == object) {
             *at = a->next;
+            v->npulling--;
             a->pulls = 0;
             sk_virtual_wake(v, a);
         } else {
@@ -48,6 +49,7 @@ bool sk_virtual_end_pulls(vcluster *v)
     for (uint32_t n = 0; n < v->spec->nodes; n++)
         for (agent *a; (a = v->pulling[n]); any = true) {
             v->pulling[n] = a->next;
+            v->npulling--;
             a->due = true;                 /* and `pulls` still says that they have not come */
             sk_virtual_wake(v, a);
         }
@@ -63,6 +65,7 @@ void sk_virtual_move_pulls(vcluster *v, int node)
             agent *a = *at;
             if (!a->run) {
                 *at = a->next;
+                v->npulling--;
                 a->moved = true;
                 a->pulls = 0;
             } else {
@@ -106,13 +109,13 @@ void sk_virtual_sealed(vcluster *v, uint64_t object, size_t bytes, bool made_by_
     int64_t ready = sk_virtual_is_up(v, node) ? put_into_store(v, node, object, (int64_t)bytes, SK_COPY_PRIMARY) : v->now;
     sk_cluster_object(v->cluster, object, (int64_t)bytes, node, made_by_task);
     (void)ready;                           /* spilling goes on beside: the disk is busy until then */
-    if (v->pulling)
+    if (v->npulling)
         tell_pulls(v, object, node);       /* made again, where somebody waits for it */
 }
 
 void sk_virtual_freed(vcluster *v, uint64_t object)
 {
-    if (v->pulling)
+    if (v->npulling)
         tell_pulls(v, object, -1);         /* it could not be made again: who waits finds the failure */
     if (v->has_stores) {
         int nodes[64];
@@ -306,6 +309,7 @@ static bool wait_for_bytes(vcluster *v, agent *a, uint64_t object, int64_t deadl
     a->node = sk_virtual_node(v);
     a->next = v->pulling[a->node];
     v->pulling[a->node] = a;
+    v->npulling++;
     if (v->faults && sk_cluster_copies(v->cluster, object, NULL, 0) == 0)
         sk_virtual_lend(v, object);
     bool there = sk_virtual_until(v, a, sk_virtual_until_when(v, a, deadline), has_come, a);
@@ -315,6 +319,7 @@ static bool wait_for_bytes(vcluster *v, agent *a, uint64_t object, int64_t deadl
     for (agent **at = &v->pulling[a->node]; !there && *at; at = &(*at)->next)
         if (*at == a) {
             *at = a->next;
+            v->npulling--;
             break;
         }
     a->pulls = 0;

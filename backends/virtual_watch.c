@@ -23,6 +23,8 @@ static vcluster *watched;                  /* one session at a time */
 static struct sigaction had_alarm, had_fault[2];
 static const int faults[2] = { SIGSEGV, SIGBUS };
 static const char *patience_text;
+static uint64_t seen;                      /* switches when the timer rang last */
+static int rings;                          /* since there was one */
 
 /* ---- the end ---- */
 
@@ -45,8 +47,6 @@ SK_NO_TSAN static _Noreturn void end(const char *format, ...)
 
 SK_NO_TSAN static void ring(int sig)
 {
-    static uint64_t seen;
-    static int rings;
     (void)sig;
     vcluster *v = watched;
     run *r = v ? v->current : NULL;
@@ -78,6 +78,8 @@ static bool watch(vcluster *v, const char *patience, sk_error *err)
     struct itimerspec each = { .it_value = { ns / 1000000000, ns % 1000000000 }, .it_interval = { ns / 1000000000, ns % 1000000000 } };
     if (ns == 0)
         return true;
+    seen = 0;                              /* what a session before this one has left says nothing about it */
+    rings = 0;
     v->has_watchdog = sigaction(SIGVTALRM, &action, &had_alarm) == 0
                       && timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &v->watchdog) == 0
                       && timer_settime(v->watchdog, 0, &each, NULL) == 0;

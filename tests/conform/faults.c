@@ -2,7 +2,9 @@
  * cluster; the names of nodes are n0, n1 ... One worker each, unless it says otherwise. */
 #include "conform.h"
 
-static void on_cluster(const char *text)
+#include <trace_read.h>
+
+static void describe(const char *text)
 {
     const char *path = scratch("cluster");
     FILE *f = fopen(path, "w");
@@ -10,6 +12,11 @@ static void on_cluster(const char *text)
     fputs(text, f);
     fclose(f);
     setenv("SKATE_CLUSTER", path, 1);
+}
+
+static void on_cluster(const char *text)
+{
+    describe(text);
     start(NULL);
 }
 
@@ -417,4 +424,54 @@ CASE(a_task_that_gets_what_must_be_made_again_lends_its_cpu_to_whoever_makes_it,
     sk_drop(first);
     sk_drop(y);
     end();
+}
+
+CASE(a_poll_loop_ends_although_only_the_return_of_a_node_can_move_time, VIRTUAL)
+{
+    on_cluster("[cluster]\nnodes = 1\n[faults]\nat 500ms = crash 0 for 1s\n");
+    sk_ref r = sk_remote(naps, 1);
+    while (sk_wait(&r, 1, 1, 0) == 0) { }
+    ck_assert_int_eq(sk_take(int, r), 0);
+    AT(2.5);
+    ck_assert_int_eq(attempts, 2);
+    end();
+}
+
+/* Its end would be centuries away: it must come neither sooner, nor before now. */
+static void never_ends(const char *faults)
+{
+    char text[400];
+    snprintf(text, sizeof text, "[cluster]\nnodes = 2\n[faults]\n%sat 4s = crash 1\n", faults);
+    on_cluster(text);
+    sk_ref r = sk_remote_with(SK_OPTS(.node = 1, .max_retries = SK_ZERO), labours, 1e12);
+    CONTAINS(FAILS(r, SK_WORKER_DIED).message, "node 1 crashed at 4 s");
+    AT(4);
+    sk_drop(r);
+    end();
+}
+CASE(a_task_slowed_beyond_the_end_of_time_does_not_end_before_now, VIRTUAL)
+{
+    never_ends("at 1s = slow 1 by 1000000\n");
+}
+CASE(a_task_put_off_beyond_the_end_of_time_does_not_end_before_now, VIRTUAL)
+{
+    never_ends("at 1s = slow 1 by 1000000\nat 2s = freeze 1 for 1s\n");
+}
+
+CASE(a_program_that_is_over_does_not_wait_for_the_return_of_a_node, VIRTUAL)
+{
+    describe("[cluster]\nnodes = 4\n[faults]\nat 500ms = crash 3 for 1000s\n");
+    const char *path = scratch("run.sktrace");
+    start(&(sk_config){ .trace = path });
+    ck_assert_int_eq(sk_take(int, sk_remote_with(SK_OPTS(.node = SK_ZERO), naps, 1)), 0);
+    end();
+    sk_reader *log = sk_trace_read_open(path, NULL);
+    ck_assert_ptr_nonnull(log);
+    sk_cursor *cursor = sk_trace_read_cursor(log);
+    uint64_t last = 0;
+    for (sk_event e; sk_trace_read_next(cursor, &e); )
+        last = (uint64_t)e.ns > last ? (uint64_t)e.ns : last;
+    ck_assert_uint_eq(last, 1000000000);
+    sk_trace_read_cursor_free(cursor);
+    sk_trace_read_close(log);
 }

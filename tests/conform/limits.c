@@ -116,6 +116,30 @@ CASE(tasks_and_a_driver_that_compute_much_but_give_turns_are_left_alone, VIRTUAL
     ck_assert_msg(end.status == 0, "status %d: %s", end.status, end.output);
 }
 
+/* Each session's only task has used less than the patience when it ends; both together more. */
+SK_REMOTE(int64_t, computes_for, (int64_t, ns))
+{
+    for (int64_t began = cpu_ns(); cpu_ns() - began < ns; ) { }
+    return 1;
+}
+
+static void computes_in_two_sessions(void)
+{
+    setenv("SKATE_PATIENCE", "1", 1);
+    for (int i = 0; i < 2; i++) {
+        start(NULL);
+        sk_ref done = sk_remote(computes_for, 900 * MS);
+        get_all_of(&done, 1);
+        stop();
+    }
+}
+
+CASE(the_patience_of_a_session_begins_anew, VIRTUAL)
+{
+    ending end = run_apart(computes_in_two_sessions);
+    ck_assert_msg(end.status == 0, "status %d: %s", end.status, end.output);
+}
+
 static void with_bad_patience(void)
 {
     setenv("SKATE_PATIENCE", "a while", 1);

@@ -16,6 +16,7 @@
 #include "graph.h"
 
 #include "../trace_check.h"
+#include "backends/virtual_report.h"
 #include "session.h"
 #include "trace_read.h"
 
@@ -44,9 +45,6 @@ typedef struct job {                       /* shared with the process that does 
 } job;
 
 typedef struct result { char digest[65]; uint64_t count[COUNTED]; const char *wrong; } result;
-
-/* backends/virtual_faults.c's counters, which no API shows: in the order of the enum above. */
-void sk_virtual_report(uint64_t struck[5]);
 
 /* ---- the cluster of a seed ---- */
 
@@ -240,7 +238,7 @@ static void run(const setting *s, uint64_t seed, bool check_log, result *out)
     out->count[ERRORS] = errors;
     out->count[RIGHT] = right;
     out->count[RETRIES] = sk_stats().retries;
-    sk_virtual_report(out->count);
+    sk_virtual_report(out->count);         /* its order is the enum's */
     sk_shutdown();
     if (!out->wrong && !read_log(trace_path, out))
         out->wrong = "its log cannot be read";

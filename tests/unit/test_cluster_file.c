@@ -112,6 +112,20 @@ START_TEST(faults_come_by_script_and_by_chance)
 }
 END_TEST
 
+START_TEST(a_slow_node_is_one_to_a_million_times_slower)
+{
+    sk_cluster_spec *s = good("[faults]\nat 1s = slow 0 by 1\nat 2s = slow 0 by 1000000\n");
+    ck_assert(s->faults[0].by == SK_UNITS && s->faults[1].by == SK_UNITS * (int64_t)1000000);
+    sk_cluster_spec_free(s);
+    bad("[faults]\nat 1s = slow 0 by 0.5\n",
+        "lab.ini:2: [faults] at 1s = slow 0 by 0.5: expected by FACTOR, from 1 to 1000000: so many times slower");
+    bad("[faults]\nat 1s = slow 0 by 1000000.0001 for 1s\n",
+        "lab.ini:2: [faults] at 1s = slow 0 by 1000000.0001 for 1s: expected by FACTOR, from 1 to 1000000: so many times slower");
+    bad("[faults]\nslow = every 60s by 100000000000 for 5s\n",
+        "lab.ini:2: [faults] slow = every 60s by 100000000000 for 5s: expected by FACTOR, from 1 to 1000000: so many times slower");
+}
+END_TEST
+
 START_TEST(what_is_wrong_is_named_with_its_line)
 {
     bad("[cluster]\n\nworkers = 0\n", "lab.ini:3: [cluster] workers = 0: expected a whole number from 1 to 4096");
@@ -227,6 +241,7 @@ Suite *cluster_file_suite(void)
     tcase_add_test(tests, a_file_says_what_a_cluster_is);
     tcase_add_test(tests, an_empty_file_is_one_node);
     tcase_add_test(tests, faults_come_by_script_and_by_chance);
+    tcase_add_test(tests, a_slow_node_is_one_to_a_million_times_slower);
     tcase_add_test(tests, what_is_wrong_is_named_with_its_line);
     tcase_add_test(tests, what_is_written_reads_back_the_same);
     tcase_add_test(tests, equal_nodes_are_one_record);
