@@ -28,7 +28,7 @@ static int64_t spare;                      /* units of the borrowed leases that 
 static int64_t in_use;                     /* cpus of admitted tasks that are not blocked */
 static int borrowed;
 static _Atomic int wanted, wanted_idle;
-static size_t nwaiting;
+static _Atomic size_t nwaiting;             /* written under the lock, read without */
 static bool idle_gift;                     /* the backend has just given an idle worker */
 static uint64_t rows;                      /* rows of the picture beyond the workers that are taken; 64 are enough to look at */
 
@@ -105,7 +105,7 @@ static void enqueue(sk_extras *e)
     e->queue = q;
     if (is_first)
         g_tree_insert(heads, q, q);
-    nwaiting++;
+    SK_COUNT_UP(nwaiting);
 }
 
 static void dequeue(sk_extras *e)
@@ -128,7 +128,7 @@ static void dequeue(sk_extras *e)
         g_free(q);
     }
     e->queue = NULL;
-    nwaiting--;
+    atomic_store_explicit(&nwaiting, atomic_load_explicit(&nwaiting, relaxed) - 1, relaxed);
 }
 
 /* ---- what there is ---- */
@@ -156,7 +156,7 @@ void sk_admit_close(void)
 int sk_cpus_wanted(void)      { return atomic_load_explicit(&wanted, seq_cst); }
 int sk_cpus_wanted_idle(void) { return atomic_load_explicit(&wanted_idle, seq_cst); }
 const sk_resource_pool *sk_admit_pool(void) { return &pool; }
-size_t sk_admit_waiting(void) { return nwaiting; }
+size_t sk_admit_waiting(void) { return atomic_load_explicit(&nwaiting, relaxed); }
 
 static bool has_resources(const sk_extras *e)
 {
