@@ -57,7 +57,7 @@ static struct {
     size_t nwarm, ncold;
     sk_fiber *self, *ended;          /* runs now; has ended, and its stack is still to be put away */
     sk_context home;
-    const void *home_low;            /* AddressSanitizer wants to know our own stack: learned at the first switch away from it */
+    const void *home_low;            /* AddressSanitizer wants to know our own stack: learned at each switch away from it */
     size_t home_size;
     void *home_fake_stack, *home_tsan;
 } pool = { .stack_size = DEFAULT_STACK };
@@ -219,6 +219,10 @@ SK_UNSEEN void sk_fiber_switch(sk_fiber *to)
 #if TSAN
     if (!from)
         pool.home_tsan = __tsan_get_current_fiber();
+#endif
+#if ASAN
+    if (!from)
+        pool.home_low = NULL;                    /* another thread's than the last time, perhaps: learned again where we arrive */
 #endif
     void **fake_stack = from ? &from->fake_stack : &pool.home_fake_stack;
     depart(to, fake_stack);
