@@ -40,8 +40,10 @@ static void note(walk *w, sk_code code, uint64_t value)
 #define TRY(ref, poll, value, err)                                                             \
     ({                                                                                            \
         bool got_;                                                                                \
+        unsigned turns_ = 0;              /* on virtual it takes a thousand polls until time goes on */ \
         while (!(got_ = sk_try_get(ref, value, (poll) ? 0 : SK_FOREVER, err)) && (poll) && (err)->code == SK_TIMEOUT)  \
-            sched_yield();                                                                        \
+            if (++turns_ % 128 == 0)                                                              \
+                sched_yield();                                                                    \
         got_;                                                                                     \
     })
 
