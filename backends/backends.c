@@ -5,7 +5,7 @@
 #include <gmodule.h>
 #include <unistd.h>
 
-const sk_backend_ops *const sk_backends[] = { &sk_backend_threads, &sk_backend_serial, &sk_backend_virtual, NULL };
+const sk_backend_ops *const sk_backends[] = { &sk_backend_threads, &sk_backend_serial, &sk_backend_processes, &sk_backend_virtual, NULL };
 
 /* Modules stay loaded until the program ends: a table that a finished run still points to must not vanish. */
 static const sk_backend_ops *load(const char *path, sk_error *err)

@@ -121,6 +121,7 @@ bool sk_error_set(sk_error *err, sk_code code, const char *format, ...)
 }
 
 void (*sk_die_hook)(const char *why);
+int sk_die_status;
 
 /* Of two threads that die at once, one writes what must be written; the end of the other would cut it short. */
 static void wait_for_turn_to_die(int status)
@@ -168,8 +169,19 @@ void sk_die(const sk_site *site, const sk_failure *failure, int status, const ch
         n = strlen(why);
         snprintf(why + n, sizeof why - n, "; %s", failure->text);
     }
+    sk_die_status = status;
     if (sk_die_hook)
         sk_die_hook(why);
     fflush(NULL);
     _exit(status);        /* not exit(): other threads run tasks that use what atexit would take away */
+}
+
+void sk_die_of(int status, const char *why)
+{
+    fflush(stdout);
+    wait_for_turn_to_die(status);
+    if (sk_die_hook)
+        sk_die_hook(why);
+    fflush(NULL);
+    _exit(status);
 }

@@ -33,5 +33,8 @@ _Noreturn void sk_die(const sk_site *site, const sk_failure *failure, int status
 #define sk_misuse(site, ...) sk_die((site), NULL, 2, __VA_ARGS__)
 /* Called before the end, by the first thread that dies (others wait for it): writes out the trace. `why`: the message, and the root cause. */
 extern void (*sk_die_hook)(const char *why);     /* why: NULL where a signal interrupted anything; then nothing may be taken */
+extern int sk_die_status;                        /* for the hook: the status that the program will end with */
+/* The same for a mistake that a task has made in another process, which has said what it is. */
+_Noreturn void sk_die_of(int status, const char *why);
 
 #endif

@@ -541,6 +541,14 @@ static void sleep_for(double seconds, sk_site *site)
 }
 
 /* A unit is 1000 steps of a multiplication that the next one waits for: about a microsecond. */
+void sk_compute_here(double units)
+{
+    uint64_t x = 1;
+    for (double left = units * 1000; left > 0; left -= 1)
+        x = x * 6364136223846793005u + 1442695040888963407u;
+    __asm__ volatile("" :: "r"(x));
+}
+
 static void compute(double units, sk_site *site)
 {
     (void)site;
@@ -551,10 +559,7 @@ static void compute(double units, sk_site *site)
         sk_frame_leave_if_dead(sk_lane_self->frame);
         return;
     }
-    uint64_t x = 1;
-    for (double left = units * 1000; left > 0; left -= 1)
-        x = x * 6364136223846793005u + 1442695040888963407u;
-    __asm__ volatile("" :: "r"(x));
+    sk_compute_here(units);
 }
 
 static double now(void)

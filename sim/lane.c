@@ -84,6 +84,10 @@ static sk_lane *make(const char *what, const sk_site *site, bool is_worker)
 {
     if (!sk_session.started)
         sk_misuse(site, sk_session.ended_before ? "%s: called after sk_shutdown" : "%s: called before sk_init", what);
+    static _Atomic bool has_lane;
+    if (sk_session.is_worker && atomic_exchange(&has_lane, true))
+        sk_misuse(site, "%s: called by a thread or a child process that a task has started; in a worker process only the task's own thread "
+                  "may call Skate", what);
     pthread_once(&once, make_key);
     sk_lane *lane = new_lane(is_worker);
     lane->stack_floor = find_stack_floor();
@@ -242,6 +246,19 @@ void sk_lane_free(sk_lane *lane)
         pthread_setspecific(at_thread_exit, NULL);
     }
     free(lane);
+}
+
+/* At the end of the session: what threads of the program hold goes before the backend does, whose store it is in. */
+void sk_lanes_drop_refs(void)
+{
+    for (size_t i = 0; i < gone.nhandles; i++)
+        sk_lane_add_handle(sk_lane_self, gone.handles[i]);
+    gone.nhandles = 0;
+    for (sk_lane *lane = lanes; lane; lane = lane->next)
+        if (!atomic_load_explicit(&lane->is_worker, relaxed)) {
+            lane->driver.handles = lane->driver.scratch = 0;
+            sk_frame_end(lane, &lane->driver);
+        }
 }
 
 /* At the end of the session: those of threads that live on. */

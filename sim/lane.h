@@ -109,6 +109,7 @@ void sk_strand_exchange(sk_lane *lane, sk_strand *strand);
 void sk_strands_visit(void (*visit)(sk_strand *, void *), void *data);      /* those between init and clear that do not run */
 void sk_lane_free(sk_lane *lane);              /* of the calling thread, or of one that has ended */
 void sk_lanes_free_all(void);
+void sk_lanes_drop_refs(void);
 void sk_lanes_visit(void (*visit)(sk_lane *, void *), void *data);      /* under the lock of the list */
 void sk_lanes_visit_dying(void (*visit)(sk_lane *, void *), void *data);      /* the program dies: does not wait for the lock for long */
 void sk_lanes_sum(sk_lane *sum);               /* counters of all lanes, ended ones too */

@@ -19,6 +19,7 @@
 #include "resources.h"
 #include "serve.h"
 #include "session.h"
+#include "task.h"
 #include "wire.h"
 
 #include <pthread.h>
@@ -51,6 +52,7 @@ typedef struct proxy {
     bool doubt;                        /* wait for the server before the call under way returns: it may be misuse */
     bool quiet;                        /* lists that are freed now were never the server's: say nothing */
     bool was_worker;                   /* of the lane, before */
+    bool is_in_worker;                 /* a process whose tasks make the calls; see sk_proxy_begin_worker */
     void *thread;                      /* the backend's, of the lane before; lent to the server */
     sk_msg answer;
 } proxy;
@@ -61,6 +63,8 @@ static proxy *mine(void) { return sk_lane_self->port_data; }
 
 static _Noreturn void lost(proxy *p)
 {
+    if (p->is_in_worker && p->wire.error.code != SK_PROTOCOL)
+        _exit(0);                      /* the driver is gone: nobody is left to tell */
     if (p->wire.error.code == SK_PROTOCOL)
         sk_die(NULL, NULL, 1, "%s: %s", sk_code_name(SK_PROTOCOL), p->wire.error.message);
     sk_die(NULL, NULL, 1, "the connection to the core is lost (%s)", sk_code_name(SK_HEAD_LOST));
@@ -68,8 +72,12 @@ static _Noreturn void lost(proxy *p)
 
 static void receive(proxy *p)
 {
-    if (!sk_wire_receive(&p->wire, &p->answer))
-        lost(p);
+    do
+        if (!sk_wire_receive(&p->wire, &p->answer))
+            lost(p);
+    while (p->answer.type == SK_WIRE_ENDED && p->answer.id != sk_lane_self->frame->id);      /* of a task that had left already */
+    if (p->answer.type == SK_WIRE_ENDED)
+        sk_frame_fail(sk_lane_self->frame, NULL);
     if (p->answer.type == SK_WIRE_ERROR)
         sk_die(NULL, NULL, 1, "%s: %s", sk_code_name(p->answer.code), p->answer.text ? p->answer.text : "?");
 }
@@ -488,6 +496,65 @@ const sk_port sk_proxy_port = {
     scope_end, sleep_for, compute, now, cancelled, counts, resources, nodes, print_refs, hold, release_ref, say,
 };
 
+/* ---- in a worker process ---- */
+
+static void sleep_here(double seconds, sk_site *site)  { sk_graph_port.sleep(seconds, site); }
+static void compute_here(double units, sk_site *site)  { sk_graph_port.compute(units, site); }
+static double now_here(void) { return (double)sk_session_now() / 1e9; }
+
+static void say_there(const char *text) { add(mine(), &(sk_msg){ .type = SK_WIRE_SAY, .text = text }); }
+
+/* What takes time takes it here. */
+static const sk_port worker_port = {
+    submit, put, promise, fulfil, get, wait_for, waiter_new, waiter_next, waiter_free, cancel, drop, dup_ref, scope_begin,
+    scope_end, sleep_here, compute_here, now_here, cancelled, counts, resources, nodes, print_refs, hold, release_ref, say_there,
+};
+
+sk_wire *sk_proxy_begin_worker(void)
+{
+    sk_lane *lane = sk_lane_get("sk_proxy_begin_worker", NULL);
+    proxy *p = g_new0(proxy, 1);
+    sk_wire_init(&p->wire, -1);
+    p->wire.list_in = list_came;
+    p->wire.data = p;
+    p->wire.copies = true;
+    p->is_in_worker = true;
+    p->entries = g_hash_table_new(g_direct_hash, g_direct_equal);
+    p->fns = g_hash_table_new(g_direct_hash, g_direct_equal);
+    lane->port_data = p;
+    lane->port = &worker_port;
+    return &p->wire;
+}
+
+sk_wire *sk_proxy_wire(void)       { return &mine()->wire; }
+void sk_proxy_add(const sk_msg *m) { add(mine(), m); }
+void sk_proxy_flush(void)          { flush(mine()); }
+const sk_msg *sk_proxy_ask(const sk_msg *m, sk_wire_type type) { return ask(mine(), m, type); }
+void sk_proxy_knows(sk_ref ref)    { need(mine(), ref)->hands++; }
+
+static void forget(gpointer id, gpointer data, gpointer user)
+{
+    entry *e = data;
+    (void)id, (void)user;
+    if (e->has_value)
+        sk_value_clear(&e->value);
+    g_free(e);
+}
+
+void sk_proxy_task_ended(void)
+{
+    proxy *p = mine();
+    p->quiet = true;                   /* the server gives back all at once */
+    if (g_hash_table_size(p->entries)) {
+        g_hash_table_foreach(p->entries, forget, NULL);
+        g_hash_table_remove_all(p->entries);
+    }
+    p->last = p->waiters = 0;
+    p->doubt = false;
+}
+
+void sk_proxy_task_begins(void) { mine()->quiet = false; }
+
 /* ---- start and stop ---- */
 
 typedef struct server_start { int fd; void *thread; } server_start;
@@ -556,15 +623,6 @@ bool sk_proxy_start(void)
         lost(p);
     }
     return true;
-}
-
-static void forget(gpointer id, gpointer data, gpointer user)
-{
-    entry *e = data;
-    (void)id, (void)user;
-    if (e->has_value)
-        sk_value_clear(&e->value);
-    g_free(e);
 }
 
 void sk_proxy_stop(void)

@@ -25,8 +25,8 @@ enum { SWEEP_AT_LEAST = 1024 };
 
 typedef struct served_waiter { void *impl; size_t left; } served_waiter;
 
-typedef struct server {
-    sk_wire wire;
+typedef struct sk_served {
+    sk_wire *wire;                     /* of the connection; so are fns */
     GHashTable *objects;               /* the client's id -> the object's */
     GHashTable *names;                 /* and back */
     GHashTable *given;                 /* id -> how many handles the client's lists have */
@@ -37,7 +37,7 @@ typedef struct server {
     GHashTable *waiters;               /* number -> served_waiter * */
     GArray *marks;                     /* open scopes */
     bool refused, over;
-} server;
+} server;                              /* the tables are made when they are needed: most tasks make no calls */
 
 #define KEY(id) ((gpointer)(uintptr_t)(id))
 _Static_assert(sizeof(void *) == 8, "ids are kept as pointers");
@@ -46,14 +46,25 @@ _Static_assert(SK_WIRE_DUPLICATE == SK_DUPLICATE, "the bit goes through as it is
 static void refuse(server *s, const char *why)
 {
     if (!s->refused)
-        sk_error_set(&s->wire.error, SK_PROTOCOL, "what arrives is not Skate's protocol: %s", why);
+        sk_error_set(&s->wire->error, SK_PROTOCOL, "what arrives is not Skate's protocol: %s", why);
     s->refused = true;
 }
 
 /* ---- names ---- */
 
+static void make_tables(server *s)
+{
+    if (s->objects)
+        return;
+    s->objects = g_hash_table_new(g_direct_hash, g_direct_equal);
+    s->names = g_hash_table_new(g_direct_hash, g_direct_equal);
+    s->given = g_hash_table_new(g_direct_hash, g_direct_equal);
+    s->sweep_at = SWEEP_AT_LEAST;
+}
+
 static void bind(server *s, uint64_t id, sk_ref object)
 {
+    make_tables(s);
     g_hash_table_insert(s->objects, KEY(id), KEY(object.id));
     g_hash_table_insert(s->names, KEY(object.id), KEY(id));
     if (g_hash_table_size(s->objects) < s->sweep_at)
@@ -76,7 +87,7 @@ static sk_ref object_of(const server *s, uint64_t id)
 {
     uint64_t duplicate = id & SK_DUPLICATE;
     id -= duplicate;
-    uint64_t object = (uint64_t)(uintptr_t)g_hash_table_lookup(s->objects, KEY(id));
+    uint64_t object = s->objects ? (uint64_t)(uintptr_t)g_hash_table_lookup(s->objects, KEY(id)) : 0;
     if (object || !id)
         return (sk_ref){ object | duplicate };
     bool swept = id >= SK_WIRE_FOUND ? id - SK_WIRE_FOUND - 1 < s->last_found : id - SK_WIRE_REF - 1 < s->last;
@@ -99,12 +110,12 @@ static uint64_t name_of(void *data, sk_ref object, bool in_list)
     server *s = data;
     uint64_t duplicate = object.id & SK_DUPLICATE;
     object.id -= duplicate;
-    uint64_t id = (uint64_t)(uintptr_t)g_hash_table_lookup(s->names, KEY(object.id));
+    uint64_t id = s->names ? (uint64_t)(uintptr_t)g_hash_table_lookup(s->names, KEY(object.id)) : 0;
     if (!id) {
         id = SK_WIRE_FOUND + ++s->last_found;
         bind(s, id, object);
     }
-    if (in_list && sk_local_port()->hold(object))
+    if (in_list && sk_lane_self->port->hold(object))
         g_hash_table_insert(s->given, KEY(id), GSIZE_TO_POINTER(GPOINTER_TO_SIZE(g_hash_table_lookup(s->given, KEY(id))) + 1));
     return id | duplicate;
 }
@@ -112,7 +123,7 @@ static uint64_t name_of(void *data, sk_ref object, bool in_list)
 static void take_back(server *s, uint64_t id)
 {
     id &= ~SK_DUPLICATE;
-    size_t n = GPOINTER_TO_SIZE(g_hash_table_lookup(s->given, KEY(id)));
+    size_t n = s->given ? GPOINTER_TO_SIZE(g_hash_table_lookup(s->given, KEY(id))) : 0;
     if (!n) {
         refuse(s, "RELEASE of a ref that is in no list");
         return;
@@ -121,7 +132,7 @@ static void take_back(server *s, uint64_t id)
         g_hash_table_remove(s->given, KEY(id));
     else
         g_hash_table_insert(s->given, KEY(id), GSIZE_TO_POINTER(n - 1));
-    sk_local_port()->release(object_of(s, id));
+    sk_lane_self->port->release(object_of(s, id));
 }
 
 static void name_objects(const server *s, sk_ref *refs, size_t n)
@@ -174,8 +185,8 @@ static void submit(server *s, sk_msg *m)
         if (m->values[i].type == SK_T_REF)
             m->values[i].ref = object_of(s, m->values[i].ref.id);
     sk_ref refs[SK_MAX_RETURNS];
-    sk_submit(fn, m->site, m->nvalues, m->values, m->options, refs);
-    m->nvalues = 0;                               /* taken over */
+    m->nvalues = 0;                               /* taken over, also by a call that ends the task */
+    sk_submit(fn, m->site, fn->nargs, m->values, m->options, refs);
     for (unsigned i = 0; i < fn->nreturns; i++)
         name_new(s, refs[i]);
 }
@@ -202,32 +213,43 @@ static void fulfil(server *s, sk_msg *m)
 
 static void scope_end(server *s)
 {
-    if (!s->marks->len) {
+    if (!s->marks || !s->marks->len) {
         refuse(s, "SCOPE_END without a scope");
         return;
     }
     sk_mark mark = g_array_index(s->marks, sk_mark, s->marks->len - 1);
     g_array_set_size(s->marks, s->marks->len - 1);
-    sk_local_port()->scope_end(&mark);
+    sk_lane_self->port->scope_end(&mark);
+}
+
+static void free_waiter(gpointer data)
+{
+    served_waiter *w = data;
+    sk_lane_self->port->waiter_free(w->impl);
+    g_free(w);
 }
 
 static void waiter_new(server *s, sk_msg *m)
 {
+    if (!s->waiters)
+        s->waiters = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, free_waiter);
     if (g_hash_table_contains(s->waiters, GUINT_TO_POINTER(m->number))) {
         refuse(s, "two waiters of one number");
         return;
     }
     name_objects(s, m->refs, m->nrefs);
     served_waiter *w = g_new(served_waiter, 1);
-    *w = (served_waiter){ sk_local_port()->waiter_new(m->refs, m->nrefs, m->site), m->nrefs };
+    *w = (served_waiter){ sk_lane_self->port->waiter_new(m->refs, m->nrefs, m->site), m->nrefs };
     g_hash_table_insert(s->waiters, GUINT_TO_POINTER(m->number), w);
 }
 
-static void free_waiter(gpointer data)
+/* The client has a view of these bytes, not a copy, and will have it until its scope ends. */
+static void keep_view(sk_ref ref)
 {
-    served_waiter *w = data;
-    sk_local_port()->waiter_free(w->impl);
-    g_free(w);
+    const char *why;
+    sk_object *o = sk_object_find(ref, &why);
+    if (o && sk_object_state_of(o) == SK_OBJECT_READY && sk_type_has_blob(o->value.type))
+        sk_lane_add_scratch(sk_lane_self, sk_blob_ref(o->value.blob));
 }
 
 /* false: not one of these. */
@@ -244,18 +266,23 @@ static bool make_call(server *s, sk_msg *m)
             name_new(s, sk_promise_at(m->site));
         break;
     case SK_WIRE_FULFIL:      fulfil(s, m); break;
-    case SK_WIRE_CANCEL:      sk_local_port()->cancel(object_of(s, m->id), m->flag & (SK_FORCE | SK_ONLY_THIS), m->site); break;
-    case SK_WIRE_DROP:        sk_local_port()->drop(object_of(s, m->id), m->site, call); break;
-    case SK_WIRE_DUP:         sk_local_port()->dup(object_of(s, m->id), m->site, call); break;
+    case SK_WIRE_CANCEL:      sk_lane_self->port->cancel(object_of(s, m->id), m->flag & (SK_FORCE | SK_ONLY_THIS), m->site); break;
+    case SK_WIRE_DROP:
+        if (s->wire->place && !strcmp(call, "sk_take"))
+            keep_view(object_of(s, m->id));
+        sk_lane_self->port->drop(object_of(s, m->id), m->site, call); break;
+    case SK_WIRE_DUP:         sk_lane_self->port->dup(object_of(s, m->id), m->site, call); break;
     case SK_WIRE_RELEASE:     take_back(s, m->id); break;
     case SK_WIRE_SCOPE_BEGIN:
-        sk_local_port()->scope_begin(&mark);
+        sk_lane_self->port->scope_begin(&mark);
+        if (!s->marks)
+            s->marks = g_array_new(FALSE, FALSE, sizeof(sk_mark));
         g_array_append_val(s->marks, mark);
         break;
     case SK_WIRE_SCOPE_END:   scope_end(s); break;
     case SK_WIRE_WAITER_NEW:  waiter_new(s, m); break;
     case SK_WIRE_WAITER_FREE:
-        if (!g_hash_table_remove(s->waiters, GUINT_TO_POINTER(m->number)))
+        if (!s->waiters || !g_hash_table_remove(s->waiters, GUINT_TO_POINTER(m->number)))
             refuse(s, "WAITER_FREE of no waiter");
         break;
     default: return false;
@@ -268,38 +295,40 @@ static bool make_call(server *s, sk_msg *m)
 static void get(const server *s, const sk_msg *m, sk_msg *a)
 {
     a->type = SK_WIRE_GOT;
-    a->code = sk_local_port()->get(object_of(s, m->id), m->seconds, &a->values[0], &a->failure, m->site, m->text ? m->text : "?");
+    a->code = sk_lane_self->port->get(object_of(s, m->id), m->seconds, &a->values[0], &a->failure, m->site, m->text ? m->text : "?");
 }
 
-/* `ready` is the caller's to free. */
-static void wait_for(server *s, const sk_msg *m, sk_msg *a, uint8_t **ready)
+/* true: the caller frees the lane's last temp, which the answer points to. (Memory of the lane's: the call may end the task.) */
+static bool wait_for(server *s, const sk_msg *m, sk_msg *a)
 {
     a->type = SK_WIRE_WAITED;
     if (m->nrefs == 0 || m->word < 1 || m->word > m->nrefs) {
         refuse(s, "WAIT for more than there is");
-        return;
+        return false;
     }
     size_t count = 0, failed = 0;
-    *ready = g_malloc0(m->nrefs);
+    uint8_t *ready = sk_lane_take_temp(sk_lane_self, m->nrefs);
+    memset(ready, 0, m->nrefs);
     name_objects(s, m->refs, m->nrefs);
-    a->code = sk_local_port()->wait(m->refs, m->nrefs, m->word, m->seconds, m->flag, *ready, &count, &failed, &a->failure, m->site,
+    a->code = sk_lane_self->port->wait(m->refs, m->nrefs, m->word, m->seconds, m->flag, ready, &count, &failed, &a->failure, m->site,
                                  m->text ? m->text : "?");
     a->number = (uint32_t)count;
     a->word = failed;
-    a->bits = *ready;
+    a->bits = ready;
     a->nbits = m->nrefs;
+    return true;
 }
 
 static void waiter_next(server *s, const sk_msg *m, sk_msg *a)
 {
-    served_waiter *w = g_hash_table_lookup(s->waiters, GUINT_TO_POINTER(m->number));
+    served_waiter *w = s->waiters ? g_hash_table_lookup(s->waiters, GUINT_TO_POINTER(m->number)) : NULL;
     size_t index = 0;
     a->type = SK_WIRE_NEXT;
     if (!w || !w->left) {
         refuse(s, "WAITER_NEXT of no waiter, or of one that has handed out all");
         return;
     }
-    a->code = sk_local_port()->waiter_next(w->impl, m->seconds, &index, m->site);
+    a->code = sk_lane_self->port->waiter_next(w->impl, m->seconds, &index, m->site);
     w->left -= a->code == SK_OK;
     a->number = (uint32_t)index;
 }
@@ -307,7 +336,7 @@ static void waiter_next(server *s, const sk_msg *m, sk_msg *a)
 static void answer_to(server *s, sk_msg *m)
 {
     sk_msg answer, *a = &answer;
-    uint8_t *ready = NULL;
+    bool has_temp = false;
     sk_resource resources[SK_WIRE_MAX_ITEMS];
     sk_node_info nodes[SK_WIRE_MAX_ITEMS];
     *a = (sk_msg){ .type = SK_WIRE_DONE, .resources = resources, .nodes = nodes };
@@ -318,36 +347,37 @@ static void answer_to(server *s, sk_msg *m)
     }
     switch (m->type) {
     case SK_WIRE_GET:         get(s, m, a); break;
-    case SK_WIRE_WAIT:        wait_for(s, m, a, &ready); break;
+    case SK_WIRE_WAIT:        has_temp = wait_for(s, m, a); break;
     case SK_WIRE_WAITER_NEXT: waiter_next(s, m, a); break;
-    case SK_WIRE_SLEEP:       sk_local_port()->sleep(m->seconds, m->site); break;
-    case SK_WIRE_COMPUTE:     sk_local_port()->compute(m->seconds, m->site); break;
-    case SK_WIRE_CANCELLED:   a->type = SK_WIRE_ANSWER; a->word = sk_local_port()->cancelled(); break;
-    case SK_WIRE_PRINT_REFS:  a->type = SK_WIRE_ANSWER; a->word = sk_local_port()->print_refs(); break;
-    case SK_WIRE_COUNTS:      a->type = SK_WIRE_COUNTED; a->counts = sk_local_port()->counts(); break;
+    case SK_WIRE_SLEEP:       sk_lane_self->port->sleep(m->seconds, m->site); break;
+    case SK_WIRE_COMPUTE:     sk_lane_self->port->compute(m->seconds, m->site); break;
+    case SK_WIRE_CANCELLED:   a->type = SK_WIRE_ANSWER; a->word = sk_lane_self->port->cancelled(); break;
+    case SK_WIRE_PRINT_REFS:  a->type = SK_WIRE_ANSWER; a->word = sk_lane_self->port->print_refs(); break;
+    case SK_WIRE_COUNTS:      a->type = SK_WIRE_COUNTED; a->counts = sk_lane_self->port->counts(); break;
     case SK_WIRE_RESOURCES:
         a->type = SK_WIRE_RESOURCED;
-        a->word = sk_local_port()->resources(resources, SK_WIRE_MAX_ITEMS);
+        a->word = sk_lane_self->port->resources(resources, SK_WIRE_MAX_ITEMS);
         a->nitems = MIN(a->word, SK_WIRE_MAX_ITEMS);
         break;
     case SK_WIRE_NODES:
         a->type = SK_WIRE_NODED;
-        a->word = sk_local_port()->nodes(nodes, SK_WIRE_MAX_ITEMS);
+        a->word = sk_lane_self->port->nodes(nodes, SK_WIRE_MAX_ITEMS);
         a->nitems = MIN(a->word, SK_WIRE_MAX_ITEMS);
         break;
     case SK_WIRE_PING:        break;
     case SK_WIRE_BYE:         s->over = true; return;
     default:                  refuse(s, "a frame that only a server sends"); break;
     }
-    if (!s->refused && !sk_wire_add(&s->wire, a)) {      /* only a value can be too large */
+    if (!s->refused && !sk_wire_add(s->wire, a)) {      /* only a value can be too large */
         sk_failure_unref(a->failure);
-        a->failure = sk_failure_new(SK_STORE_FULL, m->site, NULL, "%s: %s", m->text ? m->text : "?", s->wire.error.message);
+        a->failure = sk_failure_new(SK_STORE_FULL, m->site, NULL, "%s: %s", m->text ? m->text : "?", s->wire->error.message);
         a->code = SK_STORE_FULL;
         a->values[0] = (sk_value){ SK_T_NONE, { 0 } };
-        sk_wire_add(&s->wire, a);
+        sk_wire_add(s->wire, a);
     }
     sk_failure_unref(a->failure);
-    g_free(ready);
+    if (has_temp)
+        sk_lane_free_temp(sk_lane_self);
 }
 
 /* ---- the connection ---- */
@@ -362,43 +392,63 @@ static void say_hello(server *s, const sk_msg *m)
     else if (m->word != a.word)
         refuse(s, "other remote functions are defined there; both ends must be of one build");
     else
-        sk_wire_add(&s->wire, &a);
+        sk_wire_add(s->wire, &a);
 }
 
 static void serve(server *s)
 {
     sk_msg m;
     bool met = false;
-    while (!s->over && !s->refused && sk_wire_receive(&s->wire, &m)) {
+    while (!s->over && !s->refused && sk_wire_receive(s->wire, &m)) {
         if (!met)
             say_hello(s, &m);
         else if (!make_call(s, &m))
             answer_to(s, &m);
         met = true;
         sk_msg_clear(&m);
-        if (s->wire.nout && !s->refused && !sk_wire_flush(&s->wire))
+        if (s->wire->nout && !s->refused && !sk_wire_flush(s->wire))
             return;
     }
-    if (!s->over && s->wire.error.code == SK_PROTOCOL) {
-        sk_msg bad = { .type = SK_WIRE_ERROR, .code = SK_PROTOCOL, .text = s->wire.error.message };
-        s->wire.nout = 0;
-        if (sk_wire_add(&s->wire, &bad))
-            sk_wire_flush(&s->wire);
+    if (!s->over && s->wire->error.code == SK_PROTOCOL) {
+        sk_msg bad = { .type = SK_WIRE_ERROR, .code = SK_PROTOCOL, .text = s->wire->error.message };
+        s->wire->nout = 0;
+        if (sk_wire_add(s->wire, &bad))
+            sk_wire_flush(s->wire);
     }
 }
 
-/* Handles of the client's lists, waiters, duplicates of what others made. What the client itself made is the thread's: at its end
- * it becomes the main driver's, so that at shutdown all runs as if there had been no proxy. */
-static void drop_all(server *s, bool said_goodbye)
+/* Handles of the client's lists, waiters. */
+static void drop_given(server *s)
 {
-    sk_lane *lane = sk_lane_self;
     GHashTableIter it;
     gpointer key, value;
-    g_hash_table_remove_all(s->waiters);
+    if (s->waiters)
+        g_hash_table_remove_all(s->waiters);
+    if (!s->given)
+        return;
     g_hash_table_iter_init(&it, s->given);
     while (g_hash_table_iter_next(&it, &key, &value))
         for (size_t n = GPOINTER_TO_SIZE(value); n > 0; n--)
-            sk_local_port()->release(object_of(s, (uint64_t)(uintptr_t)key));
+            sk_lane_self->port->release(object_of(s, (uint64_t)(uintptr_t)key));
+}
+
+static void clear(server *s)
+{
+    g_clear_pointer(&s->objects, g_hash_table_destroy);
+    g_clear_pointer(&s->names, g_hash_table_destroy);
+    g_clear_pointer(&s->given, g_hash_table_destroy);
+    g_clear_pointer(&s->waiters, g_hash_table_destroy);
+    if (s->marks)
+        g_array_free(s->marks, TRUE);
+    s->marks = NULL;
+}
+
+/* And duplicates of what others made. What the client itself made is the thread's: at its end it becomes the main driver's, so that at
+ * shutdown all runs as if there had been no proxy. */
+static void drop_all(server *s, bool said_goodbye)
+{
+    sk_lane *lane = sk_lane_self;
+    drop_given(s);
     lane->driver.handles = said_goodbye ? lane->nhandles : 0;
     lane->driver.scopes = 0;
     sk_frame_end(lane, &lane->driver);
@@ -408,32 +458,53 @@ void sk_serve(int fd)
 {
     sk_lane *lane = sk_lane_get("sk_serve", NULL);
     lane->driver.seed = lane->driver.random = sk_mix(sk_session.settings.seed);     /* it submits for the driver: the same random streams */
-    server *s = g_new0(server, 1);
-    sk_wire_init(&s->wire, fd);
-    s->wire.ref_out = name_of;
-    s->wire.list_in = list_of;
-    s->wire.data = s;
-    s->objects = g_hash_table_new(g_direct_hash, g_direct_equal);
-    s->names = g_hash_table_new(g_direct_hash, g_direct_equal);
-    s->given = g_hash_table_new(g_direct_hash, g_direct_equal);
-    s->waiters = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, free_waiter);
-    s->fns = g_ptr_array_new();
-    s->marks = g_array_new(FALSE, FALSE, sizeof(sk_mark));
-    s->sweep_at = SWEEP_AT_LEAST;
+    sk_wire wire;
+    sk_wire_init(&wire, fd);
+    server *s = sk_served_new(&wire, g_ptr_array_new());
+    sk_served_turn(s);
     serve(s);
     drop_all(s, s->over);
     if (s->over) {                                /* the goodbye is answered when all is done */
         sk_msg done = { .type = SK_WIRE_DONE };
-        sk_wire_add(&s->wire, &done);
-        sk_wire_flush(&s->wire);
+        sk_wire_add(&wire, &done);
+        sk_wire_flush(&wire);
     }
-    g_hash_table_destroy(s->objects);
-    g_hash_table_destroy(s->names);
-    g_hash_table_destroy(s->given);
-    g_hash_table_destroy(s->waiters);
+    clear(s);
     g_ptr_array_free(s->fns, TRUE);
-    g_array_free(s->marks, TRUE);
-    sk_wire_clear(&s->wire);
     g_free(s);
+    sk_wire_clear(&wire);
     close(fd);
+}
+
+/* ---- for backends whose tasks' bodies run in other processes ---- */
+
+server *sk_served_new(sk_wire *wire, GPtrArray *fns)
+{
+    server *s = g_new0(server, 1);
+    s->wire = wire;
+    s->fns = fns;
+    return s;
+}
+
+void sk_served_turn(server *s)
+{
+    s->wire->ref_out = name_of;
+    s->wire->list_in = list_of;
+    s->wire->data = s;
+}
+
+bool sk_served_call(server *s, sk_msg *m)
+{
+    if (!make_call(s, m))
+        answer_to(s, m);
+    return !s->refused;
+}
+
+sk_ref sk_served_object(const server *s, sk_ref ref) { return object_of(s, ref.id); }
+
+void sk_served_end(server *s)
+{
+    drop_given(s);
+    clear(s);
+    g_free(s);
 }

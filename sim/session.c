@@ -320,7 +320,7 @@ void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
     *sk_session.backend = (struct sk_backend_base){ ops, s };
     sk_session.start = monotonic();
     sk_admit_open(&pool);
-    sk_has_cluster = ops->can & SK_CAN_NODES;
+    sk_has_cluster = ops->spend != NULL;
     sk_lineage_clear();
     atomic_store(&sk_cancellations, 0);
 
@@ -404,6 +404,8 @@ void sk_shutdown_at(sk_site *site)
     ops->drain(backend);                          /* nothing should be left, but a retry may have been */
     sk_session.ending = true;
     drop_all(lane);
+    if (ops->alloc)
+        sk_lanes_drop_refs();
     if (ops->close)
         ops->close(backend);
     handle(interrupts, 2, on_interrupt, false);

@@ -18,6 +18,7 @@ typedef struct sk_session_state {
     bool trace_failed;                           /* could not be opened: said again at the end */
     sk_error trace_error;
     bool trace_is_temporary;                     /* only there for the Gantt chart */
+    bool is_worker;                              /* this is a worker process of the backend processes, not the program */
     bool proxied;                                /* SKATE_PORT=proxy: the driver's calls go through a socketpair */
 } sk_session_state;
 
@@ -30,6 +31,7 @@ void sk_session_release_contained(sk_ref ref);
 sk_counts sk_session_counts(void);
 int64_t sk_session_monotonic(void);              /* ns since sk_init, whatever the backend's time */
 void sk_session_crash(int sig);                  /* what the handler of SIGSEGV does: says what ran, and dies of the signal */
+void sk_compute_here(double units);              /* graph.c: really computes */
 void *sk_session_frame(void);                    /* identifies the task this thread is in */
 int64_t sk_session_running(void);                /* ordinary tasks that run now */
 

@@ -249,7 +249,7 @@ void sk_settings_for(sk_settings *s, const sk_backend_ops *ops, sk_site *site)
                   s->nodes, ops->name);
     if (s->nodes > 1 && !places)
         sk_misuse(site, "--sk-nodes=%d: the backend %s has one node; leave --sk-nodes out", s->nodes, ops->name);
-    if (s->policy && !places)
+    if (s->policy && !ops->spend)
         sk_misuse(site, "policy %s: the backend %s has one node, and nothing to place; leave the policy out, or take the backend virtual",
                   s->policy, ops->name);
     if (s->cluster && !simulates)

@@ -76,11 +76,10 @@ static void bury(sk_lane *lane, sk_task *t)
 {
     if (unlikely(dead_frames != NULL) && is_left_to_a_dead_frame(t))
         return;
-    if (unlikely(sk_has_lineage)) {
-        if (sk_flags_of(atomic_load_explicit(&t->state, relaxed)) & SK_FLAG_KEPT)
-            sk_lineage_unkeep(t);
+    if (unlikely(sk_has_lineage) && sk_flags_of(atomic_load_explicit(&t->state, relaxed)) & SK_FLAG_KEPT)
+        sk_lineage_unkeep(t);
+    if (unlikely(sk_has_cluster))
         sk_lineage_forget_deaths(sk_task_id(t));
-    }
     for (unsigned i = 0; i < t->nargs; i++) {
         sk_slot *s = &t->args[i];
         if (sk_slot_is_pending(s))
@@ -210,6 +209,19 @@ __attribute__((noinline)) static int call_body(sk_frame *frame, const sk_fn *fn,
     return 0;
 }
 
+bool sk_frame_run(sk_frame *frame, const sk_fn *fn, const sk_value *in, sk_value *out) { return !call_body(frame, fn, in, out); }
+
+/* The same where bodies run elsewhere. What comes back by a jump is a call that the body has made, and that has ended the task. */
+__attribute__((noinline)) static int call_body_elsewhere(sk_frame *frame, const sk_fn *fn, const sk_value *in, sk_value *out)
+{
+    const sk_backend_ops *ops = sk_session.backend->ops;
+    if (sk_jump_set(frame->jump)) {
+        ops->leave_body((sk_backend *)sk_session.backend);
+        return 1;
+    }
+    return !ops->run_body((sk_backend *)sk_session.backend, fn, in, out, &frame->failure);
+}
+
 void sk_frame_fail(sk_frame *frame, sk_failure *failure)
 {
     sk_lane *lane = sk_lane_self;
@@ -320,7 +332,8 @@ bool sk_task_run_at(sk_task_name name, int node, int worker)
         how = SK_ENDED_CANCELLED;
     } else if (unlikely((why = gather(t, in)))) {
         how = SK_ENDED_REFUSED;
-    } else if (unlikely(call_body(&frame, t->fn, in, out))) {
+    } else if (unlikely(sk_has_cluster && sk_session.backend->ops->run_body ? call_body_elsewhere(&frame, t->fn, in, out)
+                                                                             : call_body(&frame, t->fn, in, out))) {
         how = frame.failure ? SK_ENDED_ERROR : SK_ENDED_CANCELLED;
         why = frame.failure;
     } else if (unlikely((why = collect(t, out)))) {

@@ -179,6 +179,7 @@ void sk_task_cancel_children(sk_lane *lane, sk_frame *frame);
 
 void sk_frame_end(sk_lane *lane, sk_frame *frame);      /* drops what it made */
 _Noreturn void sk_frame_fail(sk_frame *frame, sk_failure *failure);      /* ends the running task; takes over */
+bool sk_frame_run(sk_frame *frame, const sk_fn *fn, const sk_value *in, sk_value *out);     /* the body; false: it ended by sk_frame_fail */
 /* Its node is gone: leaves what it is in the middle of. */
 static inline void sk_frame_leave_if_dead(sk_frame *frame)
 {

@@ -23,16 +23,23 @@ sk_type sk_type_widest(sk_type type)
 
 /* ---- blobs ---- */
 
+struct sk_shared_store sk_shared_store;
+sk_error sk_alloc_error;
+
 sk_blob *sk_blob_new(sk_type type, size_t size, sk_error *err)
 {
     size_t whole = sizeof(sk_blob) + size;
     if (whole < size || !sk_store_charge(whole, size, err))
         return NULL;
     const sk_backend_ops *ops = sk_session.backend->ops;
+    sk_alloc_error.code = SK_OK;
     sk_blob *blob = ops->alloc ? ops->alloc((sk_backend *)sk_session.backend, whole) : sk_store_alloc(whole);
     if (!blob) {
         sk_store_discharge(whole);
-        sk_error_set(err, SK_STORE_FULL, "no memory for %zu bytes", size);
+        if (sk_alloc_error.code && err)
+            *err = sk_alloc_error;
+        else
+            sk_error_set(err, SK_STORE_FULL, "no memory for %zu bytes", size);
         return NULL;
     }
     *blob = (sk_blob){ .refs = 1, .type = (uint8_t)type, .size = size, .shape = { 1, 1, 1, 1 } };
@@ -49,6 +56,8 @@ sk_blob *sk_blob_new_copy(sk_type type, size_t size)
 
 void sk_blob_unref(sk_blob *blob)
 {
+    if (sk_blob_is_counted_elsewhere(blob))
+        return;
     if (atomic_load_explicit(&blob->refs, acquire) != 1 && atomic_fetch_sub_explicit(&blob->refs, 1, acq_rel) != 1)
         return;
     if (blob->type == SK_T_LIST) {
@@ -112,7 +121,7 @@ static sk_value from_bytes(sk_type type, const void *data, size_t size)
 static bool is_view(const void *owner, const void *data, size_t size)
 {
     const sk_blob *blob = owner;
-    return blob && blob->sealed && sk_blob_data(blob) == data && blob->size == size;
+    return blob && blob->sealed && sk_blob_view(blob) == data && blob->size == size;
 }
 
 sk_value sk_from_str(const char *v)
@@ -159,7 +168,7 @@ static sk_value from_array(sk_array v, bool result)
             return sk_value_bad("the array's shape is negative or too large");
     if (!v.data && bytes)
         return sk_value_bad("the array's data is null");
-    bool same = blob && sk_blob_data(blob) == v.data && blob->size == bytes && blob->dtype == v.dtype
+    bool same = blob && sk_blob_view(blob) == v.data && blob->size == bytes && blob->dtype == v.dtype
                 && blob->ndim == v.ndim && !memcmp(blob->shape, v.shape, sizeof blob->shape);
     if (same && blob->sealed)
         return (sk_value){ SK_T_ARRAY, { .blob = sk_blob_ref(blob) } };
@@ -188,12 +197,12 @@ int      sk_to_int(sk_value v)  { return (int)v.i64; }
 unsigned sk_to_uint(sk_value v) { return (unsigned)v.u64; }
 int64_t  sk_to_i64(sk_value v)  { return v.i64; }
 uint64_t sk_to_u64(sk_value v)  { return v.u64; }
-const char *sk_to_str(sk_value v) { return sk_blob_data(v.blob); }
-sk_buf   sk_to_buf(sk_value v)  { return (sk_buf){ sk_blob_data(v.blob), v.blob->size, v.blob }; }
-sk_list  sk_to_list(sk_value v) { return (sk_list){ sk_blob_data(v.blob), v.blob->size / sizeof(sk_ref), v.blob }; }
+const char *sk_to_str(sk_value v) { return sk_blob_view(v.blob); }
+sk_buf   sk_to_buf(sk_value v)  { return (sk_buf){ sk_blob_view(v.blob), v.blob->size, v.blob }; }
+sk_list  sk_to_list(sk_value v) { return (sk_list){ sk_blob_view(v.blob), v.blob->size / sizeof(sk_ref), v.blob }; }
 sk_array sk_to_array(sk_value v)
 {
-    sk_array a = { sk_blob_data(v.blob), (sk_dtype)v.blob->dtype, v.blob->ndim, { 0 }, v.blob };
+    sk_array a = { sk_blob_view(v.blob), (sk_dtype)v.blob->dtype, v.blob->ndim, { 0 }, v.blob };
     memcpy(a.shape, v.blob->shape, sizeof a.shape);
     return a;
 }

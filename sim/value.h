@@ -20,6 +20,24 @@ typedef struct sk_blob {
 } sk_blob;
 _Static_assert(sizeof(sk_blob) == 64, "data follows the header and must stay aligned to 64");
 
+/* A store that several processes map. In a worker process, which may only read what is sealed there, the node counts references, not the
+ * worker: base and size are the worker's map. In the node's, views that the program gets lie view_delta further on, where the same
+ * pages can only be read. Elsewhere size is 0. */
+extern struct sk_shared_store {
+    uintptr_t base, size, view_delta;
+    bool (*may_write)(const sk_blob *);    /* in a worker: is it this task's own, and not yet handed over? Then it counts */
+} sk_shared_store;
+static inline bool sk_blob_is_shared(const sk_blob *blob)
+{
+    return unlikely((uintptr_t)blob - sk_shared_store.base < sk_shared_store.size);
+}
+static inline bool sk_blob_is_counted_elsewhere(const sk_blob *blob)
+{
+    return sk_blob_is_shared(blob) && sk_shared_store.may_write && !sk_shared_store.may_write(blob);
+}
+/* Of the last alloc of a backend that returned NULL and knows why; code 0: it does not. */
+extern sk_error sk_alloc_error;
+
 static inline void *sk_blob_data(const sk_blob *blob) { return (char *)blob + sizeof *blob; }
 
 /* NULL when the store is full or there is no memory; then *err says so. One reference, unsealed. */
@@ -29,7 +47,8 @@ sk_blob *sk_blob_new_copy(sk_type type, size_t size);
 void sk_blob_unref(sk_blob *blob);
 static inline sk_blob *sk_blob_ref(sk_blob *blob)
 {
-    atomic_fetch_add_explicit(&blob->refs, 1, relaxed);
+    if (!sk_blob_is_counted_elsewhere(blob))
+        atomic_fetch_add_explicit(&blob->refs, 1, relaxed);
     return blob;
 }
 
@@ -38,6 +57,11 @@ static inline void sk_value_clear(sk_value *v)
 {
     if (unlikely(sk_type_has_blob(v->type)))
         sk_blob_unref(v->blob);
+}
+/* Where a program may look at it. */
+static inline void *sk_blob_view(const sk_blob *blob)
+{
+    return (char *)sk_blob_data(blob) + (sk_blob_is_shared(blob) && blob->sealed ? sk_shared_store.view_delta : 0);
 }
 sk_type sk_type_widest(sk_type type);             /* INT -> I64 ... */
 const char *sk_type_name(sk_type type);           /* "int64_t" */

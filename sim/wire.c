@@ -64,7 +64,13 @@ static bool add_refs(sk_wire *w, const sk_ref *refs, size_t n, bool inside_value
 
 static bool add_value(sk_wire *w, const sk_value *v)
 {
-    const sk_blob *blob = v->blob;
+    sk_blob *blob = v->blob;
+    uint64_t at;
+    if (w->place && sk_type_has_blob(v->type) && v->type != SK_T_LIST && w->place(w->data, blob, &at)) {
+        add_number(w, v->type | SK_WIRE_AT_PLACE, 1);
+        add_number(w, at, 8);
+        return true;
+    }
     add_number(w, v->type, 1);
     switch (v->type) {
     case SK_T_NONE:
@@ -174,6 +180,7 @@ static bool add_field(sk_wire *w, const sk_msg *m, char field)
     bool ok = true;
     switch (field) {
     case 'n': add_number(w, m->number, 4); break;
+    case 'm': add_number(w, m->more, 4); break;
     case 'i': add_number(w, m->id, 8); break;
     case 'w': add_number(w, m->word, 8); break;
     case 'd': add_double(w, m->seconds); break;
@@ -254,7 +261,9 @@ enum { KEEP_ROOM = 4 << 20 };         /* buffers that one large value has made l
 
 bool sk_wire_flush(sk_wire *w)
 {
-    for (size_t at = 0; at < w->nout; ) {
+    if (w->write && !w->write(w->channel, w->out, w->nout))
+        return sk_error_set(&w->error, SK_HEAD_LOST, "the connection is lost");
+    for (size_t at = 0; at < w->nout && !w->write; ) {
         ssize_t n = send(w->fd, w->out + at, w->nout - at, MSG_NOSIGNAL);
         if (n < 0 && errno != EINTR)
             return sk_error_set(&w->error, SK_HEAD_LOST, "the connection is lost: %s", strerror(errno));
@@ -288,7 +297,8 @@ static bool fill(sk_wire *w, size_t size)
             w->in_room = w->in_room ? 2 * w->in_room : SK_WIRE_BATCH;
             w->in = g_realloc(w->in, w->in_room);
         }
-        ssize_t n = recv(w->fd, w->in + w->in_end, w->in_room - w->in_end, 0);
+        ssize_t n = w->read ? (ssize_t)w->read(w->channel, w->in + w->in_end, w->in_room - w->in_end)
+                            : recv(w->fd, w->in + w->in_end, w->in_room - w->in_end, 0);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)

@@ -9,6 +9,7 @@
  *   site    = u32: number of a SITE frame sent before in the same direction, from 1 on; 0 is none
  *   value   = u8 sk_type, then  NONE -  BOOL u8  I64 U64 F64 REF u64  STR BUF u64 size, bytes
  *             ARRAY u8 dtype, u8 ndim, u64 shape[ndim], u64 size, bytes   LIST u32 n, u64 ids[n]
+ *             STR BUF ARRAY with SK_WIRE_AT_PLACE added to the type: u64, where the blob lies in a store that both ends share
  *   failure = u32 hops (0: none), then from the root cause up: u8 code, site, text
  *
  * Names of refs: bit 62 is set in all of them, bit 61 in those that the server minted, for refs that come back inside a value. Both
@@ -30,12 +31,14 @@ enum { SK_WIRE_VERSION = 1, SK_WIRE_HEADER = 5, SK_WIRE_BATCH = 64 << 10,
        SK_WIRE_MAX_SITES = 1 << 20, SK_WIRE_MAX_ITEMS = 64 };
 #define SK_WIRE_MAX_BLOB  ((size_t)1 << 30)
 #define SK_WIRE_MAX_FRAME (SK_WIRE_MAX_BLOB + (1 << 20))
+#define SK_WIRE_AT_PLACE 0x40
 #define SK_WIRE_REF    ((uint64_t)1 << 62)         /* the client minted it */
 #define SK_WIRE_FOUND  ((uint64_t)3 << 61)         /* the server minted it */
 #define SK_WIRE_DUPLICATE ((uint64_t)1 << 63)
 
 /* ---- Messages: X(name, number, fields, what they mean) ----
- * n number  i id  w word  d seconds  b flag  c code  s site  t text  u other  v one value  V values
+ * RUN to DIE are between a node and its worker processes (backends/worker.c), whose tasks make the other calls.
+ * n number  m another one  i id  w word  d seconds  b flag  c code  s site  t text  u other  v one value  V values
  * R refs  o options  f failure  B bits  C counts  A resources  N nodes                                     */
 #define SK_WIRE_MESSAGES(X)                                                                                  \
     X(HELLO,        1, "tnw",    "\"skate\", version, sk_fn_fingerprint; the first frame, both ways")        \
@@ -53,6 +56,11 @@ enum { SK_WIRE_VERSION = 1, SK_WIRE_HEADER = 5, SK_WIRE_BATCH = 64 << 10,
     X(SCOPE_END,   13, "",       "")                                                                         \
     X(WAITER_NEW,  14, "nsR",    "the client's number for it, site, refs")                                   \
     X(WAITER_FREE, 15, "n",      "number")                                                                   \
+    X(RUN,         16, "nmwistV", "node to worker: fn->index, row, seed, id, site, name (none: the function's), arguments -> RAN") \
+    X(RAN,         17, "cbVf",   "worker to node: code, has it written to stdout?, the answers if OK, why not")   \
+    X(FREE,        18, "w",      "worker to node: where a block lies that it does not need after all")       \
+    X(SAY,         19, "t",      "worker to node: for the log")                                             \
+    X(DIE,         20, "nt",     "worker to node: status, why: the program has made a mistake and ends")     \
     X(GET,         32, "sitd",   "site, ref, name of the call, timeout -> GOT")                              \
     X(WAIT,        33, "stRwbd", "site, call, refs, how many, stop at a failure, timeout -> WAITED")         \
     X(WAITER_NEXT, 34, "nsd",    "number, site, timeout -> NEXT")                                            \
@@ -65,6 +73,7 @@ enum { SK_WIRE_VERSION = 1, SK_WIRE_HEADER = 5, SK_WIRE_BATCH = 64 << 10,
     X(PRINT_REFS,  41, "",       "-> ANSWER")                                                                \
     X(PING,        42, "",       "-> DONE: all before it is done, and was not misuse")                       \
     X(BYE,         43, "",       "-> DONE, the last frame; without it, all that the client made is dropped") \
+    X(ALLOC,       44, "w",      "worker to node: room for so many bytes -> PLACED")                         \
     X(GOT,         64, "cvf",    "code, value if OK, why not")                                               \
     X(WAITED,      65, "cnwBf",  "code, how many are ready, index of the failed one, which are ready, why")  \
     X(NEXT,        66, "cn",     "code, index")                                                              \
@@ -73,7 +82,9 @@ enum { SK_WIRE_VERSION = 1, SK_WIRE_HEADER = 5, SK_WIRE_BATCH = 64 << 10,
     X(COUNTED,     69, "C",      "")                                                                         \
     X(RESOURCED,   70, "wA",     "how many there are, the first of them")                                    \
     X(NODED,       71, "wN",     "how many there are, the first of them")                                    \
-    X(ERROR,       72, "ct",     "code, why: the last frame")
+    X(ERROR,       72, "ct",     "code, why: the last frame")                                                \
+    X(PLACED,      73, "cwt",    "code, where, why not")                                                     \
+    X(ENDED,       74, "i",      "the task of this id has ended: leave its body")
 
 #define SK_WIRE_ENUM(name, number, fields, words) SK_WIRE_##name = number,
 typedef enum sk_wire_type { SK_WIRE_MESSAGES(SK_WIRE_ENUM) } sk_wire_type;
@@ -82,7 +93,7 @@ typedef enum sk_wire_type { SK_WIRE_MESSAGES(SK_WIRE_ENUM) } sk_wire_type;
 
 typedef struct sk_msg {                /* to send: all borrowed. Received: see sk_msg_clear */
     sk_wire_type type;
-    uint32_t number;
+    uint32_t number, more;
     uint64_t id, word;
     double seconds;
     uint8_t flag;
@@ -121,6 +132,14 @@ typedef struct sk_wire {
     /* The refs inside a value are known to the other end by other names. NULL: by the same. */
     uint64_t (*ref_out)(void *data, sk_ref ref, bool in_list);
     sk_value (*list_in)(void *data, const sk_ref *refs, size_t n);      /* makes the list; SK_T_BAD as from sk_from_list */
+    /* Both ends share a store. place: does the blob lie in it (and is not so small that it had better travel)? Then it is sent as its
+     * place; blob_at turns that into a value of this type again, NULL with nothing there. Both NULL: bytes travel. */
+    bool (*place)(void *data, sk_blob *blob, uint64_t *at);
+    sk_blob *(*blob_at)(void *data, sk_type type, uint64_t at);
+    /* Another channel than a socket: writes all of it, reads some of it (0: the end). NULL: send and recv on fd. */
+    bool (*write)(void *channel, const uint8_t *bytes, size_t n);
+    size_t (*read)(void *channel, uint8_t *bytes, size_t room);
+    void *channel;
     void *data;
     bool copies;                       /* what arrives are copies of objects, see sk_blob_new_copy */
 } sk_wire;

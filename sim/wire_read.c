@@ -122,9 +122,28 @@ static sk_value take_blob(const sk_wire *w, reader *r, sk_type type)
     return (sk_value){ type, { .blob = blob } };
 }
 
+/* A blob that lies in the store of both ends. */
+static sk_value take_placed(const sk_wire *w, reader *r, sk_type type)
+{
+    uint64_t at = take_number(r, 8);
+    bool may = w->blob_at && (type == SK_T_STR || type == SK_T_BUF || type == SK_T_ARRAY);
+    sk_blob *blob = r->wrong || !may ? NULL : w->blob_at(w->data, type, at);
+    if (!blob) {
+        r->wrong = r->wrong ? r->wrong : "has a value at a place where there is none";
+        return (sk_value){ SK_T_NONE, { 0 } };
+    }
+    return (sk_value){ type, { .blob = blob } };
+}
+
 static sk_value take_value(sk_wire *w, reader *r)
 {
-    unsigned type = take_enum(r, SK_T_BAD);
+    unsigned type = (unsigned)take_number(r, 1);
+    if (type & SK_WIRE_AT_PLACE)
+        return take_placed(w, r, (sk_type)(type & ~(unsigned)SK_WIRE_AT_PLACE));
+    if (type >= SK_T_BAD) {
+        r->wrong = "has a number that means nothing";
+        type = SK_T_NONE;
+    }
     switch (type) {
     case SK_T_NONE: return (sk_value){ SK_T_NONE, { 0 } };
     case SK_T_BOOL: return sk_from_bool(take_enum(r, 2));
@@ -213,6 +232,7 @@ static void take_field(sk_wire *w, reader *r, sk_msg *m, char field)
 {
     switch (field) {
     case 'n': m->number = (uint32_t)take_number(r, 4); break;
+    case 'm': m->more = (uint32_t)take_number(r, 4); break;
     case 'i': m->id = take_number(r, 8); break;
     case 'w': m->word = take_number(r, 8); break;
     case 'd': m->seconds = take_double(r); break;

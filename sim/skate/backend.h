@@ -38,6 +38,7 @@ enum {
 
 typedef enum sk_operation { SK_SUBMIT, SK_PUT, SK_GET, SK_OTHER } sk_operation;
 struct sk_demand;                       /* resources.h */
+struct sk_failure;                      /* error.h */
 
 typedef struct sk_settings {            /* what sk_init found; strings live until close */
     const char *backend;
@@ -154,6 +155,11 @@ typedef struct sk_backend_ops {
     bool (*is_feasible)(sk_backend *self, const struct sk_demand *demand, int node, char *why, size_t room);
     size_t (*resources)(sk_backend *self, sk_resource *out, size_t max);
     size_t (*nodes)(sk_backend *self, sk_node_info *out, size_t max);
+    /* Where bodies do not run in this process: runs this one, of the calling lane's running task, and returns when it has returned: true
+     * and its answers in out; or false and *why it failed (owned; NULL: it was cancelled). leave_body: the task has ended in the middle of a
+     * call that its body has made; makes the body leave. Both NULL: bodies run here. */
+    bool (*run_body)(sk_backend *self, const sk_fn *fn, const sk_value *in, sk_value *out, struct sk_failure **why);
+    void (*leave_body)(sk_backend *self);
     /* Why has this ready task not started? Fills `text` ("lacks gpu of node 2"); returns a task that holds what it lacks, 0: none. */
     sk_task_name (*holder)(sk_backend *self, sk_task_name task, char *text, size_t room);
 } sk_backend_ops;

@@ -1,0 +1,655 @@
+/* processes.c -- one node: worker processes around a shared-memory object store. A worker that dies costs a retry, and nothing else.
+ *
+ * The idea. The graph is in the driver's process, and one thread at a time calls it (it holds the `turn`). A task's body runs in a worker
+ * process; for each attempt the node has a *fiber* that stands for the body: it sends the function's name and the arguments off, makes the calls
+ * that come back, and leaves with the answers. So a task is in this process all that it is on any other backend, a frame with refs,
+ * children and a parent; only its C runs elsewhere. If the process dies, the fiber is told, and the graph decides (sk_task_died).
+ *
+ *     program thread: sk_get --> wait: the loop, step by step, until the wait is over
+ *                                |
+ *       step: a fiber that may go on | a frame of a worker | a command of the scheduler (cluster.h) | a death | a time
+ *
+ *     keeper:     turns the loop while no thread of the program waits in it
+ *     attendant:  starts worker processes, waits for their ends, and passes on what they print (processes_workers.c)
+ *
+ * Who finds nothing to do spins for some microseconds, then sleeps by the node's bell, which workers ring. A thread of the program that waits
+ * mutes the keeper, so that a round trip wakes one thread, not two.
+ *
+ * Placement is the scheduler's, as on `virtual`; which process takes an attempt is ours: the one that was idle last. A task that waits keeps
+ * its process and gives back its cpus, so another process takes over, up to a bound.
+ *
+ * Reading order: the turn; the loop; waiting; the keeper; asking; open and close; the table. Then processes_tasks.c, _workers.c, _store.c,
+ * and worker.c, the other side. */
+#include "processes.h"
+
+#include "backends.h"
+#include "cluster_file.h"
+#include "session.h"
+#include "task.h"
+#include "wait.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { KILL_AFTER_NS = 2000000000 };
+
+int64_t pn_now(void) { return sk_session_monotonic(); }
+
+/* ---- the turn ---- */
+
+static bool in_loop(const pnode *n) { return sk_lane_self == n->lane; }
+
+static void take_turn(pnode *n)
+{
+    atomic_fetch_add_explicit(&n->entering, 1, seq_cst);
+    pthread_mutex_lock(&n->turn);
+    atomic_fetch_sub_explicit(&n->entering, 1, seq_cst);
+}
+
+void pn_enter(pnode *n)
+{
+    if (in_loop(n))
+        return;
+    if (atomic_load_explicit(&n->holder, relaxed) == sk_lane_self) {
+        n->depth++;
+        return;
+    }
+    take_turn(n);
+    atomic_store_explicit(&n->holder, sk_lane_self, relaxed);
+    n->depth = 1;
+}
+
+static bool step(pnode *n);
+
+/* What the call has made possible is begun before it returns. */
+void pn_leave(pnode *n)
+{
+    if (in_loop(n) || --n->depth > 0)
+        return;
+    sk_lane *mine = sk_lane_self;
+    sk_lane_self = n->lane;
+    while (step(n))
+        ;
+    sk_lane_self = mine;
+    atomic_store_explicit(&n->holder, NULL, relaxed);
+    pthread_mutex_unlock(&n->turn);
+}
+
+static void pn_enter_slot(sk_backend *self) { pn_enter(pn_of(self)); }
+static void pn_leave_slot(sk_backend *self) { pn_leave(pn_of(self)); }
+
+/* Lets others have the turn, with all that goes with it, while f runs. */
+typedef struct away { sk_lane *lane; int depth; } away;
+
+static away go_away(pnode *n)
+{
+    away a = { atomic_load_explicit(&n->holder, relaxed), n->depth };
+    atomic_store_explicit(&n->holder, NULL, relaxed);
+    pthread_mutex_unlock(&n->turn);
+    return a;
+}
+
+static void come_back(pnode *n, away a)
+{
+    take_turn(n);
+    atomic_store_explicit(&n->holder, a.lane, relaxed);
+    n->depth = a.depth;
+}
+
+/* ---- the loop ---- */
+
+void pn_wake_run(pnode *n, run *r)
+{
+    if (r->runnable || r->died || r == n->current)
+        return;
+    r->runnable = true;
+    r->next = NULL;
+    *n->runnable_end = r;
+    n->runnable_end = &r->next;
+}
+
+static void look_at(sk_strand *strand, void *data)
+{
+    sk_wait *wait = atomic_load_explicit(&strand->waiting, relaxed);
+    if (wait && wait->task && sk_wait_over(wait))
+        pn_wake_run(data, sk_wait_thread(wait));
+}
+
+static void announce(pnode *n, uint64_t task)
+{
+    sk_task *t = sk_task_at(task);
+    sk_cluster_task ready = { .id = task, .fn = t->fn->index, .order = ++n->order, .affinity = -1, .home = n->current ? 0 : -1 };
+    ready.demand.cpus = SK_UNITS;
+    if (t->extras) {
+        ready.demand = t->extras->demand;
+        ready.priority = t->extras->priority;
+        ready.affinity = t->extras->node;
+    }
+    sk_cluster_ready(n->cluster, &ready);
+}
+
+/* Its time is up. The body is asked to go, and then made to. */
+static void alarm_rings(pnode *n, uint64_t task)
+{
+    sk_task_alarm((sk_task_name){ task });
+    run *r = pn_run_of(n, task);
+    if (r && r->worker && sk_task_flags(task) & SK_FLAG_TIMED_OUT) {
+        sk_child_kill(&r->worker->child, SIGTERM);
+        sk_events_push(&n->events, pn_now() + KILL_AFTER_NS, PN_EVENT_KILL, 0, r->attempt);
+    }
+}
+
+static void happen(pnode *n, const sk_event *e)
+{
+    switch (e->kind) {
+    case PN_EVENT_RUN: {
+        run *r = (run *)(uintptr_t)e->b;
+        r->due = true;
+        pn_wake_run(n, r);
+        return;
+    }
+    case PN_EVENT_ALARM:
+        alarm_rings(n, e->b);
+        return;
+    case PN_EVENT_KILL:
+        for (run *r = n->first_run; r; r = r->after)
+            if (r->attempt == e->b && r->worker && !r->died)
+                sk_child_kill(&r->worker->child, SIGKILL);
+        return;
+    }
+}
+
+/* A frame of some worker, or room for one of ours: whoever waits for it goes on. */
+static bool hear(pnode *n)
+{
+    for (unsigned i = 0; i < n->nslots; i++) {
+        pn_worker *w = &n->workers[i];
+        if ((w->state != PN_UP && w->state != PN_STARTING) || w->reaped)
+            continue;
+        run *r = w->run;
+        if (r ? !r->listens || r->runnable : false)
+            continue;
+        if (r && (sk_ring_readable(&w->from) || (w->wire.nout && sk_ring_writable(&w->to)) || w->from.broken || w->to.broken)) {
+            r->listens = false;
+            pn_resume(n, r);
+            return true;
+        }
+        if (!r && sk_ring_readable(&w->from)) {
+            pn_hello(n, w);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Anything to hear? Like hear(), without doing it: for one who is about to sleep. */
+static bool is_audible(pnode *n)
+{
+    for (unsigned i = 0; i < n->nslots; i++) {
+        pn_worker *w = &n->workers[i];
+        if ((w->state == PN_UP || w->state == PN_STARTING) && !w->reaped && (!w->run || w->run->listens)
+            && (sk_ring_readable(&w->from) || (w->run && w->wire.nout && sk_ring_writable(&w->to))))
+            return true;
+    }
+    return n->some_gone;
+}
+
+static bool step(pnode *n)
+{
+    if (n->look_at_all) {
+        n->look_at_all = false;
+        sk_strands_visit(look_at, n);
+    }
+    run *r = n->runnable;
+    if (r) {
+        n->runnable = r->next;
+        if (!n->runnable)
+            n->runnable_end = &n->runnable;
+        r->runnable = false;
+        if (!r->ended)
+            pn_resume(n, r);
+        return true;
+    }
+    if (n->some_gone) {
+        pn_bury_gone(n);
+        return true;
+    }
+    sk_command command;
+    if (sk_cluster_next(n->cluster, &command)) {
+        if (command.kind == SK_COMMAND_START)
+            pn_start(n, &command);
+        return true;
+    }
+    if (hear(n))
+        return true;
+    if (sk_events_next(&n->events) > pn_now())
+        return false;
+    sk_event e;
+    sk_events_pop(&n->events, &e);
+    happen(n, &e);
+    return true;
+}
+
+/* ---- waiting ---- */
+
+/* Does some worker compute, or is one on its way to somebody who needs it? Then something will happen by itself. */
+static bool is_busy(const pnode *n)
+{
+    return n->alive > n->blocked && (n->busy > n->blocked || n->starting);
+}
+
+/* Somebody waits, and nothing can happen in here. Attempts that wait for a process get none, or the program's other threads bring something, or it
+ * is a deadlock. */
+static bool end_standstill(pnode *n)
+{
+    if (n->queue && pn_want_worker(n))
+        return true;
+    sk_lane *mine = sk_lane_self;
+    sk_lane_self = n->lane;
+    size_t ended = atomic_load_explicit(&n->entering, seq_cst) == 0 ? sk_deadlock() : 0;
+    sk_lane_self = mine;
+    return ended > 0;
+}
+
+/* Sleeps by the bell, without the turn, until something may have happened, or this time. */
+static void doze(pnode *n, int64_t until)
+{
+    int64_t next = sk_events_next(&n->events);
+    if (until > next)
+        until = next;
+    int64_t end = pn_now() + SK_SPIN_NS;
+    do {
+        for (int i = 0; i < 20; i++)
+            sk_pause();
+        if (is_audible(n) || atomic_load_explicit(&n->entering, relaxed))
+            break;
+    } while (pn_now() < end);
+    uint32_t ticket = sk_bell_listen(n->bell);
+    bool stay = is_audible(n);
+    away a = go_away(n);
+    int64_t left = until == SK_NEVER ? SK_NEVER : until - pn_now();
+    if (!stay && !atomic_load_explicit(&n->entering, seq_cst) && left > 0)
+        sk_bell_sleep(n->bell, ticket, left);
+    sk_bell_awake(n->bell);
+    come_back(n, a);
+}
+
+static void wait_in_task(pnode *n, run *r, sk_wait *wait)
+{
+    if (n->blocked + 1 >= n->nslots) {     /* one must be left for what they wait for */
+        sk_wait_give_up(wait);
+        return;
+    }
+    int64_t deadline = sk_wait_deadline(wait);
+    sk_cluster_blocked(n->cluster, r->task, r->attempt);
+    r->due = false;
+    r->blocked = true;
+    if (++n->blocked > n->blocked_peak)
+        n->blocked_peak = n->blocked;
+    if (deadline != SK_NEVER)
+        sk_events_set(&n->events, r->handle, deadline, PN_EVENT_RUN, (uint64_t)(uintptr_t)r);
+    while (!sk_wait_over(wait) && !r->due && !r->died)
+        pn_leave_fiber(r);
+    sk_events_cancel(&n->events, r->handle);
+    r->blocked = false;
+    n->blocked--;
+    if (!r->died)
+        sk_cluster_unblocked(n->cluster, r->task, r->attempt);
+}
+
+static void wait_in_program(pnode *n, sk_wait *wait)
+{
+    sk_lane *mine = sk_lane_self;
+    int64_t deadline = sk_wait_deadline(wait);
+    bool muted = n->keeper_listens && !n->keeper_muted;
+    if (muted) {
+        n->keeper_muted = true;
+        sk_bell_awake(n->bell);
+    }
+    while (!sk_wait_over(wait)) {
+        sk_lane_self = n->lane;
+        bool did = step(n);
+        sk_lane_self = mine;
+        if (did) {
+            if (atomic_load_explicit(&n->entering, relaxed)) {
+                away a = go_away(n);
+                come_back(n, a);
+            }
+            continue;
+        }
+        if (deadline != SK_NEVER && pn_now() >= deadline)
+            break;
+        if (deadline == SK_NEVER && !is_busy(n) && sk_events_next(&n->events) == SK_NEVER && !n->some_gone) {
+            if (!end_standstill(n))
+                doze(n, pn_now() + 10000000);
+            continue;
+        }
+        doze(n, deadline);
+    }
+    if (muted && n->keeper_listens && n->keeper_muted) {
+        n->keeper_muted = false;
+        sk_bell_listen(n->bell);
+        if (is_audible(n))
+            sk_bell_ring(n->bell);
+    }
+}
+
+static void pn_wait(sk_backend *self, sk_wait *wait)
+{
+    pnode *n = pn_of(self);
+    pn_enter(n);
+    if (n->current && in_loop(n))
+        wait_in_task(n, n->current, wait);
+    else
+        wait_in_program(n, wait);
+    pn_leave(n);
+}
+
+static void pn_wake(sk_backend *self, void *thread)
+{
+    pnode *n = pn_of(self);
+    pn_enter(n);
+    if (thread == n)
+        n->look_at_all = true;
+    else if (thread)
+        pn_wake_run(n, thread);
+    else
+        sk_bell_ring(n->bell);
+    pn_leave(n);
+}
+
+static void pn_drain(sk_backend *self)
+{
+    pnode *n = pn_of(self);
+    pn_enter(n);
+    sk_lane *mine = sk_lane_self;
+    for (;;) {
+        sk_lane_self = n->lane;
+        bool did = step(n);
+        sk_lane_self = mine;
+        if (did)
+            continue;
+        if (!n->alive)
+            break;
+        if (is_busy(n) || sk_events_next(&n->events) != SK_NEVER || n->some_gone)
+            doze(n, SK_NEVER);
+        else if (!end_standstill(n))
+            break;
+    }
+    pn_leave(n);
+}
+
+/* ---- the keeper ---- */
+
+/* Turns the loop while no thread of the program does. `keeper_muted`: one does, and has taken it off the bell's count; it sleeps on. */
+static void *keep(void *data)
+{
+    pnode *n = data;
+    take_turn(n);
+    while (!atomic_load(&n->closing)) {
+        sk_lane_self = n->lane;
+        bool did = step(n);
+        sk_lane_self = NULL;
+        if (did && !atomic_load_explicit(&n->entering, relaxed))
+            continue;
+        if (did) {
+            pthread_mutex_unlock(&n->turn);
+            sched_yield();
+            take_turn(n);
+            continue;
+        }
+        uint32_t ticket = sk_bell_listen(n->bell);
+        if (is_audible(n)) {
+            sk_bell_awake(n->bell);
+            continue;
+        }
+        n->keeper_listens = true;
+        n->keeper_muted = false;
+        int64_t next = sk_events_next(&n->events), left = next == SK_NEVER ? SK_NEVER : next - pn_now();
+        pthread_mutex_unlock(&n->turn);
+        if (left > 0)
+            sk_bell_sleep(n->bell, ticket, left);
+        take_turn(n);
+        if (!n->keeper_muted)
+            sk_bell_awake(n->bell);
+        n->keeper_listens = n->keeper_muted = false;
+    }
+    pthread_mutex_unlock(&n->turn);
+    return NULL;
+}
+
+/* ---- time ---- */
+
+/* In the program: without the turn. (Tasks sleep and compute in their workers.) */
+static void pn_sleep(sk_backend *self, int64_t ns)
+{
+    pnode *n = pn_of(self);
+    pn_enter(n);
+    away a = go_away(n);
+    struct timespec ts = { ns / 1000000000, ns % 1000000000 };
+    while (nanosleep(&ts, &ts) != 0)
+        ;
+    come_back(n, a);
+    pn_leave(n);
+}
+
+static void pn_compute(sk_backend *self, double units)
+{
+    pnode *n = pn_of(self);
+    pn_enter(n);
+    away a = go_away(n);
+    sk_compute_here(units);
+    come_back(n, a);
+    pn_leave(n);
+}
+
+static void pn_alarm(sk_backend *self, int64_t at, sk_task_name task)
+{
+    pnode *n = pn_of(self);
+    pn_enter(n);
+    sk_events_push(&n->events, at, PN_EVENT_ALARM, 0, task.id);
+    if (n->keeper_listens)                 /* it must not sleep past this */
+        sk_bell_ring_anyway(n->bell);
+    pn_leave(n);
+}
+
+/* ---- tasks ---- */
+
+static void pn_ready(sk_backend *self, sk_task_name task)
+{
+    pnode *n = pn_of(self);
+    if (n->current && in_loop(n) && n->current->task == task.id && !n->current->died) {
+        n->current->again = true;          /* a retry: the attempt before is still under way, for a few lines of code */
+        return;
+    }
+    pn_enter(n);
+    announce(n, task.id);
+    pn_leave(n);
+}
+
+static void pn_forget(sk_backend *self, sk_task_name task)
+{
+    pnode *n = pn_of(self);
+    pn_enter(n);
+    sk_cluster_cancel(n->cluster, task.id);
+    pn_leave(n);
+}
+
+static void pn_kill(sk_backend *self, sk_task_name task)
+{
+    pnode *n = pn_of(self);
+    pn_enter(n);
+    run *r = pn_run_of(n, task.id);
+    if (r && r->worker)
+        sk_child_kill(&r->worker->child, SIGKILL);
+    pn_leave(n);
+}
+
+static void pn_spend(sk_backend *self, sk_operation what, size_t bytes) { (void)self, (void)what, (void)bytes; }
+static void pn_sealed(sk_backend *self, uint64_t object, size_t bytes, bool made) { (void)self, (void)object, (void)bytes, (void)made; }
+static void pn_freed(sk_backend *self, uint64_t object) { (void)self, (void)object; }
+static bool pn_pull(sk_backend *self, uint64_t object, int64_t deadline) { (void)self, (void)object, (void)deadline; return true; }
+
+/* ---- asking ---- */
+
+static bool pn_is_feasible(sk_backend *self, const sk_demand *demand, int node, char *why, size_t room)
+{
+    pnode *n = pn_of(self);
+    pn_enter(n);
+    bool feasible = sk_cluster_is_feasible(n->cluster, demand, node, why, room);
+    pn_leave(n);
+    return feasible;
+}
+
+static size_t pn_resources(sk_backend *self, sk_resource *out, size_t max)
+{
+    pnode *n = pn_of(self);
+    pn_enter(n);
+    size_t count = sk_cluster_resources(n->cluster, out, max);
+    pn_leave(n);
+    return count;
+}
+
+static size_t pn_nodes(sk_backend *self, sk_node_info *out, size_t max)
+{
+    if (max)
+        *out = (sk_node_info){ 0, pn_of(self)->base.settings->workers, true };
+    return 1;
+}
+
+static void pn_counts(sk_backend *self, sk_counts *counts)
+{
+    pnode *n = pn_of(self);
+    pn_enter(n);
+    counts->threads = (int)n->up;
+    counts->threads_peak = (int)n->busy_peak;
+    counts->blocked_peak = (int)n->blocked_peak;
+    pn_leave(n);
+}
+
+static sk_task_name pn_holder(sk_backend *self, sk_task_name task, char *text, size_t room)
+{
+    pnode *n = pn_of(self);
+    pn_enter(n);
+    sk_task_name holder = { sk_cluster_holder(n->cluster, task.id, text, room) };
+    pn_leave(n);
+    return holder;
+}
+
+/* ---- open and close ---- */
+
+static bool open_cluster(pnode *n, const sk_settings *s, sk_error *err)
+{
+    n->cluster = sk_cluster_new(&(sk_cluster_config){ .policy = s->policy, .seed = s->seed }, err);
+    sk_demand others;
+    if (!n->cluster || !sk_demand_parse(&others, s->resources, err))
+        return false;
+    sk_cluster_node node = { .speed = SK_UNITS };
+    sk_resource_pool_init(&node.pool, (int64_t)s->workers * SK_UNITS, &others);
+    sk_cluster_node_up(n->cluster, 0, &node);
+    return true;
+}
+
+static bool open_store(pnode *n, const sk_settings *s, sk_error *err)
+{
+    n->store = sk_shm_new(s->store_bytes, n->nslots + 1, err);
+    if (!n->store || !sk_shm_add(n->store, 0, err))
+        return false;
+    uintptr_t base = (uintptr_t)sk_shm_at(n->store, 0);
+    sk_shared_store.base = base;
+    sk_shared_store.size = sk_shm_stride(n->store) * (n->nslots + 1);
+    sk_shared_store.view_delta = (uintptr_t)sk_shm_view(n->store, (void *)base) - base;
+    return true;
+}
+
+static bool pn_open(sk_backend *self, const sk_settings *settings, sk_error *err)
+{
+    pnode *n = pn_of(self);
+    pthread_mutex_init(&n->turn, NULL);
+    pthread_mutex_init(&n->output, NULL);
+    pthread_mutex_init(&n->store_lock, NULL);
+    n->runnable_end = &n->runnable;
+    n->queue_end = &n->queue;
+    n->wake_fd = -1;
+    n->nslots = (unsigned)settings->workers + PN_MORE_PROCESSES;
+    sk_events_init(&n->events);
+    sk_fiber_pool_init(settings->stack_bytes);
+    n->lane = sk_lane_new_for_fibers();
+    n->lane->thread = n;
+    return open_cluster(n, settings, err) && open_store(n, settings, err) && pn_workers_open(n, err);
+}
+
+static void pn_started(sk_backend *self)
+{
+    pnode *n = pn_of(self);
+    sigset_t all, before;
+    sigfillset(&all);
+    for (size_t i = 0; i < 5; i++)
+        sigdelset(&all, (const int[]){ SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT }[i]);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    n->has_keeper = pthread_create(&n->keeper, NULL, keep, n) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!n->has_keeper)
+        sk_die(NULL, NULL, 1, "backend processes: no thread for its loop");
+}
+
+static void pn_close(sk_backend *self)
+{
+    pnode *n = pn_of(self);
+    atomic_store(&n->closing, true);
+    if (n->has_keeper) {
+        sk_bell_ring_anyway(n->bell);
+        pthread_join(n->keeper, NULL);
+    }
+    pn_workers_close(n);
+    pn_clear_runs(n);
+    sk_fiber_counts fibers = sk_fiber_pool_counts();
+    if (fibers.alive || fibers.made > 128)
+        sk_fiber_pool_clear();
+    sk_cluster_free(n->cluster);
+    sk_events_clear(&n->events);
+    sk_shared_store = (struct sk_shared_store){ 0 };
+    sk_shm_free(n->store);
+    pthread_mutex_destroy(&n->turn);
+    pthread_mutex_destroy(&n->output);
+    pthread_mutex_destroy(&n->store_lock);
+}
+
+/* ---- the table ---- */
+
+const sk_backend_ops sk_backend_processes = {
+    .version = SK_BACKEND_VERSION,
+    .can = SK_CAN_OVERLAP | SK_CAN_TIME_OUT | SK_CAN_KILL | SK_CAN_ISOLATE,
+    .name = "processes",
+    .summary = "worker processes around a shared-memory object store: a crash costs a retry",
+    .size = sizeof(pnode),
+    .open = pn_open,
+    .started = pn_started,
+    .close = pn_close,
+    .ready = pn_ready,
+    .wait = pn_wait,
+    .wake = pn_wake,
+    .drain = pn_drain,
+    .sleep = pn_sleep,
+    .compute = pn_compute,
+    .alloc = pn_alloc,
+    .free = pn_free,
+    .alarm = pn_alarm,
+    .kill = pn_kill,
+    .counts = pn_counts,
+    .enter = pn_enter_slot,
+    .leave = pn_leave_slot,
+    .spend = pn_spend,
+    .forget = pn_forget,
+    .sealed = pn_sealed,
+    .freed = pn_freed,
+    .pull = pn_pull,
+    .is_feasible = pn_is_feasible,
+    .resources = pn_resources,
+    .nodes = pn_nodes,
+    .holder = pn_holder,
+    .run_body = pn_run_body,
+    .leave_body = pn_leave_body,
+};

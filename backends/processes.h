@@ -1,0 +1,141 @@
+/* processes.h -- a node of worker processes: what its parts share. See processes.c for the idea. */
+#ifndef SK_PROCESSES_H
+#define SK_PROCESSES_H
+
+#include "child.h"
+#include "cluster.h"
+#include "error.h"
+#include "events.h"
+#include "fiber.h"
+#include "lane.h"
+#include "lines.h"
+#include "serve.h"
+#include "shm.h"
+#include "wire.h"
+#include "worker.h"
+
+#include <pthread.h>
+
+enum { PN_MORE_PROCESSES = 62, PN_EVENT_RUN = 0, PN_EVENT_ALARM, PN_EVENT_KILL };
+
+typedef enum pn_state { PN_NONE, PN_WANTED, PN_STARTING, PN_UP, PN_GONE } pn_state;
+
+/* One process, and the place it has: its successor gets the same arena. */
+typedef struct pn_worker {
+    struct pnode *node;
+    unsigned slot;                     /* its arena's owner is slot + 1 */
+    pn_state state;
+    bool has_arena;
+    sk_child child;
+    int control;                       /* -1: none */
+    sk_worker_page *page;
+    sk_ring_end to, from;
+    sk_wire wire;
+    GPtrArray *fns;                    /* that it has named */
+    uint64_t arenas[2];                /* bit k: it has the arena of owner k */
+    struct run *run;                   /* whose body it runs; NULL: idle */
+    struct pn_worker *next_idle;
+    sk_lines *out, *err;               /* under node->output */
+    bool reaped;                       /* what follows holds */
+    unsigned failures;                 /* starts that came to nothing, one after the other */
+} pn_worker;
+
+typedef struct pn_block { sk_blob *blob; size_t size; bool handed_over; } pn_block;
+
+/* One attempt of a task: a fiber of the node that stands for the body, which runs elsewhere. */
+typedef struct run {
+    struct pnode *node;
+    uint64_t task, attempt;
+    int row;
+    sk_fiber *fiber;
+    sk_strand strand;
+    pn_worker *worker;                 /* NULL: it waits for one */
+    sk_served *served;
+    sk_msg msg;                        /* the frame it deals with */
+    pn_block *own;                     /* made in the worker, and not free of this task yet */
+    size_t nown, own_room;
+    int64_t began;
+    uint32_t handle;                   /* of its one event: the time it waits for */
+    bool due, again, runnable, ended, blocked, listens;     /* listens: for its worker's ring */
+    uint8_t died;
+    struct run *next;                  /* runnable, free, or waiting for a process */
+    struct run *before, *after;        /* all that have begun */
+} run;
+
+typedef struct pnode {
+    struct sk_backend_base base;
+    pthread_mutex_t turn;              /* who calls the graph, or turns the loop */
+    _Atomic(sk_lane *) holder;
+    int depth;
+    _Atomic int entering;
+    sk_lane *lane;                     /* of all fibers, and of the loop */
+    sk_cluster *cluster;
+    sk_events events;
+    uint64_t order;
+
+    sk_bell *bell;                     /* shared with all workers */
+    int bell_fd;
+    bool keeper_listens, keeper_muted; /* see keep() */
+    pthread_t keeper, attendant;
+    bool has_keeper, has_attendant;
+    _Atomic bool closing;
+
+    pn_worker *workers;                /* by slot */
+    unsigned nslots, up, starting;     /* processes that are there, or on their way */
+    unsigned busy, busy_peak;
+    pn_worker *idle;                   /* last used first */
+    int wake_fd;                       /* for the attendant */
+    pthread_mutex_t output;
+
+    run *current;
+    run *runnable, **runnable_end, *free_runs;
+    run *first_run, *last_run;
+    run *queue, **queue_end;           /* for a process, first come first served */
+    size_t alive, alive_peak, blocked, blocked_peak;
+    bool look_at_all;
+    bool some_gone;
+    sk_error start_error;
+
+    pthread_mutex_t store_lock;
+    sk_shm *store;
+} pnode;
+
+static inline pnode *pn_of(sk_backend *self) { return (pnode *)self; }
+
+/* processes.c */
+void pn_enter(pnode *n);
+void pn_leave(pnode *n);
+void pn_wake_run(pnode *n, run *r);
+int64_t pn_now(void);
+
+/* processes_tasks.c: attempts. With the turn. */
+void pn_start(pnode *n, const sk_command *command);
+void pn_resume(pnode *n, run *r);
+void pn_assign(pnode *n);                                      /* idle processes to attempts that wait for one */
+void pn_died(pnode *n, run *r, const char *how);
+void pn_leave_fiber(run *r);                                   /* to the loop, until somebody resumes us */
+bool pn_run_body(sk_backend *self, const sk_fn *fn, const sk_value *in, sk_value *out, sk_failure **why);
+void pn_leave_body(sk_backend *self);
+void pn_clear_runs(pnode *n);
+run *pn_run_of(pnode *n, uint64_t task);
+
+/* processes_workers.c: the processes. With the turn, if not said otherwise. */
+bool pn_workers_open(pnode *n, sk_error *err);                 /* no turn: no other thread yet */
+void pn_workers_close(pnode *n);                               /* no turn: nothing runs any more */
+bool pn_want_worker(pnode *n);                                 /* one more process. false: there are as many as there may be */
+void pn_hello(pnode *n, pn_worker *w);                         /* an idle one has written */
+void pn_bury_gone(pnode *n);
+void pn_idle(pnode *n, pn_worker *w);
+void pn_drain_output(pnode *n, pn_worker *w);                  /* what it has printed so far is printed */
+bool pn_give_arena(pn_worker *w, unsigned owner);
+
+/* processes_store.c: any thread */
+void *pn_alloc(sk_backend *self, size_t size);
+void pn_free(sk_backend *self, void *bytes, size_t size);
+sk_blob *pn_alloc_for(pnode *n, unsigned owner, size_t size, sk_error *err);      /* charged; to be written by that worker */
+bool pn_place(void *served, sk_blob *blob, uint64_t *at);
+sk_blob *pn_blob_at(void *served, sk_type type, uint64_t at);
+void pn_give_back(pnode *n, run *r);                           /* what the attempt has made and not handed over */
+void pn_free_block(pnode *n, run *r, uint64_t at);
+
+#endif

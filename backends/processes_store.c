@@ -1,0 +1,125 @@
+/* processes_store.c -- the objects' bytes on a node of processes: large ones in shared memory (shm.h), small ones in the driver's own. */
+#include "processes.h"
+
+#include "session.h"
+
+void *pn_alloc(sk_backend *self, size_t size)
+{
+    pnode *n = pn_of(self);
+    if (size < SK_PLACED_MIN)
+        return sk_store_alloc(size);
+    pthread_mutex_lock(&n->store_lock);
+    void *block = sk_shm_alloc(n->store, 0, size);
+    pthread_mutex_unlock(&n->store_lock);
+    return block;
+}
+
+void pn_free(sk_backend *self, void *bytes, size_t size)
+{
+    pnode *n = pn_of(self);
+    if (!sk_blob_is_shared(bytes)) {
+        sk_store_free(bytes, size);
+        return;
+    }
+    pthread_mutex_lock(&n->store_lock);
+    sk_shm_release(n->store, bytes);
+    pthread_mutex_unlock(&n->store_lock);
+}
+
+sk_blob *pn_alloc_for(pnode *n, unsigned owner, size_t size, sk_error *err)
+{
+    if (size < sizeof(sk_blob) || !sk_store_charge(size, size - sizeof(sk_blob), err)) {
+        if (size < sizeof(sk_blob))
+            sk_error_set(err, SK_PROTOCOL, "a block of %zu bytes", size);
+        return NULL;
+    }
+    pthread_mutex_lock(&n->store_lock);
+    sk_blob *blob = sk_shm_alloc(n->store, owner, size);
+    pthread_mutex_unlock(&n->store_lock);
+    if (!blob) {
+        sk_store_discharge(size);
+        sk_error_set(err, SK_STORE_FULL, "no memory for %zu bytes", size - sizeof(sk_blob));
+        return NULL;
+    }
+    blob->sealed = false;
+    return blob;
+}
+
+/* To a worker. */
+bool pn_place(void *served, sk_blob *blob, uint64_t *at)
+{
+    (void)served;
+    if (!sk_blob_is_shared(blob) || !blob->sealed)
+        return false;
+    pnode *n = (pnode *)sk_session.backend;
+    *at = sk_shm_offset(n->store, blob);
+    return pn_give_arena(n->current->worker, (unsigned)(*at / sk_shm_stride(n->store)));
+}
+
+static void take_out(run *r, size_t i) { r->own[i] = r->own[--r->nown]; }
+
+/* What a worker has made is what it says it is, or nothing: the header is its writing. From here on only the node writes there. */
+static bool take_over(run *r, size_t i, sk_type type, bool keeps)
+{
+    pn_block *b = &r->own[i];
+    sk_blob *blob = b->blob;
+    if (blob->type != type || sizeof *blob + blob->size != b->size || !sk_blob_is_sound(blob))
+        return false;
+    atomic_store_explicit(&blob->refs, keeps ? 2 : 1, relaxed);
+    blob->sealed = true;
+    blob->copy = 0;
+    blob->maker = 0;
+    if (keeps)
+        b->handed_over = true;
+    else
+        take_out(r, i);
+    return true;
+}
+
+/* From a worker. The lowest bit: it still has references, until its task ends. */
+sk_blob *pn_blob_at(void *served, sk_type type, uint64_t at)
+{
+    (void)served;
+    pnode *n = (pnode *)sk_session.backend;
+    run *r = n->current;
+    bool keeps = at & 1;
+    unsigned owner;
+    at &= ~(uint64_t)1;
+    pthread_mutex_lock(&n->store_lock);
+    size_t size = sk_shm_block(n->store, at, &owner);
+    pthread_mutex_unlock(&n->store_lock);
+    if (!size || !r)
+        return NULL;
+    sk_blob *blob = sk_shm_at(n->store, at);
+    for (size_t i = 0; i < r->nown; i++)
+        if (r->own[i].blob == blob && !r->own[i].handed_over)
+            return take_over(r, i, type, keeps) ? blob : NULL;
+    return blob->sealed && blob->type == type ? sk_blob_ref(blob) : NULL;
+}
+
+static void free_unsealed(pnode *n, const pn_block *b)
+{
+    pn_free((sk_backend *)n, b->blob, b->size);
+    sk_store_discharge(b->size);
+}
+
+void pn_free_block(pnode *n, run *r, uint64_t at)
+{
+    for (size_t i = 0; i < r->nown; i++)
+        if (sk_shm_offset(n->store, r->own[i].blob) == at && !r->own[i].handed_over) {
+            free_unsealed(n, &r->own[i]);
+            take_out(r, i);
+            return;
+        }
+}
+
+void pn_give_back(pnode *n, run *r)
+{
+    while (r->nown) {
+        pn_block b = r->own[--r->nown];
+        if (b.handed_over)
+            sk_blob_unref(b.blob);
+        else
+            free_unsealed(n, &b);
+    }
+}

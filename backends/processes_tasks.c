@@ -1,0 +1,341 @@
+/* processes_tasks.c -- attempts: each is a fiber of the node that stands for a body in a worker process. See processes.c.
+ *
+ * The fiber sends the body off (RUN), and then serves it: each call that the body makes arrives as a frame and is made here, in the task's
+ * frame, as if the body ran here; a call that waits leaves the fiber. RAN brings the answers. If the process dies, the fiber is told
+ * (sk_task_died) wherever it is, and leaves. */
+#include "processes.h"
+
+#include "fn.h"
+#include "session.h"
+#include "task.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* ---- fibers ---- */
+
+static void put_away(pnode *n, run *r)
+{
+    *(r->before ? &r->before->after : &n->first_run) = r->after;
+    *(r->after ? &r->after->before : &n->last_run) = r->before;
+    r->next = n->free_runs;
+    n->free_runs = r;
+    n->alive--;
+}
+
+void pn_resume(pnode *n, run *r)
+{
+    n->current = r;
+    sk_strand_exchange(n->lane, &r->strand);
+    sk_fiber_switch(r->fiber);
+    sk_strand_exchange(n->lane, &r->strand);
+    n->current = NULL;
+    if (r->ended) {
+        sk_strand_clear(&r->strand);
+        put_away(n, r);
+    }
+}
+
+void pn_leave_fiber(run *r)
+{
+    (void)r;
+    sk_fiber_switch(NULL);
+}
+
+static void let_worker_go(pnode *n, run *r)
+{
+    pn_worker *w = r->worker;
+    r->worker = NULL;
+    if (!w)
+        return;
+    w->run = NULL;
+    n->busy--;
+    if (w->state == PN_UP)
+        pn_idle(n, w);
+}
+
+static void body(void *data)
+{
+    run *r = data;
+    pnode *n = r->node;
+    sk_task_run_at((sk_task_name){ r->task }, 0, r->row);
+    if (!r->died)
+        sk_cluster_ended(n->cluster, r->task, r->attempt, pn_now() - r->began);
+    pn_give_back(n, r);
+    let_worker_go(n, r);
+    if (r->again)
+        n->base.ops->ready((sk_backend *)n, (sk_task_name){ r->task });
+    r->ended = true;
+}
+
+static run *new_run(pnode *n)
+{
+    run *r = n->free_runs;
+    if (r) {
+        n->free_runs = r->next;
+    } else {
+        r = calloc(1, sizeof *r);
+        if (!r)
+            abort();
+        r->handle = sk_events_add_handles(&n->events, 1);
+        r->node = n;
+    }
+    r->due = r->again = r->runnable = r->ended = r->blocked = r->listens = false;
+    r->died = SK_ALIVE;
+    r->worker = NULL;
+    r->served = NULL;
+    r->msg = (sk_msg){ 0 };
+    r->next = r->after = NULL;
+    r->before = n->last_run;
+    *(n->last_run ? &n->last_run->after : &n->first_run) = r;
+    n->last_run = r;
+    if (++n->alive > n->alive_peak)
+        n->alive_peak = n->alive;
+    return r;
+}
+
+static void refuse(pnode *n, run *r, const char *text)
+{
+    sk_task_never(n->lane, sk_task_at(r->task), (uint32_t)(r->task >> 32), SK_TASK_FAILED, SK_LIMIT, text);
+    sk_cluster_ended(n->cluster, r->task, r->attempt, 0);
+    put_away(n, r);
+}
+
+/* It has a process: its fiber begins. */
+static void begin(pnode *n, run *r, pn_worker *w)
+{
+    r->worker = w;
+    w->run = r;
+    if (++n->busy > n->busy_peak)
+        n->busy_peak = n->busy;
+    r->began = pn_now();
+    r->fiber = sk_fiber_new(body, r);
+    if (!r->fiber) {
+        char text[200];
+        snprintf(text, sizeof text, "%zu tasks run or are blocked at once, and there is no stack in the driver for one more (%s)",
+                 n->alive - 1, strerror(errno));
+        let_worker_go(n, r);
+        refuse(n, r, text);
+        return;
+    }
+    size_t size;
+    char *stack = sk_fiber_stack(r->fiber, &size);
+    sk_strand_init(&r->strand, n->lane, r, stack + size / 4);
+    pn_resume(n, r);
+}
+
+void pn_assign(pnode *n)
+{
+    while (n->queue && n->idle) {
+        run *r = n->queue;
+        pn_worker *w = n->idle;
+        n->queue = r->next;
+        if (!n->queue)
+            n->queue_end = &n->queue;
+        n->idle = w->next_idle;
+        begin(n, r, w);
+    }
+}
+
+void pn_start(pnode *n, const sk_command *command)
+{
+    run *r = new_run(n);
+    r->task = command->task;
+    r->attempt = command->attempt;
+    r->row = command->worker;
+    r->next = NULL;
+    *n->queue_end = r;
+    n->queue_end = &r->next;
+    pn_assign(n);
+    size_t waiting = 0;
+    for (run *q = n->queue; q; q = q->next)
+        waiting++;
+    if (waiting > n->starting)             /* others are blocked in their processes: one more takes over */
+        pn_want_worker(n);
+}
+
+run *pn_run_of(pnode *n, uint64_t task)
+{
+    for (run *r = n->first_run; r; r = r->after)
+        if (r->task == task && !r->died && !r->ended)
+            return r;
+    return NULL;
+}
+
+/* Its process has died. The cluster forgets the attempt first: the task may be ready again at once. */
+void pn_died(pnode *n, run *r, const char *how)
+{
+    sk_cluster_ended(n->cluster, r->task, r->attempt, pn_now() - r->began);
+    r->died = SK_GONE;
+    sk_events_cancel(&n->events, r->handle);
+    sk_task_died(n->lane, &r->strand, SK_GONE, how);
+    pn_resume(n, r);                       /* it finds itself dead wherever it is, and comes back ended */
+}
+
+void pn_clear_runs(pnode *n)
+{
+    for (run *r; (r = n->free_runs); free(r->own), free(r))
+        n->free_runs = r->next;
+}
+
+/* ---- serving a body ---- */
+
+static void end_serving(run *r)
+{
+    sk_msg_clear(&r->msg);
+    if (r->served)
+        sk_served_end(r->served);
+    r->served = NULL;
+}
+
+/* It says nonsense, or cannot be told what it must be told: it ends, and this attempt with it. */
+static void give_up_worker(run *r, const char *why)
+{
+    fprintf(stderr, "skate: processes: worker %u: %s; it is ended\n", r->worker->slot, why);
+    sk_child_kill(&r->worker->child, SIGKILL);
+    while (!r->died)
+        pn_leave_fiber(r);
+}
+
+static void answer(run *r, const sk_msg *m)
+{
+    sk_wire *wire = &r->worker->wire;
+    if (!sk_wire_add(wire, m) && !r->died)
+        give_up_worker(r, wire->error.message);
+}
+
+static void alloc(pnode *n, run *r)
+{
+    sk_error err;
+    sk_blob *blob = pn_alloc_for(n, r->worker->slot + 1, r->msg.word, &err);
+    sk_msg a = { .type = SK_WIRE_PLACED };
+    if (!blob) {
+        a.code = err.code;
+        a.text = err.message;
+    } else {
+        a.word = sk_shm_offset(n->store, blob);
+        if (r->nown == r->own_room) {
+            r->own_room = r->own_room ? 2 * r->own_room : 8;
+            r->own = realloc(r->own, r->own_room * sizeof *r->own);
+            if (!r->own)
+                abort();
+        }
+        r->own[r->nown++] = (pn_block){ blob, r->msg.word, false };
+    }
+    answer(r, &a);
+}
+
+/* The program has made a mistake in a task: it ends, as it would on any backend. */
+static _Noreturn void die(pnode *n, run *r)
+{
+    char why[2000];
+    snprintf(why, sizeof why, "%s", r->msg.text ? r->msg.text : "?");
+    pn_drain_output(n, r->worker);
+    sk_die_of((int)r->msg.number, why);
+}
+
+/* One frame of the body's; true: it has ended. */
+static bool deal_with(pnode *n, run *r)
+{
+    sk_msg *m = &r->msg;
+    switch (m->type) {
+    case SK_WIRE_RAN:
+        return true;
+    case SK_WIRE_ALLOC:
+        alloc(n, r);
+        break;
+    case SK_WIRE_FREE:
+        pn_free_block(n, r, m->word);
+        break;
+    case SK_WIRE_SAY:
+        sk_lane_self->port->say(m->text ? m->text : "");
+        break;
+    case SK_WIRE_DIE:
+        die(n, r);
+    default:
+        if (!sk_served_call(r->served, m) && !r->died)
+            give_up_worker(r, r->worker->wire.error.message);
+    }
+    sk_msg_clear(m);
+    return false;
+}
+
+static bool take_answers(run *r, const sk_fn *fn, sk_value *out, sk_failure **why)
+{
+    sk_msg *m = &r->msg;
+    *why = m->failure;
+    m->failure = NULL;
+    if (m->code != SK_OK)
+        return false;
+    if (m->nvalues != fn->nreturns) {
+        *why = sk_failure_new(SK_PROTOCOL, NULL, NULL, "%s: %u answers arrived", fn->name, m->nvalues);
+        return false;
+    }
+    for (unsigned i = 0; i < m->nvalues; i++) {
+        out[i] = m->values[i];
+        if (out[i].type == SK_T_REF)
+            out[i].ref = sk_served_object(r->served, out[i].ref);
+        m->values[i] = (sk_value){ SK_T_NONE, { 0 } };
+    }
+    return true;
+}
+
+bool pn_run_body(sk_backend *self, const sk_fn *fn, const sk_value *in, sk_value *out, sk_failure **why)
+{
+    pnode *n = pn_of(self);
+    run *r = n->current;
+    pn_worker *w = r->worker;
+    sk_frame *frame = sk_lane_self->frame;
+    const sk_task *t = frame->task;
+    r->served = sk_served_new(&w->wire, w->fns);
+    sk_served_turn(r->served);
+    sk_msg m = { .type = SK_WIRE_RUN, .number = fn->index, .more = (uint32_t)frame->worker, .word = frame->seed, .id = frame->id, .site = t->site,
+                 .text = t->extras ? t->extras->name : NULL, .nvalues = fn->nargs };
+    memcpy(m.values, in, fn->nargs * sizeof *in);
+    if (!sk_wire_add(&w->wire, &m)) {
+        *why = sk_failure_new(SK_STORE_FULL, t->site, NULL, "%s: %s", sk_task_name_of(t), w->wire.error.message);
+        end_serving(r);
+        return false;
+    }
+    bool ok = false;
+    while (sk_wire_flush(&w->wire) && sk_wire_receive(&w->wire, &r->msg))
+        if (deal_with(n, r)) {
+            if (r->msg.flag)
+                pn_drain_output(n, w);
+            ok = take_answers(r, fn, out, why);
+            end_serving(r);
+            return ok;
+        }
+    if (!r->died)
+        give_up_worker(r, w->wire.error.message);
+    end_serving(r);
+    *why = NULL;
+    return false;
+}
+
+/* A call has ended the task and will have no answer. Whatever else the body says does not count, until it has left. */
+void pn_leave_body(sk_backend *self)
+{
+    pnode *n = pn_of(self);
+    run *r = n->current;
+    pn_worker *w = r->worker;
+    if (!r->died) {
+        sk_msg_clear(&r->msg);
+        sk_msg ended = { .type = SK_WIRE_ENDED, .id = sk_lane_self->frame->id };
+        bool left = false;
+        if (sk_wire_add(&w->wire, &ended) && sk_wire_flush(&w->wire))
+            while (!left && sk_wire_receive(&w->wire, &r->msg)) {
+                left = r->msg.type == SK_WIRE_RAN;
+                if (left && r->msg.flag)
+                    pn_drain_output(n, w);
+                if (r->msg.type == SK_WIRE_DIE)
+                    die(n, r);
+                if (r->msg.type == SK_WIRE_FN)
+                    sk_served_call(r->served, &r->msg);       /* the connection's, not the task's */
+                sk_msg_clear(&r->msg);
+            }
+        if (!left && !r->died)
+            give_up_worker(r, w->wire.error.message);
+    }
+    end_serving(r);
+}

@@ -1,0 +1,451 @@
+/* worker.c -- a worker process of the backend `processes`: the same program as the driver's, diverted before main.
+ *
+ * The idea: it runs one body after the other. A frame RUN (sim/wire.h) names a function and brings arguments; the body runs as anywhere
+ * else, in a frame of its own; its calls of Skate go to the node through the proxy, as those of any remote program do; RAN brings the answers. The
+ * worker knows nothing: all that a program can observe is decided in the node's graph.
+ *
+ * Large values are not sent. They lie in the store that the node and its workers map: sealed ones can only be read here. What this worker
+ * makes lies in an arena of its own; a block of it can be written from its allocation (ALLOC) until it is handed over, then its pages are
+ * locked. Blocks that are not handed over go back when the task ends.
+ *
+ * A worker that dies takes nothing along: its rings have one writer each, no lock is shared, and what it had made belongs to the node.
+ *
+ * Reading order: the channel; the store; a body; crashes; the beginning. */
+#include "worker.h"
+
+#include "child.h"
+#include "error.h"
+#include "fn.h"
+#include "proxy.h"
+#include "session.h"
+#include "shm.h"
+#include "task.h"
+
+#include <errno.h>
+#include <execinfo.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct {
+    sk_worker_page *page;
+    sk_bell *node;                        /* the node's */
+    sk_ring_end in, out;
+    int control;
+    sk_shm_map store;
+    const sk_fn **fns;                    /* by index */
+    size_t nfns;
+    struct { char *block; size_t size; } *own;      /* this task's, not handed over */
+    size_t nown, own_room;
+    const sk_msg *running;                /* for the handler of crashes */
+} w;
+
+static int64_t monotonic(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* ---- the channel ---- */
+
+/* Spins for a while, then sleeps until the node has done something. */
+static bool wait_until(bool (*is_there)(void))
+{
+    int64_t end = 0;
+    while (!is_there()) {
+        for (int i = 0; i < 50 && !is_there(); i++)
+            sk_pause();
+        if (is_there() || w.in.broken || w.out.broken)
+            break;
+        int64_t now = monotonic();
+        if (!end)
+            end = now + SK_SPIN_NS;
+        if (now < end)
+            continue;
+        uint32_t ticket = sk_bell_listen(&w.page->bell);
+        if (!is_there())
+            sk_bell_sleep(&w.page->bell, ticket, SK_NEVER);
+        sk_bell_awake(&w.page->bell);
+    }
+    return !w.in.broken && !w.out.broken;
+}
+
+static bool can_read(void)  { return sk_ring_readable(&w.in) > 0; }
+static bool can_write(void) { return sk_ring_writable(&w.out) > 0; }
+
+static bool channel_write(void *channel, const uint8_t *bytes, size_t n)
+{
+    (void)channel;
+    while (n > 0) {
+        size_t done = sk_ring_write(&w.out, bytes, n);
+        if (done == 0 && !wait_until(can_write))
+            return false;
+        bytes += done;
+        n -= done;
+        sk_bell_ring(w.node);
+    }
+    return true;
+}
+
+static size_t channel_read(void *channel, uint8_t *bytes, size_t room)
+{
+    (void)channel;
+    size_t n = sk_ring_read(&w.in, bytes, room);
+    if (n == 0 && wait_until(can_read))
+        n = sk_ring_read(&w.in, bytes, room);
+    sk_bell_ring(w.node);                  /* it may have waited for room */
+    return n;
+}
+
+/* ---- the store ---- */
+
+static bool may_write(const sk_blob *blob)
+{
+    for (size_t i = 0; i < w.nown; i++)
+        if (w.own[i].block == (const char *)blob)
+            return true;
+    return false;
+}
+
+static void lock(size_t i)
+{
+    sk_shm_map_lock(&w.store, w.own[i].block, w.own[i].size);
+    w.own[i] = w.own[--w.nown];
+}
+
+static void *worker_alloc(sk_backend *self, size_t size)
+{
+    (void)self;
+    if (size < SK_PLACED_MIN)
+        return sk_store_alloc(size);
+    const sk_msg *a = sk_proxy_ask(&(sk_msg){ .type = SK_WIRE_ALLOC, .word = size }, SK_WIRE_PLACED);
+    if (a->code != SK_OK) {
+        sk_error_set(&sk_alloc_error, a->code, "%s", a->text ? a->text : "?");
+        return NULL;
+    }
+    char *block = sk_shm_map_at(&w.store, a->word);
+    if (!sk_shm_map_unlock(&w.store, block, size)) {
+        sk_error_set(&sk_alloc_error, SK_STORE_FULL, "a worker cannot map %zu bytes for writing: %s", size, strerror(errno));
+        return NULL;                       /* the node takes the block back when the task ends */
+    }
+    if (w.nown == w.own_room) {
+        w.own_room = w.own_room ? 2 * w.own_room : 16;
+        w.own = realloc(w.own, w.own_room * sizeof *w.own);
+        if (!w.own)
+            abort();
+    }
+    w.own[w.nown].block = block;
+    w.own[w.nown++].size = size;
+    return block;
+}
+
+static void worker_free(sk_backend *self, void *bytes, size_t size)
+{
+    (void)self;
+    if (!sk_shm_map_contains(&w.store, bytes)) {
+        sk_store_free(bytes, size);
+        return;
+    }
+    for (size_t i = 0; i < w.nown; i++)
+        if (w.own[i].block == bytes) {
+            lock(i);
+            sk_proxy_add(&(sk_msg){ .type = SK_WIRE_FREE, .word = sk_shm_map_offset(&w.store, bytes) });
+            return;
+        }
+}
+
+/* Handed over, if it is ours: from now on it can only be read, and the node counts. The lowest bit says that this task still has
+ * references to it (places are multiples of a page). */
+static bool place_of(void *data, sk_blob *blob, uint64_t *at)
+{
+    (void)data;
+    if (!sk_shm_map_contains(&w.store, blob))
+        return false;
+    *at = sk_shm_map_offset(&w.store, blob);
+    for (size_t i = 0; i < w.nown; i++)
+        if (w.own[i].block == (char *)blob) {
+            *at |= atomic_load_explicit(&blob->refs, relaxed) > 1;
+            lock(i);
+            break;
+        }
+    return true;
+}
+
+/* Arenas arrive on the control socket before the first value that lies in them. */
+static void receive_arena(void)
+{
+    sk_arena_message message;
+    struct iovec part = { &message, sizeof message };
+    union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control;
+    struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof control.room };
+    ssize_t n;
+    do
+        n = recvmsg(w.control, &m, MSG_CMSG_CLOEXEC);
+    while (n < 0 && errno == EINTR);
+    struct cmsghdr *c = n == sizeof message ? CMSG_FIRSTHDR(&m) : NULL;
+    if (!c || c->cmsg_type != SCM_RIGHTS)
+        _exit(0);                          /* the driver is gone */
+    int fd;
+    memcpy(&fd, CMSG_DATA(c), sizeof fd);
+    sk_error err;
+    if (!sk_shm_map_add(&w.store, message.owner, fd, false, &err))
+        sk_die(NULL, NULL, 1, "worker: %s", err.message);
+}
+
+static sk_blob *blob_at(void *data, sk_type type, uint64_t at)
+{
+    (void)data;
+    (void)type;
+    unsigned owner = (unsigned)(at / w.page->stride);
+    if (owner >= w.page->owners)
+        return NULL;
+    while (!sk_shm_map_has(&w.store, owner))
+        receive_arena();
+    return sk_shm_map_at(&w.store, at);
+}
+
+static const sk_backend_ops worker_ops = { .version = SK_BACKEND_VERSION, .name = "worker", .size = sizeof(struct sk_backend_base),
+                                           .alloc = worker_alloc, .free = worker_free };
+
+/* ---- a body ---- */
+
+static sk_failure *bad_answer(const sk_task *t, const sk_value *out)
+{
+    for (unsigned i = 0; i < t->fn->nreturns; i++)
+        if (out[i].type == SK_T_BAD)
+            return sk_failure_new(strstr(out[i].why, "store") ? SK_STORE_FULL : SK_TASK, t->site, NULL, "%s: answer %u: %s",
+                                  sk_task_name_of(t), i + 1, out[i].why);
+    return NULL;
+}
+
+/* The answers, or why there are none. */
+static void say_ran(sk_task *t, sk_code code, sk_value *out, sk_failure *why)
+{
+    sk_lane *lane = sk_lane_self;
+    sk_frame_end(lane, lane->frame);       /* first: it may have something to say to the node */
+    bool wrote = __fpending(stdout) > 0;
+    if (wrote)
+        fflush(stdout);
+    sk_msg m = { .type = SK_WIRE_RAN, .code = code, .flag = wrote, .failure = why };
+    if (code == SK_OK) {
+        m.nvalues = t->fn->nreturns;
+        memcpy(m.values, out, m.nvalues * sizeof *out);
+    }
+    sk_wire *wire = sk_proxy_wire();
+    if (!sk_wire_add(wire, &m)) {          /* too large for a frame */
+        m = (sk_msg){ .type = SK_WIRE_RAN, .code = SK_STORE_FULL, .flag = wrote };
+        m.failure = sk_failure_new(SK_STORE_FULL, t->site, NULL, "%s: %s", sk_task_name_of(t), wire->error.message);
+        sk_wire_add(wire, &m);
+        sk_failure_unref(m.failure);
+    }
+    sk_proxy_task_ended();                 /* before the answers go: their refs are the server's */
+    for (unsigned i = 0; code == SK_OK && i < t->fn->nreturns; i++)
+        if (out[i].type != SK_T_REF)
+            sk_value_clear(&out[i]);
+    while (w.nown)
+        lock(w.nown - 1);
+}
+
+static void run_body(sk_msg *m)
+{
+    static struct { sk_task task; sk_slot room; } dummy;      /* what messages say of the running task */
+    static sk_extras extras;
+    sk_lane *lane = sk_lane_self;
+    sk_task *t = &dummy.task;
+    if (m->number < 1 || m->number > w.nfns || m->nvalues != w.fns[m->number - 1]->nargs)
+        sk_die(NULL, NULL, 1, "%s: the node names a function that is not here", sk_code_name(SK_PROTOCOL));
+    t->fn = w.fns[m->number - 1];
+    t->site = m->site;
+    char name[200];
+    snprintf(name, sizeof name, "%s", m->text ? m->text : "");
+    extras.name = name;
+    extras.deadline = SK_NEVER;
+    t->extras = m->text ? &extras : NULL;
+    sk_frame frame = { .below = lane->frame, .task = t, .id = m->id, .seed = m->word, .random = m->word, .worker = (int)m->more,
+                       .handles = lane->nhandles, .scratch = lane->nscratch };
+    lane->frame = &frame;
+    w.running = m;
+    sk_proxy_task_begins();
+    for (unsigned i = 0; i < m->nvalues; i++)
+        if (m->values[i].type == SK_T_REF)
+            sk_proxy_knows(m->values[i].ref);
+    sk_value out[SK_MAX_RETURNS];
+    sk_failure *why = NULL;
+    sk_code code = SK_OK;
+    if (!sk_frame_run(&frame, t->fn, m->values, out)) {
+        why = frame.failure;
+        code = why ? why->code : SK_CANCELLED;
+    } else if ((why = bad_answer(t, out))) {
+        code = why->code;
+        for (unsigned i = 0; i < t->fn->nreturns; i++)
+            if (out[i].type != SK_T_REF)
+                sk_value_clear(&out[i]);
+    }
+    w.running = NULL;
+    say_ran(t, code, out, why);
+    lane->frame = frame.below;
+    sk_failure_unref(why);
+    sk_msg_clear(m);
+}
+
+/* ---- crashes ---- */
+
+static void say(const char *text)
+{
+    if (write(STDERR_FILENO, text, strlen(text)) < 0)
+        return;
+}
+
+/* Which value that this task has got lies there? Its arguments, at least, are known by number. */
+static void name_object(const void *address, char *text, size_t room)
+{
+    const sk_msg *m = w.running;
+    for (unsigned i = 0; m && i < m->nvalues; i++) {
+        const sk_blob *b = sk_type_has_blob(m->values[i].type) ? m->values[i].blob : NULL;
+        if (b && (uintptr_t)address - (uintptr_t)b < sizeof *b + b->size) {
+            snprintf(text, room, "argument %u (%s of %zu bytes)", i + 1, sk_type_name((sk_type)b->type), b->size);
+            return;
+        }
+    }
+    snprintf(text, room, "an object that it has got or handed over");
+}
+
+static void on_crash(int sig, siginfo_t *info, void *context)
+{
+    (void)context;
+    char object[100] = "";
+    char *words = w.page->last_words;
+    const sk_frame *f = sk_lane_self ? sk_lane_self->frame : NULL;
+    const char *task = f && f->task ? sk_task_name_of(f->task) : "no task";
+    if ((sig == SIGSEGV || sig == SIGBUS) && sk_shm_map_contains(&w.store, info->si_addr))
+        name_object(info->si_addr, object, sizeof object);
+    if (*object)
+        snprintf(words, sizeof w.page->last_words, "it wrote into %s: objects are immutable, make a new one with sk_new_array", object);
+    char line[900];
+    snprintf(line, sizeof line, "\nskate: %s in task %s", sigdescr_np(sig), task);
+    say(line);
+    if (f && f->task && f->task->site) {
+        snprintf(line, sizeof line, ", submitted at %s:%d", f->task->site->file, f->task->site->line);
+        say(line);
+    }
+    say(*object ? ": " : "");
+    say(*object ? words : "");
+    say("\n");
+    void *frames[40];
+    backtrace_symbols_fd(frames, backtrace(frames, 40), STDERR_FILENO);
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
+static void on_die(const char *why)
+{
+    if (!why || !sk_lane_self || !w.running)
+        return;
+    char text[2000];                       /* a frame's text has a limit */
+    snprintf(text, sizeof text, "%s", why);
+    sk_proxy_add(&(sk_msg){ .type = SK_WIRE_DIE, .number = (uint32_t)sk_die_status, .text = text });
+    fflush(stdout);
+    sk_proxy_flush();
+}
+
+static void catch_crashes(void)
+{
+    void *warm[1];
+    backtrace(warm, 1);                    /* loads what it needs now: not in a signal */
+    for (size_t i = 0; i < 5; i++) {
+        int sig = (const int[]){ SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT }[i];
+        struct sigaction had, now = { .sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+        sigaction(sig, NULL, &had);
+        if (had.sa_handler == SIG_DFL)     /* else a sanitizer's */
+            sigaction(sig, &now, NULL);
+    }
+}
+
+/* ---- the beginning ---- */
+
+static void *map(int fd, size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (p == MAP_FAILED) {
+        fprintf(stderr, "skate: a worker cannot map what it shares with the node: %s\n", strerror(errno));
+        _exit(70);
+    }
+    close(fd);
+    return p;
+}
+
+/* A child that a task has forked has this process's memory, but is not this worker. */
+static void in_forked_child(void) { sk_lane_self = NULL; }
+
+static void make_session(void)
+{
+    static struct sk_backend_base base;
+    sk_session = (sk_session_state){ .started = true, .is_worker = true, .start = w.page->start };
+    sk_session.settings = (sk_settings){ .backend = "processes", .nodes = 1, .workers = w.page->workers, .seed = w.page->seed };
+    base = (struct sk_backend_base){ &worker_ops, &sk_session.settings };
+    sk_session.backend = &base;
+    sk_pool_init(&sk_object_pool, sizeof(sk_object));
+    sk_pool_init(&sk_task_pool, 128);
+    sk_pool_init(&sk_big_task_pool, 256);
+    w.nfns = sk_fn_sort();
+    w.fns = calloc(w.nfns + 1, sizeof *w.fns);
+    if (!w.fns)
+        abort();
+    for (const sk_fn *fn = sk_fn_first(); fn; fn = fn->next)
+        w.fns[fn->index - 1] = fn;
+    sk_lane_make("a worker", NULL);
+}
+
+static void open_store(void)
+{
+    sk_error err;
+    if (!sk_shm_map_open(&w.store, w.page->stride, w.page->owners, &err)
+        || !sk_shm_map_add(&w.store, w.page->owner, 3 + SK_WORKER_ARENA, true, &err))
+        sk_die(NULL, NULL, 1, "worker: %s", err.message);
+    sk_shared_store.base = (uintptr_t)w.store.base;
+    sk_shared_store.size = w.page->stride * w.page->owners;
+    sk_shared_store.may_write = may_write;
+}
+
+void sk_worker_main(const char *text)
+{
+    (void)text;
+    w.page = map(3 + SK_WORKER_ROOM, sk_worker_room());
+    w.node = map(3 + SK_WORKER_BELL, SK_WORKER_PAGE);
+    w.control = 3 + SK_WORKER_CONTROL;
+    fcntl(w.control, F_SETFD, FD_CLOEXEC);
+    sk_child_adopt(w.page->driver);
+    sk_ring_open(&w.in, sk_worker_ring(w.page, 0), SK_WORKER_RING);
+    sk_ring_open(&w.out, sk_worker_ring(w.page, 1), SK_WORKER_RING);
+    setvbuf(stdout, NULL, _IOFBF, 64 << 10);
+    make_session();
+    open_store();
+    pthread_atfork(NULL, NULL, in_forked_child);
+    sk_wire *wire = sk_proxy_begin_worker();
+    wire->write = channel_write;
+    wire->read = channel_read;
+    wire->place = place_of;
+    wire->blob_at = blob_at;
+    sk_die_hook = on_die;
+    catch_crashes();
+    sk_proxy_add(&(sk_msg){ .type = SK_WIRE_HELLO, .text = "skate", .number = SK_WIRE_VERSION, .word = sk_fn_fingerprint() });
+    for (sk_msg m;;) {
+        if (!sk_wire_flush(wire) || !sk_wire_receive(wire, &m))
+            break;
+        if (m.type == SK_WIRE_RUN)
+            run_body(&m);
+        else if (m.type == SK_WIRE_BYE)
+            break;
+        else
+            sk_msg_clear(&m);              /* ENDED, of a task that had left already */
+    }
+    fflush(NULL);
+    _exit(0);
+}

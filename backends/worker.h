@@ -1,0 +1,34 @@
+/* worker.h -- what a node and one of its worker processes share, apart from the store: a page with parameters, and two rings. */
+#ifndef SK_WORKER_H
+#define SK_WORKER_H
+
+#include "ring.h"
+
+enum { SK_WORKER_RING = 256 << 10, SK_WORKER_PAGE = 4096,
+       SK_WORKER_ROOM = 0, SK_WORKER_BELL = 1, SK_WORKER_CONTROL = 2, SK_WORKER_ARENA = 3, SK_WORKER_FDS = 4,      /* inherited as 3, 4, ... */
+       SK_PLACED_MIN = 32 << 10,          /* blobs from this size on lie in the shared store; smaller ones travel in messages */
+       SK_SPIN_NS = 20000 };              /* before a process sleeps that has nothing to do */
+
+typedef struct sk_worker_page {           /* the first page; rings follow: to the worker, from it */
+    sk_bell bell;                         /* of the worker */
+    int64_t start;                        /* sk_session.start: CLOCK_MONOTONIC is the same in all processes of a machine */
+    uint64_t seed, stride, fingerprint;
+    uint32_t owners, owner;               /* of arenas; this worker's own */
+    int32_t driver, workers;              /* pid; how many work at a time */
+    char last_words[512];                 /* what its handler of crashes knows; the worker writes */
+} sk_worker_page;
+_Static_assert(sizeof(sk_worker_page) <= SK_WORKER_PAGE, "");
+
+static inline size_t sk_worker_room(void) { return SK_WORKER_PAGE + 2 * ((sk_ring_bytes(SK_WORKER_RING) + 4095) & ~(size_t)4095); }
+static inline sk_ring_memory *sk_worker_ring(sk_worker_page *page, int which)
+{
+    return (sk_ring_memory *)((char *)page + SK_WORKER_PAGE + (size_t)which * ((sk_ring_bytes(SK_WORKER_RING) + 4095) & ~(size_t)4095));
+}
+
+/* One message on the control socket: this arena, with its read-only descriptor. */
+typedef struct sk_arena_message { uint32_t owner; } sk_arena_message;
+
+/* What a worker process does instead of main; see sk_worker_divert. */
+_Noreturn void sk_worker_main(const char *text);
+
+#endif
