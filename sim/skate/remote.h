@@ -180,7 +180,7 @@ sk_list     sk_to_list(sk_value v);
 #define SK_OUT_PARAMETERS(outs, ...) \
     SK_LIST_OF(SK_DECLARE_OUT, ~, outs) SK_EACH(SK_COMMA_DECLARE, ~ __VA_OPT__(,) __VA_ARGS__)
 
-/* The linker knows `add` as sk_fn_add, so that a remote function may be called `read` or `link`. */
+/* The linker knows `add` as sk_remote.add, so that a remote function may be called `read` or `link`, or `first` (sk_fn_first is ours). */
 #define SK_REMOTE_OUT_DECLARE(fn, outs, ...)                                                      \
     _Static_assert(SK_COUNT_IS_FINE(__VA_ARGS__), #fn ": at most 8 parameters");                  \
     _Static_assert(SK_COUNT_IS_FINE outs && SK_COUNT_OF(outs) > 0, #fn ": at least 1 answer, at most 8 answers");  \
@@ -188,7 +188,7 @@ sk_list     sk_to_list(sk_value v);
     extern const char fn##_sk_nreturns[1 + SK_COUNT_OF(outs)];                                    \
     SK_EACH(SK_ARG_CONSTANT, fn __VA_OPT__(,) __VA_ARGS__)                                        \
     SK_EACH_OF(SK_RETURN_CONSTANT, fn, outs)                                                      \
-    extern sk_fn fn __asm__("sk_fn_" #fn)
+    extern sk_fn fn __asm__("sk_remote." #fn)
 #define SK_REMOTE_DECLARE(T, fn, ...) SK_REMOTE_OUT_DECLARE(fn, ((T, answer)) __VA_OPT__(,) __VA_ARGS__)
 #define SK_COUNT_OR_9(...) SK_CAT(SK_NUMBER_, SK_COUNT(__VA_ARGS__))
 #define SK_COUNT_IS_FINE(...) (SK_COUNT_OR_9(__VA_ARGS__) < 9)
