@@ -227,7 +227,7 @@ enum { SK_NUMBER_0, SK_NUMBER_1, SK_NUMBER_2, SK_NUMBER_3, SK_NUMBER_4, SK_NUMBE
         .nargs = SK_COUNT_OR_9(__VA_ARGS__), .nreturns = SK_COUNT_OF(outs), .run = fn##_sk_run,   \
         .arg_type = { SK_LIST(SK_TYPE_OF_PAIR, ~ __VA_OPT__(,) __VA_ARGS__) },                    \
         .return_type = { SK_LIST_OF(SK_TYPE_OF_PAIR, ~, outs) } };                                \
-    __attribute__((constructor)) static void fn##_sk_register(void) { sk_fn_register(&fn); }
+    __attribute__((constructor(101))) static void fn##_sk_register(void) { sk_fn_register(&fn); }
 
 /* ---- 5. sk_remote --------------------------------------------------------------------------------------
  * Each argument is evaluated once, into a local, and stands once in the expansion (not even #x may follow: SK_EACH
@@ -368,6 +368,18 @@ const void *sk_read_at(sk_array array, sk_dtype dtype, sk_site *site);
 void  *sk_write_at(sk_array array, sk_dtype dtype, sk_site *site);
 void   sk_expect_shape_at(sk_array array, const int64_t *shape, int ndim, sk_site *site);
 void   sk_unpack_into(sk_buf buf, void *value, size_t size, sk_site *site);
+
+/* A worker process is this same program, started with SKATE_WORKER=... in its environment. It must leave for its work when all functions are
+ * known (priority 101), but before the program's own constructors and main, so that nothing of the program's start-up runs twice: hence
+ * these constructors, of which the first in the executable does it (sim/divert.c). In any other process they do nothing. Weak: a file that
+ * includes skate.h and uses nothing of it links without the library. */
+static void sk_worker_divert_weak(const void *here) __attribute__((weakref("sk_worker_divert")));
+__attribute__((constructor(102))) static void sk_worker_way_in(void)
+{
+    static const char here = 0;         /* lies in the same executable or library as the caller */
+    if (sk_worker_divert_weak)
+        sk_worker_divert_weak(&here);
+}
 
 /* The small questions know their caller's line too. (A macro's own name inside it is not expanded again.) */
 #define sk_now()              (sk_need_started("sk_now", SK_HERE), sk_now())
