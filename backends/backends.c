@@ -1,11 +1,15 @@
 /* backends.c -- which backends there are: the built-in ones, the checking decorator, modules. */
 #include "backends.h"
+#include "divert.h"
 #include "session.h"
+#include "worker.h"
 
 #include <gmodule.h>
 #include <unistd.h>
 
 const sk_backend_ops *const sk_backends[] = { &sk_backend_threads, &sk_backend_serial, &sk_backend_processes, &sk_backend_virtual, NULL };
+
+void (*const sk_worker_entry)(const char *text) = sk_worker_main;
 
 /* Modules stay loaded until the program ends: a table that a finished run still points to must not vanish. */
 static const sk_backend_ops *load(const char *path, sk_error *err)

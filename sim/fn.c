@@ -1,5 +1,6 @@
 /* fn.c -- see fn.h. SK_REMOTE's constructors only hang the function into a list, whose head needs no construction:
- * so the order of constructors does not matter, nor the library's being loaded later. */
+ * so their order does not matter, nor the library's being loaded later. They have priority 101, before all others a program may have: when
+ * a worker is diverted (divert.c), all functions are here. */
 #include "fn.h"
 
 #include "error.h"

@@ -2,6 +2,7 @@
 #include "session.h"
 
 #include "admit.h"
+#include "divert.h"
 #include "fn.h"
 #include "gantt.h"
 #include "lineage.h"
@@ -289,6 +290,7 @@ static void trace_begin(int argc, char **argv)
 
 void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
 {
+    sk_worker_divert(NULL);
     if (sk_session.started)
         sk_misuse(site, "sk_init: called twice; call sk_shutdown before a second sk_init");
     sk_error err;

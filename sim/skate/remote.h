@@ -180,7 +180,7 @@ sk_list     sk_to_list(sk_value v);
 #define SK_OUT_PARAMETERS(outs, ...) \
     SK_LIST_OF(SK_DECLARE_OUT, ~, outs) SK_EACH(SK_COMMA_DECLARE, ~ __VA_OPT__(,) __VA_ARGS__)
 
-/* The linker knows `add` as sk_fn_add, so that a remote function may be called `read` or `link`. */
+/* The linker knows `add` as sk_remote.add, so that a remote function may be called `read` or `link`, or `first` (sk_fn_first is ours). */
 #define SK_REMOTE_OUT_DECLARE(fn, outs, ...)                                                      \
     _Static_assert(SK_COUNT_IS_FINE(__VA_ARGS__), #fn ": at most 8 parameters");                  \
     _Static_assert(SK_COUNT_IS_FINE outs && SK_COUNT_OF(outs) > 0, #fn ": at least 1 answer, at most 8 answers");  \
@@ -188,7 +188,7 @@ sk_list     sk_to_list(sk_value v);
     extern const char fn##_sk_nreturns[1 + SK_COUNT_OF(outs)];                                    \
     SK_EACH(SK_ARG_CONSTANT, fn __VA_OPT__(,) __VA_ARGS__)                                        \
     SK_EACH_OF(SK_RETURN_CONSTANT, fn, outs)                                                      \
-    extern sk_fn fn __asm__("sk_fn_" #fn)
+    extern sk_fn fn __asm__("sk_remote." #fn)
 #define SK_REMOTE_DECLARE(T, fn, ...) SK_REMOTE_OUT_DECLARE(fn, ((T, answer)) __VA_OPT__(,) __VA_ARGS__)
 #define SK_COUNT_OR_9(...) SK_CAT(SK_NUMBER_, SK_COUNT(__VA_ARGS__))
 #define SK_COUNT_IS_FINE(...) (SK_COUNT_OR_9(__VA_ARGS__) < 9)
@@ -227,7 +227,7 @@ enum { SK_NUMBER_0, SK_NUMBER_1, SK_NUMBER_2, SK_NUMBER_3, SK_NUMBER_4, SK_NUMBE
         .nargs = SK_COUNT_OR_9(__VA_ARGS__), .nreturns = SK_COUNT_OF(outs), .run = fn##_sk_run,   \
         .arg_type = { SK_LIST(SK_TYPE_OF_PAIR, ~ __VA_OPT__(,) __VA_ARGS__) },                    \
         .return_type = { SK_LIST_OF(SK_TYPE_OF_PAIR, ~, outs) } };                                \
-    __attribute__((constructor)) static void fn##_sk_register(void) { sk_fn_register(&fn); }
+    __attribute__((constructor(101))) static void fn##_sk_register(void) { sk_fn_register(&fn); }
 
 /* ---- 5. sk_remote --------------------------------------------------------------------------------------
  * Each argument is evaluated once, into a local, and stands once in the expansion (not even #x may follow: SK_EACH
@@ -368,6 +368,18 @@ const void *sk_read_at(sk_array array, sk_dtype dtype, sk_site *site);
 void  *sk_write_at(sk_array array, sk_dtype dtype, sk_site *site);
 void   sk_expect_shape_at(sk_array array, const int64_t *shape, int ndim, sk_site *site);
 void   sk_unpack_into(sk_buf buf, void *value, size_t size, sk_site *site);
+
+/* A worker process is this same program, started with SKATE_WORKER=... in its environment. It must leave for its work when all functions are
+ * known (priority 101), but before the program's own constructors and main, so that nothing of the program's start-up runs twice: hence
+ * these constructors, of which the first in the executable does it (sim/divert.c). In any other process they do nothing. Weak: a file that
+ * includes skate.h and uses nothing of it links without the library. */
+static void sk_worker_divert_weak(const void *here) __attribute__((weakref("sk_worker_divert")));
+__attribute__((constructor(102))) static void sk_worker_way_in(void)
+{
+    static const char here = 0;         /* lies in the same executable or library as the caller */
+    if (sk_worker_divert_weak)
+        sk_worker_divert_weak(&here);
+}
 
 /* The small questions know their caller's line too. (A macro's own name inside it is not expanded again.) */
 #define sk_now()              (sk_need_started("sk_now", SK_HERE), sk_now())
