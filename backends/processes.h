@@ -35,7 +35,8 @@ typedef struct pn_worker {
     uint64_t arenas[2];                /* bit k: it has the arena of owner k */
     struct run *run;                   /* whose body it runs; NULL: idle */
     struct pn_worker *next_idle;
-    sk_lines *out, *err;               /* under node->output */
+    bool prints;                       /* out and err are there; under node->output, as they and the child's descriptors are */
+    sk_lines out, err;
     bool reaped;                       /* what follows holds */
     unsigned failures;                 /* starts that came to nothing, one after the other */
 } pn_worker;

@@ -146,7 +146,7 @@ static bool start(pn_worker *w, sk_error *err)
             snprintf(name, sizeof name, "skate worker %u of %d", w->slot, (int)getpid());
             int fds[SK_WORKER_FDS] = { [SK_WORKER_ROOM] = room, [SK_WORKER_BELL] = n->bell_fd, [SK_WORKER_CONTROL] = sockets[1],
                                        [SK_WORKER_ARENA] = arena };
-            ok = sk_child_start(&w->child, &(sk_child_spec){ .argv = (char *[]){ name, NULL }, .env = (char *[]){ "SKATE_WORKER=1", NULL },
+            ok = sk_child_start(&w->child, &(sk_child_spec){ .argv = (char *[]){ name, NULL }, .env = (const char *[]){ "SKATE_WORKER=1", NULL },
                                                              .fds = fds, .nfds = SK_WORKER_FDS }, err);
         }
     }
@@ -175,8 +175,9 @@ static bool start(pn_worker *w, sk_error *err)
     w->arenas[0] = w->arenas[1] = 0;
     w->arenas[(w->slot + 1) / 64] |= (uint64_t)1 << (w->slot + 1) % 64;
     w->reaped = false;
-    w->out = sk_lines_new(stdout, NULL);
-    w->err = sk_lines_new(stderr, NULL);
+    sk_lines_init(&w->out, stdout, NULL);
+    sk_lines_init(&w->err, stderr, NULL);
+    w->prints = true;
     return true;
 }
 
@@ -243,7 +244,7 @@ bool pn_give_arena(pn_worker *w, unsigned owner)
 /* A program may have closed its end. */
 static void drain(sk_lines *lines, int *fd)
 {
-    if (lines && *fd >= 0 && !sk_lines_read(lines, *fd)) {
+    if (*fd >= 0 && !sk_lines_read(lines, *fd)) {
         close(*fd);
         *fd = -1;
     }
@@ -252,19 +253,21 @@ static void drain(sk_lines *lines, int *fd)
 void pn_drain_output(pnode *n, pn_worker *w)
 {
     pthread_mutex_lock(&n->output);
-    drain(w->out, &w->child.out);
-    drain(w->err, &w->child.err);
+    if (w->prints) {
+        drain(&w->out, &w->child.out);
+        drain(&w->err, &w->child.err);
+    }
     pthread_mutex_unlock(&n->output);
 }
 
 static void clear(pnode *n, pn_worker *w)
 {
     pthread_mutex_lock(&n->output);
-    if (w->out)
-        sk_lines_free(w->out);
-    if (w->err)
-        sk_lines_free(w->err);
-    w->out = w->err = NULL;
+    if (w->prints) {
+        sk_lines_clear(&w->out);
+        sk_lines_clear(&w->err);
+    }
+    w->prints = false;
     sk_child_close(&w->child);
     pthread_mutex_unlock(&n->output);
     if (w->page) {
@@ -424,7 +427,7 @@ bool pn_workers_open(pnode *n, sk_error *err)
     if (!n->workers)
         abort();
     for (unsigned i = 0; i < n->nslots; i++)
-        n->workers[i] = (pn_worker){ .node = n, .slot = i, .control = -1, .child = SK_CHILD_NONE };
+        n->workers[i] = (pn_worker){ .node = n, .slot = i, .control = -1, .child = { .pidfd = -1, .out = -1, .err = -1 } };
     for (int i = 0; i < n->base.settings->workers; i++)
         if (!pn_want_worker(n)) {
             *err = n->start_error;

@@ -27,7 +27,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdio_ext.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -44,6 +43,7 @@ static struct {
     struct { char *block; size_t size; } *own;      /* this task's, not handed over */
     size_t nown, own_room;
     const sk_msg *running;                /* for the handler of crashes */
+    bool wrote;                           /* to stdout, since its last task */
 } w;
 
 static int64_t monotonic(void)
@@ -230,9 +230,9 @@ static void say_ran(sk_task *t, sk_code code, sk_value *out, sk_failure *why)
 {
     sk_lane *lane = sk_lane_self;
     sk_frame_end(lane, lane->frame);       /* first: it may have something to say to the node */
-    bool wrote = __fpending(stdout) > 0;
-    if (wrote)
-        fflush(stdout);
+    fflush(stdout);
+    bool wrote = w.wrote;
+    w.wrote = false;
     sk_msg m = { .type = SK_WIRE_RAN, .code = code, .flag = wrote, .failure = why };
     if (code == SK_OK) {
         m.nvalues = t->fn->nreturns;
@@ -370,6 +370,23 @@ static void catch_crashes(void)
 
 /* ---- the beginning ---- */
 
+/* What goes to stdout is noted, so that the driver has it before the task's answers; a line at a time, so that a crash loses little. */
+static ssize_t write_out(void *cookie, const char *bytes, size_t size)
+{
+    (void)cookie;
+    w.wrote = true;
+    return write(STDOUT_FILENO, bytes, size);
+}
+
+static void watch_stdout(void)
+{
+    FILE *out = fopencookie(NULL, "w", (cookie_io_functions_t){ .write = write_out });
+    if (!out)
+        return;
+    setvbuf(out, NULL, _IOLBF, 64 << 10);
+    stdout = out;
+}
+
 static void *map(int fd, size_t size)
 {
     void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -424,7 +441,7 @@ void sk_worker_main(const char *text)
     sk_child_adopt(w.page->driver);
     sk_ring_open(&w.in, sk_worker_ring(w.page, 0), SK_WORKER_RING);
     sk_ring_open(&w.out, sk_worker_ring(w.page, 1), SK_WORKER_RING);
-    setvbuf(stdout, NULL, _IOFBF, 64 << 10);
+    watch_stdout();
     make_session();
     open_store();
     pthread_atfork(NULL, NULL, in_forked_child);

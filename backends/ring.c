@@ -1,0 +1,148 @@
+/* ring.c -- see ring.h. Linux: futexes, and not the private kind, since who rings and who sleeps may be two processes. */
+#include "ring.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A lock hidden in an atomic would be private to a process, and one could die with it. */
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2, "rings need 32 and 64 bit atomics without locks");
+_Static_assert(sizeof(_Atomic uint32_t) == 4, "a futex is 4 bytes");
+
+/* ---- The bell ---- */
+
+void sk_bell_init(sk_bell *b)
+{
+    atomic_store_explicit(&b->word, 0, relaxed);
+    atomic_store_explicit(&b->asleep, 0, relaxed);
+}
+
+uint32_t sk_bell_listen(sk_bell *b)
+{
+    atomic_fetch_add_explicit(&b->asleep, 1, seq_cst);             /* before the caller looks: pairs with the load in sk_bell_ring */
+    /* After that. If it is the word of a ring that has just been, this acquires what was published before it (the caller's look sees it);
+     * if the ring comes later, the word is no longer the ticket. */
+    return atomic_load_explicit(&b->word, seq_cst);
+}
+
+void sk_bell_sleep(sk_bell *b, uint32_t ticket, int64_t ns)
+{
+    struct timespec ts = { ns / 1000000000, ns % 1000000000 };
+    if (ns > 0)
+        syscall(SYS_futex, &b->word, FUTEX_WAIT, ticket, ns == SK_NEVER ? NULL : &ts, NULL, 0);
+}
+
+void sk_bell_awake(sk_bell *b) { atomic_fetch_sub_explicit(&b->asleep, 1, seq_cst); }
+
+void sk_bell_ring(sk_bell *b)
+{
+    if (atomic_load_explicit(&b->asleep, seq_cst))                 /* after the position was stored: pairs with sk_bell_listen */
+        sk_bell_ring_anyway(b);
+}
+
+/* Who dies between the two lines has woken nobody, but has not kept anyone else from doing so: the next ring does. */
+void sk_bell_ring_anyway(sk_bell *b)
+{
+    atomic_fetch_add_explicit(&b->word, 1, seq_cst);
+    syscall(SYS_futex, &b->word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+/* ---- The ring ---- */
+
+size_t sk_ring_bytes(size_t capacity)
+{
+    assert(capacity >= 4096 && (capacity & (capacity - 1)) == 0);
+    return sizeof(sk_ring_memory) + capacity;
+}
+
+void sk_ring_init(sk_ring_memory *ring, size_t capacity)
+{
+    assert(((uintptr_t)ring & 63) == 0 && capacity >= 4096 && (capacity & (capacity - 1)) == 0);
+    (void)capacity;
+    atomic_store_explicit(&ring->head, 0, relaxed);
+    atomic_store_explicit(&ring->tail, 0, relaxed);
+}
+
+void sk_ring_open(sk_ring_end *e, sk_ring_memory *ring, size_t capacity)
+{
+    assert(((uintptr_t)ring & 63) == 0 && capacity >= 4096 && (capacity & (capacity - 1)) == 0);
+    *e = (sk_ring_end){ .ring = ring, .capacity = capacity };
+}
+
+/* The reader looks at head: it is at most a ring's length before me, and not behind where it was. One load, and only its result is used:
+ * it may change again at any time. seq_cst, after sk_bell_listen; acquires the bytes. */
+static void look_at_head(sk_ring_end *e)
+{
+    uint64_t head = atomic_load_explicit(&e->ring->head, seq_cst);
+    if (head - e->at > e->capacity || head - e->at < e->seen - e->at)
+        e->broken = true;
+    else
+        e->seen = head;
+}
+
+/* The writer looks at tail: it is at most a ring's length behind me, and not behind where it was. As above; acquires the room, in
+ * which the reader is done reading. */
+static void look_at_tail(sk_ring_end *e)
+{
+    uint64_t tail = atomic_load_explicit(&e->ring->tail, seq_cst);
+    if (e->at - tail > e->at - e->seen)                            /* which is at most the capacity */
+        e->broken = true;
+    else
+        e->seen = tail;
+}
+
+static size_t there_is(const sk_ring_end *e) { return e->broken ? 0 : (size_t)(e->seen - e->at); }
+static size_t room(const sk_ring_end *e) { return e->broken ? 0 : (size_t)(e->capacity - (e->at - e->seen)); }
+
+size_t sk_ring_readable(sk_ring_end *e)
+{
+    look_at_head(e);
+    return there_is(e);
+}
+
+size_t sk_ring_writable(sk_ring_end *e)
+{
+    look_at_tail(e);
+    return room(e);
+}
+
+/* Where my position is, and how many of n bytes lie before the end of the memory; the rest begins at its start. */
+static unsigned char *place(const sk_ring_end *e, size_t n, size_t *straight)
+{
+    size_t from = (size_t)(e->at & (e->capacity - 1)), to_end = (size_t)e->capacity - from;
+    *straight = n < to_end ? n : to_end;
+    return e->ring->data + from;
+}
+
+size_t sk_ring_write(sk_ring_end *e, const void *data, size_t size)
+{
+    if (room(e) < size)
+        look_at_tail(e);
+    size_t n = room(e) < size ? room(e) : size, straight;
+    if (!n)
+        return 0;
+    unsigned char *to = place(e, n, &straight);
+    memcpy(to, data, straight);
+    memcpy(e->ring->data, (const unsigned char *)data + straight, n - straight);
+    e->at += n;
+    atomic_store_explicit(&e->ring->head, e->at, seq_cst);         /* releases the bytes to look_at_head; before sk_bell_ring */
+    return n;
+}
+
+size_t sk_ring_read(sk_ring_end *e, void *out, size_t size)
+{
+    if (there_is(e) < size)
+        look_at_head(e);
+    size_t n = there_is(e) < size ? there_is(e) : size, straight;
+    if (!n)
+        return 0;
+    const unsigned char *from = place(e, n, &straight);
+    memcpy(out, from, straight);
+    memcpy((unsigned char *)out + straight, e->ring->data, n - straight);
+    e->at += n;
+    atomic_store_explicit(&e->ring->tail, e->at, seq_cst);         /* releases the room to look_at_tail; before sk_bell_ring */
+    return n;
+}
