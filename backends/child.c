@@ -175,7 +175,7 @@ bool sk_child_start(sk_child *c, const sk_child_spec *spec, sk_error *err)
     if (!what) {
         struct rusage ours;
         getrusage(RUSAGE_SELF, &ours);
-        c->max_rss = -1024 * (int64_t)ours.ru_maxrss;                    /* sk_child_reap compares */
+        c->rss_floor = 1024 * (int64_t)ours.ru_maxrss;
         c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
         bool lacking = c->pidfd < 0 && (errno == ENOSYS || errno == EPERM);      /* EPERM: a container's filter */
         if (!lacking && !lift(&c->pidfd, 3))
@@ -201,8 +201,8 @@ bool sk_child_reap(sk_child *c, bool block)
         return false;
     c->ended = true;
     c->taken = got < 0;
-    int64_t floor = -c->max_rss, most = got > 0 ? 1024 * (int64_t)c->usage.ru_maxrss : 0;
-    c->max_rss = most > floor ? most : 0;
+    int64_t most = got > 0 ? 1024 * (int64_t)c->usage.ru_maxrss : 0;
+    c->max_rss = most > c->rss_floor ? most : 0;
     return true;
 }
 
@@ -244,9 +244,12 @@ void sk_child_close(sk_child *c)
         sk_child_reap(c, true);
     }
     c->pid = 0;
-    shut(&c->pidfd);
-    shut(&c->out);
-    shut(&c->err);
+    int *fds[] = { &c->pidfd, &c->out, &c->err };
+    for (int i = 0; i < 3; i++) {
+        if (*fds[i] < 3)                           /* all zeros, never started */
+            *fds[i] = -1;
+        shut(fds[i]);
+    }
 }
 
 /* ---- in the child ---- */

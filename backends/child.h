@@ -29,12 +29,13 @@ typedef struct sk_child_spec {   /* all borrowed, and only during the call */
 typedef struct sk_child {
     pid_t pid;                   /* 0: there is none */
     int pidfd;                   /* -1: the kernel has none */
-    int out, err;                /* what it writes to stdout and stderr; non-blocking */
+    int out, err;                /* what it writes to stdout and stderr; non-blocking. Ours are never 0-2 */
     bool ended;                  /* reaped: status and usage are there, the pid may be another's */
     bool taken;                  /* ended, but somebody else has its status */
     int status;                  /* of waitpid */
     struct rusage usage;
-    int64_t max_rss;             /* bytes; 0: not known, for it took less than this process had at the start, which the kernel charges to it */
+    int64_t max_rss;             /* bytes; 0: not known, for it took less than rss_floor */
+    int64_t rss_floor;           /* what this process had taken at the start: the kernel charges a vforked child with that */
 } sk_child;
 
 /* Starts it: without copying this process's page tables (vfork), so a large driver starts workers as fast as a small one. It has stdin from
@@ -51,7 +52,7 @@ void sk_child_kill(sk_child *c, int sig);          /* nothing, if it has been re
 /* Of a reaped one, to follow its name: "was killed by signal 9 (Killed)", "called exit(3)". Returns `text`. */
 const char *sk_child_fate(const sk_child *c, char *text, size_t room);
 
-/* Closes its descriptors here. One that has not been reaped is killed and reaped. May be called twice. */
+/* Closes its descriptors here. One that has not been reaped is killed and reaped. May be called twice, and on one that is all zeros. */
 void sk_child_close(sk_child *c);
 
 /* In the child, first of all; `parent` is the pid of the process that started it. The child dies with that, even if it is killed: by
