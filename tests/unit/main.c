@@ -7,7 +7,8 @@
 #include <stdlib.h>
 
 Suite *trace_read_suite(void), *timeline_suite(void), *wire_suite(void), *cluster_suite(void), *cluster_runs_suite(void), *events_suite(void),
-    *fiber_suite(void), *network_suite(void), *cluster_file_suite(void), *stores_suite(void), *digest_suite(void), *park_suite(void);
+    *fiber_suite(void), *network_suite(void), *cluster_file_suite(void), *stores_suite(void), *digest_suite(void), *park_suite(void),
+    *shm_suite(void);
 
 static Suite *(*const suites[])(void) = {
     trace_read_suite,
@@ -21,6 +22,7 @@ static Suite *(*const suites[])(void) = {
     cluster_file_suite,
     stores_suite,
     park_suite,
+    shm_suite,
     digest_suite,
 };
 

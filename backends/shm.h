@@ -1,0 +1,82 @@
+/* shm.h -- memory that several processes share: where the `processes` backend keeps the bytes of objects.
+ *
+ * One *arena* per owner: owner 0 is the node (what the driver puts), owner k is the worker in slot k, who writes its results there. An
+ * arena is one memfd: it has no name, and is gone with the last process that has it. It is sparse: `stride` bytes of places, of which only
+ * used ones have pages. Every process reserves one window of owners x stride addresses and maps arenas at their place in it, so a place is
+ * the same 64-bit *offset* everywhere, and offset <-> pointer is an addition.
+ *
+ * The node maps all arenas for writing, and once more for reading only: a program gets *views* in that second window. Workers
+ * map all arenas for reading; a block of its own arena a worker may unlock, to write a result, and locks again when the object is sealed.
+ * What is where is known to the node alone, in private memory (shm_blocks.h).
+ *
+ * shm.c is the node's side, shm_map.c a worker's. Linux only. Nothing here takes a lock: the caller has one.              */
+#ifndef SK_SHM_H
+#define SK_SHM_H
+
+#include "base.h"
+#include "error.h"
+
+typedef struct sk_shm sk_shm;
+#define SK_SHM_NOWHERE UINT64_MAX         /* an offset that no block has */
+
+/* ---- the node ----
+ *
+ * Room for `capacity` bytes (rounded up to pages), live and freed ones together. Takes addresses only. Errors (SK_LIMIT) say which call
+ * failed, why, and what to do. */
+sk_shm *sk_shm_new(size_t capacity, unsigned owners, sk_error *err);
+void sk_shm_free(sk_shm *s);                                                     /* NULL is fine; all pointers die with it */
+size_t sk_shm_stride(const sk_shm *s);                                           /* for sk_shm_map_open */
+bool sk_shm_add(sk_shm *s, unsigned owner, sk_error *err);                       /* its arena; true if it is there already */
+bool sk_shm_has(const sk_shm *s, unsigned owner);
+/* A new descriptor of an arena (close-on-exec, 3 or more), which the caller closes; -1: *err says why. A read-only one cannot be mapped for
+ * writing, whoever gets it. */
+int sk_shm_descriptor(sk_shm *s, unsigned owner, bool writable, sk_error *err);
+
+/* A block of whole pages, at least one; where the node writes to it. Its pages are there: writing cannot fail. What is in it is what was
+ * there before, or zeros. NULL: no room below the capacity, no memory, or the room is in pieces. */
+void *sk_shm_alloc(sk_shm *s, unsigned owner, size_t size);
+/* The pages stay for the next block; when live and freed bytes would pass the capacity, those freed first go back to the system. */
+void sk_shm_release(sk_shm *s, void *block);
+
+/* The size of the live block that starts exactly there, and whose it is (owner may be NULL); 0: there is none. Any offset may be asked. */
+size_t sk_shm_block(const sk_shm *s, uint64_t offset, unsigned *owner);
+uint64_t sk_shm_offset(const sk_shm *s, const void *p);                          /* of a pointer into either window; or SK_SHM_NOWHERE */
+void *sk_shm_at(const sk_shm *s, uint64_t offset);                               /* NULL: outside, or no such arena yet */
+const void *sk_shm_view(const sk_shm *s, const void *block);                     /* the same bytes, where writing faults */
+bool sk_shm_contains(const sk_shm *s, const void *p);                            /* is it in either window? */
+
+uint64_t sk_shm_live(const sk_shm *s);                                           /* bytes in blocks */
+uint64_t sk_shm_warm(const sk_shm *s);                                           /* bytes freed whose pages are still there */
+uint64_t sk_shm_peak(const sk_shm *s);                                           /* most live bytes so far */
+
+/* ---- a worker ---- */
+
+typedef struct sk_shm_map {
+    char *base;
+    size_t stride;
+    unsigned owners, own;                /* own: its arena's owner, or `owners` while there is none */
+    unsigned char *has;
+} sk_shm_map;
+
+bool sk_shm_map_open(sk_shm_map *m, size_t stride, unsigned owners, sk_error *err);
+void sk_shm_map_close(sk_shm_map *m);                                            /* all zero is fine */
+/* Maps an arena for reading. Its own needs a writable descriptor; a foreign one must come with a read-only one: a writable one is refused. Takes fd:
+ * it is closed, come what may. */
+bool sk_shm_map_add(sk_shm_map *m, unsigned owner, int fd, bool own, sk_error *err);
+bool sk_shm_map_has(const sk_shm_map *m, unsigned owner);
+void *sk_shm_map_at(const sk_shm_map *m, uint64_t offset);                       /* NULL: outside, or not mapped yet */
+uint64_t sk_shm_map_offset(const sk_shm_map *m, const void *p);                  /* or SK_SHM_NOWHERE */
+bool sk_shm_map_contains(const sk_shm_map *m, const void *p);
+/* Whole pages from p, in its own arena: may be written; may not be any more. false: not in its own arena, or the kernel refuses (errno). */
+bool sk_shm_map_unlock(sk_shm_map *m, void *p, size_t size);
+bool sk_shm_map_lock(sk_shm_map *m, void *p, size_t size);
+
+/* ---- both (shm_map.c) ---- */
+
+size_t sk_shm_page(void);
+char *sk_shm_reserve(size_t size);                                               /* addresses only, at a multiple of 2 MiB; NULL: errno */
+/* Pages that are about to be written are mapped at once: a fault each costs three times as much. Tries; nothing depends on it. */
+void sk_shm_prefault(void *p, size_t size);
+bool sk_shm_error(sk_error *err, const char *what, const char *call, int why);   /* false */
+
+#endif

@@ -1,0 +1,58 @@
+/* shm_blocks.h -- which parts of the object store's arenas are in use, which are free with their pages, which without: numbers only.
+ *
+ * Blocks tile an arena without gaps: each knows its neighbours. A block is LIVE, WARM (freed, its pages are still there) or COLD (no
+ * pages). Of each state's free blocks there is a tree by size, and in it, per size, the last one freed first. Warm neighbours are
+ * merged only when a size is not there as such, so that a program which makes the same sizes again and again finds them as they
+ * were. All of it lies in private memory of the node: no worker can break it. The caller has a lock.                     */
+#ifndef SK_SHM_BLOCKS_H
+#define SK_SHM_BLOCKS_H
+
+#include "base.h"
+#include "idmap.h"
+
+typedef struct sk_link { struct sk_link *before, *after; } sk_link;     /* in a ring through its head */
+
+typedef enum { SK_BLOCK_LIVE, SK_BLOCK_WARM, SK_BLOCK_COLD } sk_block_state;
+
+typedef struct sk_block {
+    uint64_t offset;                     /* first: sk_idmap finds live blocks by it */
+    size_t size;
+    size_t grain;                        /* warm: the largest block that was freed here and may be wanted again */
+    uint64_t freed;                      /* warm: when, as a count */
+    struct sk_block *left, *right;       /* neighbours in the arena; NULL at its ends */
+    sk_link same, age, unmerged;         /* free: others of this size; warm: all by age; warm: may have warm neighbours */
+    uint32_t owner;
+    sk_block_state state;
+} sk_block;
+
+typedef struct sk_block_arena {
+    GTree *warm, *cold;                  /* by size; NULL: there is no such arena */
+    sk_link unmerged;
+    sk_block *first;
+} sk_block_arena;
+
+typedef struct sk_blocks {
+    sk_idmap live;
+    sk_link age;                         /* warm blocks of all arenas, oldest first */
+    uint64_t clock;
+    uint64_t live_bytes, warm_bytes;
+    unsigned owners;
+    sk_block_arena arenas[];
+} sk_blocks;
+
+sk_blocks *sk_blocks_new(unsigned owners);
+void sk_blocks_free(sk_blocks *b);                                      /* NULL is fine */
+void sk_blocks_add(sk_blocks *b, unsigned owner, uint64_t offset, size_t size);     /* a new arena: one cold block */
+
+/* A live block of exactly that size, or NULL. Warm: of that size, or cut from a larger one; unless `any`, a cut leaves room for what was
+ * freed there or takes at least an eighth of it (a page must not cost a hundred megabytes their place). */
+sk_block *sk_blocks_take_warm(sk_blocks *b, unsigned owner, size_t size, bool any);
+sk_block *sk_blocks_take_cold(sk_blocks *b, unsigned owner, size_t size);
+
+void sk_blocks_give(sk_blocks *b, sk_block *block);                     /* live -> warm */
+void sk_blocks_ungive(sk_blocks *b, sk_block *block);                   /* live -> cold: its pages could not be had */
+void sk_blocks_cool(sk_blocks *b, sk_block *block, size_t size);        /* the last `size` bytes of a warm block -> cold */
+sk_block *sk_blocks_oldest(const sk_blocks *b);                         /* warm block; NULL: none */
+sk_block *sk_blocks_at(const sk_blocks *b, uint64_t offset);            /* the live block that starts there, or NULL */
+
+#endif

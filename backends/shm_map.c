@@ -1,0 +1,166 @@
+/* shm_map.c -- a worker's side of the store's memory, and what both sides need; see shm.h. */
+#include "shm.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23           /* Linux 5.14 */
+#endif
+
+enum { HUGE = 2 << 20 };
+
+/* ---- both sides ---- */
+
+size_t sk_shm_page(void)
+{
+    static _Atomic size_t page;
+    size_t known = atomic_load_explicit(&page, relaxed);
+    if (!known)
+        atomic_store_explicit(&page, known = (size_t)sysconf(_SC_PAGESIZE), relaxed);
+    return known;
+}
+
+char *sk_shm_reserve(size_t size)
+{
+    size_t whole = size + HUGE;
+    if (whole < size) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    char *raw = mmap(NULL, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (raw == MAP_FAILED)
+        return NULL;
+    char *p = (char *)(((uintptr_t)raw + HUGE - 1) & ~(uintptr_t)(HUGE - 1));
+    if (p > raw)
+        munmap(raw, (size_t)(p - raw));
+    if (p + size < raw + whole)
+        munmap(p + size, (size_t)(raw + whole - p - size));
+    return p;
+}
+
+void sk_shm_prefault(void *p, size_t size)
+{
+    int kept = errno;
+    madvise(p, size, MADV_POPULATE_WRITE);
+    errno = kept;
+}
+
+static uint64_t limit_of(int resource)
+{
+    struct rlimit r;
+    return getrlimit(resource, &r) == 0 ? (uint64_t)r.rlim_cur : 0;
+}
+
+bool sk_shm_error(sk_error *err, const char *what, const char *call, int why)
+{
+    char todo[120] = "";
+    if (why == EMFILE)
+        snprintf(todo, sizeof todo, "; the limit is %ju open files: raise it (ulimit -n)", (uintmax_t)limit_of(RLIMIT_NOFILE));
+    else if (why == ENFILE)
+        snprintf(todo, sizeof todo, "; the whole system has too many open files");
+    else if (why == EFBIG)
+        snprintf(todo, sizeof todo, "; the limit is %ju bytes a file: raise it (ulimit -f), or ask for less with --sk-store-bytes",
+                 (uintmax_t)limit_of(RLIMIT_FSIZE));
+    else if (why == ENOMEM && limit_of(RLIMIT_AS) != (uint64_t)RLIM_INFINITY)
+        snprintf(todo, sizeof todo, "; the limit is %ju bytes of addresses: raise it (ulimit -v), or ask for less with --sk-store-bytes",
+                 (uintmax_t)limit_of(RLIMIT_AS));
+    else if (why == ENOMEM || why == ENOSPC)
+        snprintf(todo, sizeof todo, "; free memory, or ask for less with --sk-store-bytes");
+    else if (why == ENOSYS)
+        snprintf(todo, sizeof todo, "; this needs Linux 3.17: use --backend threads");
+    return sk_error_set(err, SK_LIMIT, "%s: %s: %s%s", what, call, strerror(why), todo);
+}
+
+/* ---- a worker ---- */
+
+bool sk_shm_map_open(sk_shm_map *m, size_t stride, unsigned owners, sk_error *err)
+{
+    *m = (sk_shm_map){ .stride = stride, .owners = owners, .own = owners };
+    size_t whole;
+    if (__builtin_mul_overflow(stride, owners, &whole) || !(m->base = sk_shm_reserve(whole))) {
+        char what[120];
+        snprintf(what, sizeof what, "cannot reserve addresses for the object store (%u arenas of %zu bytes)", owners, stride);
+        *m = (sk_shm_map){ 0 };
+        return sk_shm_error(err, what, "mmap", ENOMEM);
+    }
+    m->has = calloc(owners, 1);
+    if (m->has)
+        return true;
+    sk_shm_map_close(m);
+    return sk_error_set(err, SK_LIMIT, "cannot map the object store: no memory for a list of %u arenas", owners);
+}
+
+void sk_shm_map_close(sk_shm_map *m)
+{
+    if (m->base)
+        munmap(m->base, m->stride * m->owners);
+    free(m->has);
+    *m = (sk_shm_map){ 0 };
+}
+
+bool sk_shm_map_add(sk_shm_map *m, unsigned owner, int fd, bool own, sk_error *err)
+{
+    char what[80];
+    snprintf(what, sizeof what, "cannot map arena %u of the object store", owner);
+    int mode = fcntl(fd, F_GETFL);
+    bool good = true;
+    if (mode < 0)
+        good = sk_shm_error(err, what, "fcntl", errno);
+    else if (owner >= m->owners || m->has[owner])
+        good = sk_error_set(err, SK_PROTOCOL, "%s: %s", what, owner < m->owners ? "it is mapped already" : "there is no such arena");
+    else if ((mode & O_ACCMODE) != (own ? O_RDWR : O_RDONLY))
+        good = sk_error_set(err, SK_PROTOCOL, "%s: %s", what,
+                            own ? "it is this worker's own, and its descriptor is read-only" : "it is not this worker's, and its descriptor is writable");
+    else if (mmap(m->base + owner * m->stride, m->stride, PROT_READ, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, 0) == MAP_FAILED)
+        good = sk_shm_error(err, what, "mmap", errno);
+    if (mode >= 0)
+        close(fd);
+    if (good) {
+        m->has[owner] = 1;
+        if (own)
+            m->own = owner;
+    }
+    return good;
+}
+
+bool sk_shm_map_has(const sk_shm_map *m, unsigned owner) { return owner < m->owners && m->has[owner]; }
+
+void *sk_shm_map_at(const sk_shm_map *m, uint64_t offset)
+{
+    return m->stride && offset / m->stride < m->owners && m->has[offset / m->stride] ? m->base + offset : NULL;
+}
+
+bool sk_shm_map_contains(const sk_shm_map *m, const void *p)
+{
+    return (uintptr_t)p - (uintptr_t)m->base < (uintptr_t)m->stride * m->owners;
+}
+
+uint64_t sk_shm_map_offset(const sk_shm_map *m, const void *p)
+{
+    return sk_shm_map_contains(m, p) ? (uint64_t)((uintptr_t)p - (uintptr_t)m->base) : SK_SHM_NOWHERE;
+}
+
+static bool protect(sk_shm_map *m, void *p, size_t size, int how)
+{
+    size_t page = sk_shm_page(), at = (uintptr_t)p - (uintptr_t)m->base - m->own * m->stride;
+    if (m->own >= m->owners || at % page || at >= m->stride || size > m->stride - at) {
+        errno = EINVAL;
+        return false;
+    }
+    return mprotect(p, (size + page - 1) & ~(page - 1), how) == 0;
+}
+
+bool sk_shm_map_unlock(sk_shm_map *m, void *p, size_t size)
+{
+    if (!protect(m, p, size, PROT_READ | PROT_WRITE))
+        return false;
+    sk_shm_prefault(p, size);
+    return true;
+}
+
+bool sk_shm_map_lock(sk_shm_map *m, void *p, size_t size) { return protect(m, p, size, PROT_READ); }
