@@ -333,9 +333,8 @@ START_TEST(too_much_is_refused_and_costs_nothing_that_is_kept)
 }
 END_TEST
 
-START_TEST(room_in_pieces_of_either_kind_is_put_together)
+START_TEST(what_was_freed_in_pieces_serves_a_block_as_large_as_the_store)
 {
-    /* warm and cold room lie side by side, the arena is as small as the store, and all of it is wanted */
     char *p[8];
     end();
     s = sk_shm_new(16 * MB, 3, &why);
@@ -609,10 +608,7 @@ static int after_failed_mmap(void *unused)
 {
     (void)unused;
     fails(SYS_mmap, ENOMEM, 2, PROT_READ);        /* the view: the first mapping was made */
-    if (sk_shm_add(s, 2, NULL))
-        return 1;
-    *(volatile char *)(sk_shm_at(s, 0), (char *)sk_shm_alloc(s, 0, 1) + 2 * sk_shm_stride(s)) = 1;
-    return 2;
+    return sk_shm_add(s, 2, NULL) ? 1 : write_to((char *)sk_shm_at(s, 0) + 2 * sk_shm_stride(s));
 }
 
 START_TEST(a_half_mapped_arena_is_reserved_addresses_again)
@@ -758,7 +754,7 @@ Suite *shm_suite(void)
     tcase_add_test(tests, what_was_freed_first_gives_its_pages_back);
     tcase_add_test(tests, pages_that_went_back_come_again_as_zeros);
     tcase_add_test(tests, too_much_is_refused_and_costs_nothing_that_is_kept);
-    tcase_add_test(tests, room_in_pieces_of_either_kind_is_put_together);
+    tcase_add_test(tests, what_was_freed_in_pieces_serves_a_block_as_large_as_the_store);
     tcase_add_test(tests, no_memory_is_no_block_and_nothing_else_is_lost);
     tcase_add_test(tests, a_view_has_the_same_bytes_and_writing_to_it_faults);
     tcase_add_test(tests, a_read_only_descriptor_cannot_be_mapped_for_writing_nor_any_be_cut_short);
