@@ -28,12 +28,13 @@
 #include "task.h"
 #include "wait.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { KILL_AFTER_NS = 2000000000 };
+enum { KILL_AFTER_NS = 2000000000, MOST_NESTING = 1 << 14 };
 
 int64_t pn_now(void) { return sk_session_monotonic(); }
 
@@ -117,7 +118,15 @@ static void look_at(sk_strand *strand, void *data)
         pn_wake_run(data, sk_wait_thread(wait));
 }
 
-static void announce(pnode *n, uint64_t task)
+/* How deep it is nested in tasks that are under way: children go before new siblings, or each sibling would need a process that waits. */
+static int depth_of(pnode *n, const sk_task *t)
+{
+    uint64_t parent = atomic_load_explicit(&t->parent, relaxed);
+    run *r = parent ? pn_run_of(n, parent) : NULL;
+    return r ? r->nesting + 1 : 0;
+}
+
+void pn_announce(pnode *n, uint64_t task)
 {
     sk_task *t = sk_task_at(task);
     sk_cluster_task ready = { .id = task, .fn = t->fn->index, .order = ++n->order, .affinity = -1, .home = n->current ? 0 : -1 };
@@ -127,6 +136,8 @@ static void announce(pnode *n, uint64_t task)
         ready.priority = t->extras->priority;
         ready.affinity = t->extras->node;
     }
+    int nesting = depth_of(n, t), most = MOST_NESTING - 1;
+    ready.priority = CLAMP(ready.priority, INT_MIN / MOST_NESTING, INT_MAX / MOST_NESTING) * MOST_NESTING + MIN(nesting, most);
     sk_cluster_ready(n->cluster, &ready);
 }
 
@@ -465,7 +476,7 @@ static void pn_ready(sk_backend *self, sk_task_name task)
         return;
     }
     pn_enter(n);
-    announce(n, task.id);
+    pn_announce(n, task.id);
     pn_leave(n);
 }
 

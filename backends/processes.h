@@ -47,7 +47,7 @@ typedef struct pn_block { sk_blob *blob; size_t size; bool handed_over; } pn_blo
 typedef struct run {
     struct pnode *node;
     uint64_t task, attempt;
-    int row;
+    int row, nesting;                  /* nesting: in how many tasks that are under way */
     sk_fiber *fiber;
     sk_strand strand;
     pn_worker *worker;                 /* NULL: it waits for one */
@@ -108,6 +108,7 @@ void pn_enter(pnode *n);
 void pn_leave(pnode *n);
 void pn_wake_run(pnode *n, run *r);
 int64_t pn_now(void);
+void pn_announce(pnode *n, uint64_t task);                     /* ready: to the scheduler */
 
 /* processes_tasks.c: attempts. With the turn. */
 void pn_start(pnode *n, const sk_command *command);

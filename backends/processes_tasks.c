@@ -64,7 +64,7 @@ static void body(void *data)
     pn_give_back(n, r);
     let_worker_go(n, r);
     if (r->again)
-        n->base.ops->ready((sk_backend *)n, (sk_task_name){ r->task });
+        pn_announce(n, r->task);
     r->ended = true;
 }
 
@@ -143,6 +143,9 @@ void pn_start(pnode *n, const sk_command *command)
     r->task = command->task;
     r->attempt = command->attempt;
     r->row = command->worker;
+    uint64_t parent = atomic_load_explicit(&sk_task_at(r->task)->parent, relaxed);
+    run *above = parent ? pn_run_of(n, parent) : NULL;
+    r->nesting = above ? above->nesting + 1 : 0;
     r->next = NULL;
     *n->queue_end = r;
     n->queue_end = &r->next;

@@ -119,16 +119,18 @@ bool sk_shm_add(sk_shm *s, unsigned owner, sk_error *err)
     assert(owner < s->owners);
     if (s->files[owner] >= 0)
         return true;
-    const char *call;
+    const char *call = "memfd_create";
     int fd = lifted(memfd_create("skate", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-    if (call = "memfd_create", fd < 0)
+    if (fd < 0)
         goto failed;
-    if (call = "ftruncate", !set_length(fd, s->stride))
+    call = "ftruncate";
+    if (!set_length(fd, s->stride))
         goto failed;
-    /* Nobody can make it shorter: that would be SIGBUS for all. */
-    if (call = "fcntl (seals)", fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+    call = "fcntl (seals)";              /* nobody can make it shorter: that would be SIGBUS for all */
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
         goto failed;
-    if (call = "mmap", !map(s, owner, fd, PROT_READ | PROT_WRITE, 0) || !map(s, owner, fd, PROT_READ, s->view_delta))
+    call = "mmap";
+    if (!map(s, owner, fd, PROT_READ | PROT_WRITE, 0) || !map(s, owner, fd, PROT_READ, s->view_delta))
         goto failed;
     s->files[owner] = fd;
     sk_blocks_add(s->blocks, owner, (uint64_t)owner * s->stride, s->stride);

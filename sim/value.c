@@ -60,7 +60,7 @@ void sk_blob_unref(sk_blob *blob)
         return;
     if (atomic_load_explicit(&blob->refs, acquire) != 1 && atomic_fetch_sub_explicit(&blob->refs, 1, acq_rel) != 1)
         return;
-    if (blob->type == SK_T_LIST) {
+    if (blob->type == SK_T_LIST && (blob->copy || !sk_session.is_worker)) {      /* a worker's own holds nothing: the node's copy does */
         const sk_ref *refs = sk_blob_data(blob);
         for (size_t i = 0; i < blob->size / sizeof *refs; i++)
             sk_session_release_contained(refs[i]);
