@@ -255,8 +255,14 @@ static bool is_busy(const pnode *n)
  * is a deadlock. */
 static bool end_standstill(pnode *n)
 {
-    if (n->queue && pn_want_worker(n))
+    if (n->queue && !n->starting && pn_want_worker(n))
         return true;
+    for (run *r = n->last_run; n->queue && !n->idle && !n->starting && r; r = r->before)      /* no process can be had: who waits gives up */
+        if (r->blocked) {
+            sk_wait_give_up(r->wait);
+            pn_wake_run(n, r);
+            return true;
+        }
     sk_lane *mine = sk_lane_self;
     sk_lane_self = n->lane;
     size_t ended = atomic_load_explicit(&n->entering, seq_cst) == 0 ? sk_deadlock() : 0;
@@ -289,13 +295,14 @@ static void doze(pnode *n, int64_t until)
 
 static void wait_in_task(pnode *n, run *r, sk_wait *wait)
 {
-    if (n->blocked + 1 >= n->nslots) {     /* one must be left for what they wait for */
+    if (n->blocked + 1 >= n->most) {     /* one must be left for what they wait for */
         sk_wait_give_up(wait);
         return;
     }
     int64_t deadline = sk_wait_deadline(wait);
     sk_cluster_blocked(n->cluster, r->task, r->attempt);
     r->due = false;
+    r->wait = wait;
     r->blocked = true;
     if (++n->blocked > n->blocked_peak)
         n->blocked_peak = n->blocked;
@@ -584,7 +591,7 @@ static bool pn_open(sk_backend *self, const sk_settings *settings, sk_error *err
     n->runnable_end = &n->runnable;
     n->queue_end = &n->queue;
     n->wake_fd = -1;
-    n->nslots = (unsigned)settings->workers + PN_MORE_PROCESSES;
+    n->nslots = n->most = (unsigned)settings->workers + PN_MORE_PROCESSES;
     sk_events_init(&n->events);
     sk_fiber_pool_init(settings->stack_bytes);
     n->lane = sk_lane_new_for_fibers();
@@ -602,6 +609,7 @@ static void pn_started(sk_backend *self)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     n->has_keeper = pthread_create(&n->keeper, NULL, keep, n) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    sk_session.backend_threads = 2;
     if (!n->has_keeper)
         sk_die(NULL, NULL, 1, "backend processes: no thread for its loop");
 }

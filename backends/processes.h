@@ -16,7 +16,7 @@
 
 #include <pthread.h>
 
-enum { PN_MORE_PROCESSES = 62, PN_EVENT_RUN = 0, PN_EVENT_ALARM, PN_EVENT_KILL };
+enum { PN_MORE_PROCESSES = 126, PN_EVENT_RUN = 0, PN_EVENT_ALARM, PN_EVENT_KILL };
 
 typedef enum pn_state { PN_NONE, PN_WANTED, PN_STARTING, PN_UP, PN_GONE } pn_state;
 
@@ -32,7 +32,7 @@ typedef struct pn_worker {
     sk_ring_end to, from;
     sk_wire wire;
     GPtrArray *fns;                    /* that it has named */
-    uint64_t arenas[2];                /* bit k: it has the arena of owner k */
+    uint8_t *arenas;                   /* by owner: it has that arena */
     struct run *run;                   /* whose body it runs; NULL: idle */
     struct pn_worker *next_idle;
     bool prints;                       /* out and err are there; under node->output, as they and the child's descriptors are */
@@ -59,6 +59,7 @@ typedef struct run {
     uint32_t handle;                   /* of its one event: the time it waits for */
     bool due, again, runnable, ended, blocked, listens;     /* listens: for its worker's ring */
     uint8_t died;
+    sk_wait *wait;                     /* if blocked */
     struct run *next;                  /* runnable, free, or waiting for a process */
     struct run *before, *after;        /* all that have begun */
 } run;
@@ -83,6 +84,7 @@ typedef struct pnode {
 
     pn_worker *workers;                /* by slot */
     unsigned nslots, up, starting;     /* processes that are there, or on their way */
+    unsigned most;                     /* as many as can be had; at first nslots */
     unsigned busy, busy_peak;
     pn_worker *idle;                   /* last used first */
     int wake_fd;                       /* for the attendant */

@@ -64,6 +64,8 @@ static void tell_attendant(pnode *n)
 
 bool pn_want_worker(pnode *n)
 {
+    if (n->up + n->starting >= n->most)
+        return false;
     for (unsigned i = 0; i < n->nslots; i++) {
         pn_worker *w = &n->workers[i];
         if (w->state != PN_NONE)
@@ -72,8 +74,10 @@ bool pn_want_worker(pnode *n)
             pthread_mutex_lock(&n->store_lock);
             bool ok = sk_shm_add(n->store, w->slot + 1, &n->start_error);
             pthread_mutex_unlock(&n->store_lock);
-            if (!ok)
+            if (!ok) {
+                n->most = n->up + n->starting;
                 return false;
+            }
             w->has_arena = true;
         }
         w->state = PN_WANTED;
@@ -172,8 +176,8 @@ static bool start(pn_worker *w, sk_error *err)
     w->wire.place = pn_place;
     w->wire.blob_at = pn_blob_at;
     w->fns = g_ptr_array_new();
-    w->arenas[0] = w->arenas[1] = 0;
-    w->arenas[(w->slot + 1) / 64] |= (uint64_t)1 << (w->slot + 1) % 64;
+    w->arenas = g_new0(uint8_t, n->nslots + 1);
+    w->arenas[w->slot + 1] = true;
     w->reaped = false;
     sk_lines_init(&w->out, stdout, NULL);
     sk_lines_init(&w->err, stderr, NULL);
@@ -212,8 +216,7 @@ void pn_hello(pnode *n, pn_worker *w)
 
 bool pn_give_arena(pn_worker *w, unsigned owner)
 {
-    uint64_t bit = (uint64_t)1 << owner % 64;
-    if (w->arenas[owner / 64] & bit)
+    if (w->arenas[owner])
         return true;
     sk_error err;
     pthread_mutex_lock(&w->node->store_lock);
@@ -234,9 +237,8 @@ bool pn_give_arena(pn_worker *w, unsigned owner)
         sent = sendmsg(w->control, &m, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
     close(fd);
-    if (sent == sizeof message)
-        w->arenas[owner / 64] |= bit;
-    return sent == sizeof message;
+    w->arenas[owner] = sent == sizeof message;
+    return w->arenas[owner];
 }
 
 /* ---- ends ---- */
@@ -273,6 +275,7 @@ static void clear(pnode *n, pn_worker *w)
     if (w->page) {
         sk_wire_clear(&w->wire);
         g_ptr_array_free(w->fns, TRUE);
+        g_free(w->arenas);
         munmap(w->page, sk_worker_room());
         close(w->control);
     }
@@ -348,11 +351,11 @@ static void start_wanted(pnode *n)
         if (!ok) {
             n->starting--;
             n->start_error = err;
+            n->most = n->up + n->starting;
             n->some_gone = true;
         }
         pthread_mutex_unlock(&n->turn);
-        if (!ok)
-            sk_bell_ring_anyway(n->bell);
+        sk_bell_ring_anyway(n->bell);      /* it may have said hello already, when nobody listened to it */
     }
 }
 

@@ -337,7 +337,7 @@ size_t sk_deadlock(void)
     sk_strands_visit(collect_of_strand, NULL);
     index_waits();
     sk_lanes_visit(count_lane, &lanes);
-    bool promises_may_come = !sk_session.draining && (free_agents || unknown_threads(lanes));
+    bool promises_may_come = !sk_session.draining && (free_agents || unknown_threads(lanes + sk_session.backend_threads));
     for (int tasks = 1; tasks >= 0 && !ended; tasks--)
         for (size_t i = 0; i < nwaits; i++) {
             sk_wait *w = waits[i];

@@ -18,6 +18,7 @@ typedef struct sk_session_state {
     bool trace_failed;                           /* could not be opened: said again at the end */
     sk_error trace_error;
     bool trace_is_temporary;                     /* only there for the Gantt chart */
+    unsigned backend_threads;                    /* of the backend's own, without a lane: they call nothing that a program could wait for */
     bool is_worker;                              /* this is a worker process of the backend processes, not the program */
     bool proxied;                                /* SKATE_PORT=proxy: the driver's calls go through a socketpair */
 } sk_session_state;

@@ -104,7 +104,7 @@ static const char *reason_to_skip(const conform_case *c, unsigned has)
         return "its tasks do not share the driver's memory";
     if (c->one_node && (has & SK_CAN_NODES) && getenv("SKATE_NODES"))
         return "it may have more than one node";
-    if (c->own_queue && (has & SK_CAN_NODES))
+    if (c->own_queue && (has & (SK_CAN_NODES | SK_CAN_ISOLATE)))
         return "its cluster queues tasks by rules of its own";
     if (c->not_by_proxy && by_proxy())
         return "the driver sits behind a proxy (SKATE_PORT=proxy)";
