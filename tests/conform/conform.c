@@ -120,10 +120,11 @@ unsigned backend_can(void) { return can; }
 #define __has_feature(x) 0
 #endif
 #if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
-bool with_few(void) { return can & SK_CAN_VIRTUAL_TIME; }
+const bool under_tsan = true;
 #else
-bool with_few(void) { return false; }
+const bool under_tsan = false;
 #endif
+bool with_few(void) { return under_tsan && (can & SK_CAN_VIRTUAL_TIME); }
 
 /* Memory that lives as long as the process, and is no leak for LeakSanitizer. */
 static void *keep(void *memory)
