@@ -100,7 +100,7 @@ CASE(five_thousand_nested_gets_work_or_end_with_limit, .leaves = true)
  * goes on a few times only, and tests/run has given it a small stack. */
 CASE(very_deep_recursion_ends_with_a_named_error, .leaves = true)
 {
-    sk_error err = error_of(sk_remote(counts_down, under_tsan ? 5000 : 500000));
+    sk_error err = error_of(sk_remote(counts_down, with_few() ? 5000 : under_tsan ? 50000 : 500000));
     ck_assert_msg(err.code == SK_LIMIT || (err.code == SK_TASK && contains_any_case(err.message, "limit")), "%s: %s",
                   sk_code_name(err.code), err.message);
     ck_assert_int_eq(sk_get(int64_t, sk_remote(counts_down, 10)), 10);
