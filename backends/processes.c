@@ -136,8 +136,13 @@ void pn_announce(pnode *n, uint64_t task)
         ready.priority = t->extras->priority;
         ready.affinity = t->extras->node;
     }
-    int nesting = depth_of(n, t), most = MOST_NESTING - 1;
-    ready.priority = CLAMP(ready.priority, INT_MIN / MOST_NESTING, INT_MAX / MOST_NESTING) * MOST_NESTING + MIN(nesting, most);
+    int nearness = 2 * depth_of(n, t), most = MOST_NESTING - 2;
+    for (unsigned i = 0; i < t->nargs; i++)
+        if (sk_slot_is_pending(&t->args[i])) {
+            nearness++;                    /* it uses up what others have made, whose memory then serves again, still warm */
+            break;
+        }
+    ready.priority = CLAMP(ready.priority, INT_MIN / MOST_NESTING, INT_MAX / MOST_NESTING) * MOST_NESTING + MIN(nearness, most);
     sk_cluster_ready(n->cluster, &ready);
 }
 
