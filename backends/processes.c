@@ -232,6 +232,10 @@ static bool step(pnode *n)
         pn_bury_gone(n);
         return true;
     }
+    if (n->queue && n->idle) {
+        pn_assign(n);
+        return true;
+    }
     sk_command command;
     if (sk_cluster_next(n->cluster, &command)) {
         if (command.kind == SK_COMMAND_START)
@@ -547,7 +551,7 @@ static void pn_counts(sk_backend *self, sk_counts *counts)
     pnode *n = pn_of(self);
     pn_enter(n);
     counts->threads = (int)n->up;
-    counts->threads_peak = (int)n->busy_peak;
+    counts->threads_peak = (int)n->up_peak;
     counts->blocked_peak = (int)n->blocked_peak;
     pn_leave(n);
 }

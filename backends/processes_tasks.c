@@ -106,8 +106,7 @@ static void begin(pnode *n, run *r, pn_worker *w)
 {
     r->worker = w;
     w->run = r;
-    if (++n->busy > n->busy_peak)
-        n->busy_peak = n->busy;
+    n->busy++;
     r->began = pn_now();
     r->fiber = sk_fiber_new(body, r);
     if (!r->fiber) {
