@@ -581,7 +581,11 @@ static bool open_cluster(pnode *n, const sk_settings *s, sk_error *err)
 
 static bool open_store(pnode *n, const sk_settings *s, sk_error *err)
 {
-    n->store = sk_shm_new(s->store_bytes, n->nslots + 1, err);
+    /* Addresses for an arena each: where they are short (ulimit -v, ThreadSanitizer) there are fewer processes to take over from blocked ones. */
+    for (unsigned more = PN_MORE_PROCESSES; !n->store && more >= 2; more /= 2) {
+        n->nslots = n->most = (unsigned)s->workers + more;
+        n->store = sk_shm_new(s->store_bytes, n->nslots + 1, err);
+    }
     if (!n->store || !sk_shm_add(n->store, 0, err))
         return false;
     uintptr_t base = (uintptr_t)sk_shm_at(n->store, 0);
@@ -600,7 +604,6 @@ static bool pn_open(sk_backend *self, const sk_settings *settings, sk_error *err
     n->runnable_end = &n->runnable;
     n->queue_end = &n->queue;
     n->wake_fd = -1;
-    n->nslots = n->most = (unsigned)settings->workers + PN_MORE_PROCESSES;
     sk_events_init(&n->events);
     sk_fiber_pool_init(settings->stack_bytes);
     n->lane = sk_lane_new_for_fibers();

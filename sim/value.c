@@ -24,7 +24,7 @@ sk_type sk_type_widest(sk_type type)
 /* ---- blobs ---- */
 
 struct sk_shared_store sk_shared_store;
-sk_error sk_alloc_error;
+__thread sk_error sk_alloc_error;
 
 sk_blob *sk_blob_new(sk_type type, size_t size, sk_error *err)
 {

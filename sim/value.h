@@ -33,7 +33,7 @@ static inline bool sk_blob_is_counted_elsewhere(const sk_blob *blob)
     return unlikely(sk_shared_store.is_counted_elsewhere != NULL) && sk_shared_store.is_counted_elsewhere(blob);
 }
 /* Of the last alloc of a backend that returned NULL and knows why; code 0: it does not. */
-extern sk_error sk_alloc_error;
+extern __thread sk_error sk_alloc_error;
 
 static inline void *sk_blob_data(const sk_blob *blob) { return (char *)blob + sizeof *blob; }
 
