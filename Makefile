@@ -20,7 +20,7 @@
 #
 # What is built:
 #   sim/ backends/            build/lib/libskate.a libskate.so, build/lib/pkgconfig/skate.pc
-#   backends/tool/            build/bin/skate, build/libexec/skate/skate-run, skate-cluster
+#   backends/tool/            build/bin/skate, build/libexec/skate/skate-run, skate-cluster, skate-ps ...
 #   viz/                      build/libexec/skate/skate-trace
 #   lessons/tool/             build/libexec/skate/skate-lessons
 #   lessons/NN-name/          build/lessons/NN-name
@@ -257,6 +257,7 @@ demo: all
 	@for lesson in $(notdir $(LESSONS)); do                                             \
 	    case $$lesson in                                                                \
 	        03-*|06-*|07-*) options="--backend threads --gantt";;                       \
+	        08-*) options="--backend processes";;                                           \
 	        20-*) options="--backend virtual --cluster lessons/$$lesson/cluster.conf --gantt";; \
 	        *) options="--backend threads";;                                            \
 	    esac;                                                                           \
