@@ -175,8 +175,7 @@ static void put_costs(GString *s, const sk_cluster_spec *spec)
         g_string_append_printf(s, "bandwidth = %s\n", sk_bandwidth_text(spec->bandwidth, room, sizeof room));
     g_string_append_printf(s, "pulls = %d\n\n# what each call takes, and each byte of it\n[overheads]\n", spec->pulls);
     for (int i = 0; i < SK_OVERHEADS; i++) {
-        if (spec->overheads[i].fixed)
-            g_string_append_printf(s, "%s = %s\n", names[i], sk_time_text(spec->overheads[i].fixed, room, sizeof room));
+        g_string_append_printf(s, "%s = %s\n", names[i], sk_time_text(spec->overheads[i].fixed, room, sizeof room));
         if (spec->overheads[i].per_byte)
             g_string_append_printf(s, "%s-per-byte = %s\n", names[i], sk_per_byte_text(spec->overheads[i].per_byte, room, sizeof room));
     }

@@ -31,12 +31,17 @@ enum {
     PAGE = 4096,
     GUARD = 256 << 10,
     DEFAULT_STACK = (256 << 10) << (ASAN || TSAN),       /* instrumented frames are larger */
-    MOST = TSAN ? 7000 : 30000,                          /* ThreadSanitizer knows 8,128 threads and fibers */
+    MOST = TSAN ? 750 : 30000,                           /* ThreadSanitizer's part of a fiber is 2 MB, see below */
     MOST_WARM = 256,
     SHALLOW = 16 << 10,                                  /* beyond MOST_WARM, a stack of which no more was used stays warm too: */
     LOOKS = 16,                                          /* every so many uses, somebody looks */
     BLOCK = 64,                                          /* places mapped at once */
+    FEW = 128,                                           /* stay from one session to the next */
+    MOST_SPARE = TSAN ? MOST : 1,
+    MOST_USES = 200,                                     /* of a context */
 };
+
+typedef struct tsan_context { void *state; uint32_t uses; } tsan_context;
 
 struct sk_fiber {
     sk_context context;
@@ -46,7 +51,8 @@ struct sk_fiber {
     char *low;                       /* where its place begins: the guard */
     uint32_t number, uses;
     bool alive;
-    void *fake_stack, *tsan;         /* the sanitizers' */
+    void *fake_stack;                /* AddressSanitizer's */
+    tsan_context tsan;
 };
 
 static struct {
@@ -60,7 +66,50 @@ static struct {
     const void *home_low;            /* AddressSanitizer wants to know our own stack: learned at each switch away from it */
     size_t home_size;
     void *home_fake_stack, *home_tsan;
+    tsan_context spare[MOST_SPARE];
+    size_t nspare;
 } pool = { .stack_size = DEFAULT_STACK };
+
+/* ---- ThreadSanitizer's contexts ---- */
+
+/* To it a fiber is a thread, of 2 MB that are mapped and cleared, for 5 ms or so: a thousand times what our own part of sk_fiber_new
+ * takes. So those of ended fibers are used again, until the session is over. It misses nothing by that: each switch orders what was before it and what comes after, so
+ * two bodies were never at the same time to it. Not for ever, though: a body that ends by sk_fiber_done leaves its frames on the
+ * context's stack of calls, which has room for 65,536. */
+static tsan_context take_context(void)
+{
+    if (pool.nspare)
+        return pool.spare[--pool.nspare];
+#if TSAN
+    return (tsan_context){ __tsan_create_fiber(0), 0 };
+#else
+    return (tsan_context){ NULL, 0 };
+#endif
+}
+
+static void destroy_context(tsan_context context)
+{
+#if TSAN
+    __tsan_destroy_fiber(context.state);
+#else
+    (void)context;
+#endif
+}
+
+static void put_context(tsan_context context)
+{
+    if (TSAN && ++context.uses < MOST_USES && pool.nspare < MOST_SPARE)
+        pool.spare[pool.nspare++] = context;
+    else
+        destroy_context(context);
+}
+
+/* A process that ends while it has some waits a second for them, as for any thread. */
+static void destroy_spare_contexts(void)
+{
+    while (pool.nspare)
+        destroy_context(pool.spare[--pool.nspare]);
+}
 
 /* ---- a stack ---- */
 
@@ -160,9 +209,7 @@ static bool is_shallow(const sk_fiber *f)
 static void put_away(sk_fiber *f)
 {
     unpoison(f);
-#if TSAN
-    __tsan_destroy_fiber(f->tsan);
-#endif
+    put_context(f->tsan);
     if (pool.nwarm < MOST_WARM || f->uses++ % LOOKS != 0 || is_shallow(f)) {
         f->next = pool.warm;
         pool.warm = f;
@@ -209,7 +256,7 @@ SK_UNSEEN static void depart(sk_fiber *to, void **fake_stack)
     (void)fake_stack;
 #endif
 #if TSAN
-    __tsan_switch_to_fiber(to ? to->tsan : pool.home_tsan, 0);
+    __tsan_switch_to_fiber(to ? to->tsan.state : pool.home_tsan, 0);
 #endif
 }
 
@@ -258,9 +305,7 @@ sk_fiber *sk_fiber_new(void (*entry)(void *), void *arg)
     f->arg = arg;
     f->alive = true;
     f->fake_stack = NULL;
-#if TSAN
-    f->tsan = __tsan_create_fiber(0);
-#endif
+    f->tsan = take_context();
     sk_context_make(&f->context, stack_low(f), stack_room(), begin);
     if (++pool.alive > pool.alive_peak)
         pool.alive_peak = pool.alive;
@@ -304,11 +349,10 @@ void sk_fiber_pool_clear(void)
 {
     for (size_t i = 0; i < pool.n; i++) {
         unpoison(pool.all[i]);
-#if TSAN
         if (pool.all[i]->alive)
-            __tsan_destroy_fiber(pool.all[i]->tsan);
-#endif
+            destroy_context(pool.all[i]->tsan);
     }
+    destroy_spare_contexts();
     for (size_t i = 0; i < pool.n; i += BLOCK)
         munmap(pool.blocks[i / BLOCK], BLOCK * place_size());
     free(pool.blocks);
@@ -316,6 +360,13 @@ void sk_fiber_pool_clear(void)
     size_t stack_size = pool.stack_size;
     memset(&pool, 0, sizeof pool);
     pool.stack_size = stack_size;
+}
+
+void sk_fiber_pool_trim(void)
+{
+    destroy_spare_contexts();
+    if (pool.alive || pool.n > FEW)
+        sk_fiber_pool_clear();
 }
 
 size_t sk_fiber_most(void) { return MOST; }

@@ -32,8 +32,10 @@ typedef struct sk_fiber_counts {
 void sk_fiber_pool_init(size_t stack_size);
 /* Unmaps all stacks. Called at home. Fibers that have not ended are dropped: what their frames own leaks. */
 void sk_fiber_pool_clear(void);
+/* The same when a session is over, but a few stacks stay for the next one of this process, unless some fiber has not ended. */
+void sk_fiber_pool_trim(void);
 sk_fiber_counts sk_fiber_pool_counts(void);
-size_t sk_fiber_most(void);                                 /* there can be: 30,000 */
+size_t sk_fiber_most(void);                                 /* there can be: 30,000 (750 under ThreadSanitizer) */
 
 /* A fiber that will run entry(arg); it starts at the first switch. NULL, errno is set: no memory, or 30,000 are there. */
 sk_fiber *sk_fiber_new(void (*entry)(void *), void *arg);

@@ -487,9 +487,7 @@ static void virtual_close(sk_backend *self)
     sk_virtual_faults_close(v);
     sk_virtual_unwatch(v);
     sk_virtual_clear_runs(v);
-    sk_fiber_counts fibers = sk_fiber_pool_counts();
-    if (fibers.alive || fibers.made > 128)     /* a few stay, for the next session of this process */
-        sk_fiber_pool_clear();
+    sk_fiber_pool_trim();
     sk_cluster_free(v->cluster);
     sk_network_free(v->network);
     sk_stores_clear(&v->stores);

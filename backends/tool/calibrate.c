@@ -8,7 +8,8 @@
  *   schedule   if more workers do not run more tasks: what they wait for in turn; else 0
  *   get, put   of a number, in a row of many; per byte: how much longer it takes with a large buffer
  *
- * The same is done on virtual with costs of 0, and taken off: what --cost live charges there anyway, between two calls.
+ * The same is done on virtual with costs of 0, and taken off: what --cost live charges there anyway, between two calls. Where nothing is
+ * left (the real call is as fast as virtual's own, or other programs blur the difference) the cost is 0, and the file says so.
  *
  * Every round is a process of its own, and the median of the rounds counts. Then a few small programs are run by turns on the
  * backend and on virtual with what was found; how far the two differ is the error band in the file.
@@ -331,7 +332,9 @@ static void progress(const char *what, int round)
         fprintf(stderr, "skate calibrate: %s, %d rounds\n", what, rounds);
 }
 
-static char *about(const double *error)
+static bool is_free(const sk_cluster_spec *spec, int kind) { return spec->overheads[kind].fixed == 0; }
+
+static char *about(const sk_cluster_spec *spec, const double *error)
 {
     double sizes[PROGRAMS];
     for (int i = 0; i < PROGRAMS; i++)
@@ -341,14 +344,17 @@ static char *about(const double *error)
     g_autoptr(GDateTime) now = g_date_time_new_now_utc();
     g_autofree char *date = g_date_time_format(now, "%Y-%m-%d %H:%M UTC");
     g_autofree char *band = error ? g_strdup_printf(CALIBRATION_BAND "median %.1f %%, worst %.1f %%\n", median, sizes[PROGRAMS - 1]) : NULL;
+    bool some_free = error && (is_free(spec, SK_OVER_SUBMIT) || is_free(spec, SK_OVER_DISPATCH) || is_free(spec, SK_OVER_GET)
+                               || is_free(spec, SK_OVER_PUT));
     return g_strdup_printf("Written by `skate calibrate`; for `skate predict PROGRAM --like THIS` and --sk-cluster=THIS.\n"
-                           CALIBRATED "%s\n" CALIBRATION_HOST "%s\nmeasured on %s with %d workers, %d rounds\n%s",
-                           date, host, backend, workers, rounds, band ? band : "");
+                           CALIBRATED "%s\n" CALIBRATION_HOST "%s\nmeasured on %s with %d workers, %d rounds\n%s%s",
+                           date, host, backend, workers, rounds, band ? band : "",
+                           some_free ? "a cost of 0s: no more was measured than virtual's own call takes, which --cost live charges\n" : "");
 }
 
 static void write_file(const sk_cluster_spec *spec, const double *error, const char *path)
 {
-    g_autofree char *lines = about(error);
+    g_autofree char *lines = about(spec, error);
     g_autoptr(GError) failed = NULL;
     char *text = sk_cluster_spec_write(spec, lines);
     if (!g_file_set_contents(path, text, -1, &failed))

@@ -116,6 +116,16 @@ static const char *reason_to_skip(const conform_case *c, unsigned has)
 const char *backend_name(void) { return backend; }
 unsigned backend_can(void) { return can; }
 
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+const bool under_tsan = true;
+#else
+const bool under_tsan = false;
+#endif
+bool with_few(void) { return under_tsan && (can & SK_CAN_VIRTUAL_TIME); }
+
 /* Memory that lives as long as the process, and is no leak for LeakSanitizer. */
 static void *keep(void *memory)
 {

@@ -71,6 +71,11 @@ const char *backend_name(void);       /* under test: "threads", "./mine.so" */
 unsigned backend_can(void);
 const char *scratch(const char *name);      /* a path for a file, removed after the case */
 
+/* Is the case to have only some hundred tasks blocked at once? So it is on virtual under ThreadSanitizer: each takes 2 MB and 5 ms there
+ * (fiber.c), and has nothing to race with, for bodies on virtual run one at a time. */
+bool with_few(void);
+extern const bool under_tsan;
+
 /* The statement that should end the program; its line must be in the message. */
 #define WRONG(...) do { conform_wrong_line(__LINE__); __VA_ARGS__; } while (0)
 void conform_wrong_line(int line);

@@ -9,12 +9,13 @@ SK_REMOTE(int64_t, outer, (int64_t, x)) { return sk_get(int64_t, sk_remote(middl
 static void a_thousand_nested(void)
 {
     static sk_ref refs[1000];
-    for (int i = 0; i < 1000; i++)
+    int n = with_few() ? 100 : 1000;
+    for (int i = 0; i < n; i++)
         refs[i] = sk_remote(outer, i);
-    for (int i = 0; i < 1000; i++)
+    for (int i = 0; i < n; i++)
         ck_assert_int_eq(sk_get(int64_t, refs[i]), i + 3);
     sk_counts counts = sk_stats();
-    ck_assert_uint_eq(counts.tasks_done, 3000);
+    ck_assert_int_eq((int64_t)counts.tasks_done, 3 * n);
     ck_assert_int_le(counts.threads_peak, 64);
 }
 
@@ -62,7 +63,11 @@ SK_REMOTE(int64_t, fib, (int, n))
     return sk_get(int64_t, a) + sk_get(int64_t, b);
 }
 
-CASE(fibonacci_by_tasks) { ck_assert_int_eq(sk_get(int64_t, sk_remote(fib, 16)), 987); }
+CASE(fibonacci_by_tasks)
+{
+    bool few = with_few();
+    ck_assert_int_eq(sk_get(int64_t, sk_remote(fib, few ? 11 : 16)), few ? 89 : 987);
+}
 
 SK_REMOTE(int64_t, fib_by_future, (int, n))
 {
@@ -91,9 +96,11 @@ CASE(five_thousand_nested_gets_work_or_end_with_limit, .leaves = true)
     ck_assert_int_eq(sk_get(int64_t, sk_remote(counts_down, 10)), 10);      /* and life goes on */
 }
 
+/* What is left at one limit goes on to the next at shutdown. ThreadSanitizer copies the whole stack of calls at each malloc: there it
+ * goes on a few times only, and tests/run has given it a small stack. */
 CASE(very_deep_recursion_ends_with_a_named_error, .leaves = true)
 {
-    sk_error err = error_of(sk_remote(counts_down, 500000));
+    sk_error err = error_of(sk_remote(counts_down, with_few() ? 5000 : under_tsan ? 50000 : 500000));
     ck_assert_msg(err.code == SK_LIMIT || (err.code == SK_TASK && contains_any_case(err.message, "limit")), "%s: %s",
                   sk_code_name(err.code), err.message);
     ck_assert_int_eq(sk_get(int64_t, sk_remote(counts_down, 10)), 10);
@@ -180,18 +187,19 @@ CASE(a_hundred_tasks_may_wait_at_once, .needs = SK_CAN_OVERLAP)
 CASE(ten_thousand_waiting_tasks_finish_or_end_with_limit, .needs = SK_CAN_OVERLAP)
 {
     static sk_ref refs[10000];
+    int n = with_few() ? 2000 : 10000;
     sk_ref gate = sk_promise();
-    for (int i = 0; i < 10000; i++)
+    for (int i = 0; i < n; i++)
         refs[i] = sk_remote(hold, sk_list_of(&gate, 1));
     EVENTUALLY(sk_stats().attempts >= 100);
     sk_fulfil(gate, 1);
     int good = 0, limit = 0;
-    for (int i = 0; i < 10000; i++) {
+    for (int i = 0; i < n; i++) {
         sk_error err = error_of(refs[i]);
         good += err.code == SK_OK;
         limit += err.code == SK_LIMIT || contains_any_case(err.message, "limit");
     }
-    ck_assert_int_eq(good + limit, 10000);
+    ck_assert_int_eq(good + limit, n);
     ck_assert_int_gt(good, 0);
     ck_assert_int_le(sk_stats().threads_peak, 5000);
 }
