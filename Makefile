@@ -27,6 +27,7 @@
 #   tests/conform/            build/libexec/skate/skate-conform
 #   tests/unit/ property/ faults/  build/tests/unit, property, sim-faults (tests/*.c is linked into all of these)
 #   tests/digest/             build/tests/many_things; build/digest/: the library by other compilers
+#   tests/ps/                 built and run by tests/ps/run
 #   tests/divert/             built and run by tests/divert/run
 #   tests/bench/              build/bench/, by tests/bench/run
 #   tests/simgrid/            built and run by tests/simgrid/run
