@@ -20,13 +20,14 @@
 #
 # What is built:
 #   sim/ backends/            build/lib/libskate.a libskate.so, build/lib/pkgconfig/skate.pc
-#   backends/tool/            build/bin/skate, build/libexec/skate/skate-run, skate-cluster
+#   backends/tool/            build/bin/skate, build/libexec/skate/skate-run, skate-cluster, skate-ps ...
 #   viz/                      build/libexec/skate/skate-trace
 #   lessons/tool/             build/libexec/skate/skate-lessons
 #   lessons/NN-name/          build/lessons/NN-name
 #   tests/conform/            build/libexec/skate/skate-conform
 #   tests/unit/ property/ faults/  build/tests/unit, property, sim-faults (tests/*.c is linked into all of these)
 #   tests/digest/             build/tests/many_things; build/digest/: the library by other compilers
+#   tests/ps/                 built and run by tests/ps/run
 #   tests/divert/             built and run by tests/divert/run
 #   tests/bench/              build/bench/, by tests/bench/run
 #   tests/simgrid/            built and run by tests/simgrid/run
@@ -257,6 +258,7 @@ demo: all
 	@for lesson in $(notdir $(LESSONS)); do                                             \
 	    case $$lesson in                                                                \
 	        03-*|06-*|07-*) options="--backend threads --gantt";;                       \
+	        08-*) options="--backend processes";;                                           \
 	        20-*) options="--backend virtual --cluster lessons/$$lesson/cluster.conf --gantt";; \
 	        *) options="--backend threads";;                                            \
 	    esac;                                                                           \

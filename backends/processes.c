@@ -622,6 +622,7 @@ static void pn_started(sk_backend *self)
     n->has_keeper = pthread_create(&n->keeper, NULL, keep, n) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     sk_session.backend_threads = 2;
+    sk_runfile_fill_rows = pn_report;
     if (!n->has_keeper)
         sk_die(NULL, NULL, 1, "backend processes: no thread for its loop");
 }

@@ -12,6 +12,7 @@
 #include "serve.h"
 #include "shm.h"
 #include "wire.h"
+#include "runfile.h"
 #include "worker.h"
 
 #include <pthread.h>
@@ -132,6 +133,9 @@ void pn_bury_gone(pnode *n);
 void pn_idle(pnode *n, pn_worker *w);
 void pn_drain_output(pnode *n, pn_worker *w);                  /* what it has printed so far is printed */
 bool pn_give_arena(pn_worker *w, unsigned owner);
+
+/* processes_report.c: any thread, without the turn */
+void pn_report(sk_runfile *file);
 
 /* processes_store.c: any thread */
 void *pn_alloc(sk_backend *self, size_t size);

@@ -8,6 +8,7 @@
 #include "lineage.h"
 #include "object.h"
 #include "proxy.h"
+#include "runfile.h"
 #include "task.h"
 #include "wait.h"
 
@@ -173,6 +174,7 @@ static void flush_lane(sk_lane *lane, void *data)
 
 static void write_out(void)
 {
+    sk_runfile_remove();
     if (atomic_exchange(&sk_trace_is_on, false))
         sk_lanes_visit_dying(flush_lane, NULL);
     if (sk_session.trace_is_temporary)
@@ -354,6 +356,7 @@ void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
     begin_nodes();
     if (ops->started)
         ops->started((sk_backend *)sk_session.backend);
+    sk_session.backend_threads += sk_runfile_open(full_argc > 0 && full_argv[0] ? full_argv[0] : program_invocation_name);
     sk_die_hook = write_whole;
     handle(interrupts, 2, on_interrupt, true);
     handle(crashes, 5, sk_session_crash, true);
@@ -408,6 +411,7 @@ void sk_shutdown_at(sk_site *site)
     drop_all(lane);
     if (ops->alloc)
         sk_lanes_drop_refs();
+    sk_runfile_close();                           /* its thread asks the backend */
     if (ops->close)
         ops->close(backend);
     handle(interrupts, 2, on_interrupt, false);

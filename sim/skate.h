@@ -39,7 +39,7 @@
  * from argv), the environment (SKATE_WORKERS=4), sk_config (what it has), the default. --sk-help lists all. */
 
 typedef struct sk_config {
-    const char *backend;      /* "threads" (default), "serial", "virtual", or a module's path: "./mine.so" */
+    const char *backend;      /* "threads" (default), "serial", "processes", "virtual", or a module's path: "./mine.so" */
     int nodes;                /* 1 */
     int workers;              /* per node; default: one per core, 4 on virtual */
     const char *resources;    /* per node, besides cpus: "gpu=2,licence=0.5"; default none */

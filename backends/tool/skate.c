@@ -28,6 +28,8 @@ typedef struct command {
 static const command commands[] = {
     { "run", "skate-run", false, "run a program on a backend of your choice",
       "skate run --workers 4 --gantt ./program" },
+    { "ps", "skate-ps", false, "list the programs that run tasks now, their workers, their store",
+      "skate ps" },
     { "cluster", "skate-cluster", false, "show a cluster to simulate: a preset's text, or what a file says",
       "skate cluster laptop" },
     { "trace", "skate-trace", false, "read the log of a run: summary, Gantt chart, exports",
