@@ -178,7 +178,6 @@ static bool start(pn_worker *w, sk_error *err)
     w->fns = g_ptr_array_new();
     w->arenas = g_new0(uint8_t, n->nslots + 1);
     w->arenas[w->slot + 1] = true;
-    w->reaped = false;
     sk_lines_init(&w->out, stdout, NULL);
     sk_lines_init(&w->err, stderr, NULL);
     w->prints = true;
@@ -316,6 +315,7 @@ static void bury(pnode *n, pn_worker *w)
         pn_died(n, w->run, how);
     clear(n, w);
     w->state = PN_NONE;
+    w->reaped = false;                     /* the place may be wanted again at once: it is not to be buried twice */
     if (!was_up && ++w->failures >= MOST_FAILURES)
         sk_die(NULL, NULL, 1, "backend processes: worker processes do not start: %s", how);
     bool is_needed = n->queue || n->up + n->starting < (unsigned)sk_session.settings.workers;
@@ -362,7 +362,10 @@ static void start_wanted(pnode *n)
 static void attend_to(pnode *n, pn_worker *w)
 {
     pn_drain_output(n, w);
-    if (w->reaped || !sk_child_reap(&w->child, false))
+    pthread_mutex_lock(&n->turn);
+    bool is_there = (w->state == PN_STARTING || w->state == PN_UP) && !w->reaped;      /* else buried since it was polled */
+    pthread_mutex_unlock(&n->turn);
+    if (!is_there || !sk_child_reap(&w->child, false))
         return;
     pthread_mutex_lock(&n->turn);
     w->reaped = true;
