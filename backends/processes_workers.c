@@ -15,9 +15,11 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-enum { MOST_FAILURES = 3, GRACE_MS = 2000 };
+enum { MOST_FAILURES = 3, MOST_KILLED = 100,       /* starts in a row: that came to nothing by themselves, or were killed from outside */
+       GRACE_MS = 2000 };
 
 /* ---- the channel of a worker: used by the fiber of the attempt that it runs ---- */
 
@@ -302,7 +304,7 @@ static void describe(const pn_worker *w, char *how, size_t room)
 static void bury(pnode *n, pn_worker *w)
 {
     char how[900];
-    bool was_up = w->state == PN_UP;
+    bool was_up = w->state == PN_UP, was_killed = !w->child.taken && WIFSIGNALED(w->child.status) && WTERMSIG(w->child.status) == SIGKILL;
     describe(w, how, sizeof how);
     pn_drain_output(n, w);
     w->state = PN_GONE;                    /* not to be used again, whatever its attempt's end brings */
@@ -316,7 +318,7 @@ static void bury(pnode *n, pn_worker *w)
     clear(n, w);
     w->state = PN_NONE;
     w->reaped = false;                     /* the place may be wanted again at once: it is not to be buried twice */
-    if (!was_up && ++w->failures >= MOST_FAILURES)
+    if (!was_up && ++w->failures >= (was_killed ? MOST_KILLED : MOST_FAILURES))
         sk_die(NULL, NULL, 1, "backend processes: worker processes do not start: %s", how);
     bool is_needed = n->queue || n->up + n->starting < (unsigned)sk_session.settings.workers;
     if (is_needed && !atomic_load(&n->closing))
