@@ -28,6 +28,7 @@
 #   tests/conform/            build/libexec/skate/skate-conform
 #   tests/unit/ property/ faults/  build/tests/unit, property, sim-faults (tests/*.c is linked into all of these)
 #   tests/chaos/              build/tests/chaos
+#   tests/nth/                build/tests/nth, run by tests/nth/run
 #   tests/digest/             build/tests/many_things; build/digest/: the library by other compilers
 #   tests/divert/             built and run by tests/divert/run
 #   tests/bench/              build/bench/, by tests/bench/run
@@ -210,11 +211,12 @@ PROPERTY_SRC := $(wildcard tests/property/*.c)
 DIGEST_SRC  := $(wildcard tests/digest/*.c)
 FAULTS_SRC   := $(wildcard tests/faults/*.c)
 CHAOS_SRC    := $(wildcard tests/chaos/*.c)
+NTH_SRC      := tests/nth/program.c
 LESSON_DIRS := $(patsubst %/,%,$(sort $(dir $(wildcard lessons/[0-9]*/*.c))))
 LESSON_SRC  := $(foreach d,$(LESSON_DIRS),$(wildcard $(d)/*.c))
 
 SOURCES := $(LIB_SRC) $(VIZ_SRC) $(TOOL_SRC) $(LESSONS_SRC) $(CONFORM_SRC) $(SUPPORT_SRC) $(UNIT_SRC) \
-    $(PROPERTY_SRC) $(FAULTS_SRC) $(CHAOS_SRC) $(DIGEST_SRC) $(LESSON_SRC)
+    $(PROPERTY_SRC) $(FAULTS_SRC) $(CHAOS_SRC) $(NTH_SRC) $(DIGEST_SRC) $(LESSON_SRC)
 
 TOOLS := $(patsubst backends/tool/%.c,$(LIBEXEC)/skate-%,$(filter-out %/skate.c,$(TOOL_SRC)))
 PROGRAMS := $(B)/bin/skate $(TOOLS) $(if $(VIZ_SRC),$(LIBEXEC)/skate-trace) \
@@ -291,13 +293,15 @@ $(B)/tests/many_things: $(call objects,$(DIGEST_SRC)) $(B)/lib/libskate.a $(B)/.
 	@$(if $(V),,echo "  LD      $@")
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBS)
 
-$(B)/tests/chaos: $(call objects,$(CHAOS_SRC)) $(B)/lib/libskate.a $(B)/.files
+$(B)/tests/chaos: $(call objects,$(CHAOS_SRC))
+$(B)/tests/nth:   $(call objects,$(NTH_SRC))
+$(B)/tests/chaos $(B)/tests/nth: $(B)/lib/libskate.a $(B)/.files
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  LD      $@")
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBS)
 
 # Without SAN also what no sanitizer can change: must-not-compile, layers, install.
-check: all $(TESTS) $(B)/tests/many_things $(B)/tests/chaos
+check: all $(TESTS) $(B)/tests/many_things $(B)/tests/chaos $(B)/tests/nth
 	@CC='$(CC)' SAN='$(SAN)' tests/run $(B) $(SUITES)
 
 sim-model: $(LIB)

@@ -444,8 +444,10 @@ bool pn_workers_open(pnode *n, sk_error *err)
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    n->has_attendant = pthread_create(&n->attendant, NULL, attend, n) == 0;
+    int error = pthread_create(&n->attendant, NULL, attend, n);
+    n->has_attendant = error == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = error;
     return n->has_attendant || fail(err, "a thread to attend to worker processes");
 }
 

@@ -14,6 +14,7 @@ bool chaos_round(uint64_t seed);
 
 /* killer.c: kills a random child of this process, pause by pause, in a thread of its own, until it has killed `kills`. */
 void chaos_killer_start(uint64_t seed, long kills);
+void chaos_hold_fire(bool hold);
 long chaos_killed(void);
 void chaos_killer_join(void);
 int chaos_children(pid_t *pids, int room);              /* of all threads of this process */

@@ -12,7 +12,7 @@
 
 enum { MOST_CHILDREN = 300 };
 
-static struct { pthread_t thread; uint64_t random; long wanted; _Atomic long killed; } killer;
+static struct { pthread_t thread; uint64_t random; long wanted; _Atomic long killed; _Atomic bool holds; } killer;
 
 int chaos_children(pid_t *pids, int room)
 {
@@ -54,7 +54,7 @@ static void *kill_them(void *data)
         int64_t pause = (int64_t)(chaos_random(&killer.random) % (uint64_t)most);
         nanosleep(&(struct timespec){ 0, pause }, NULL);
         pid_t pids[MOST_CHILDREN];
-        int n = chaos_children(pids, MOST_CHILDREN);
+        int n = atomic_load(&killer.holds) ? 0 : chaos_children(pids, MOST_CHILDREN);
         if (n > 0 && kill_child(pids[chaos_random(&killer.random) % (unsigned)n]))
             atomic_fetch_add(&killer.killed, 1);
     }
@@ -69,5 +69,6 @@ void chaos_killer_start(uint64_t seed, long kills)
         _exit(3);
 }
 
+void chaos_hold_fire(bool hold) { atomic_store(&killer.holds, hold); }
 long chaos_killed(void) { return atomic_load(&killer.killed); }
 void chaos_killer_join(void) { pthread_join(killer.thread, NULL); }
