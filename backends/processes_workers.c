@@ -60,8 +60,11 @@ static size_t channel_read(void *channel, uint8_t *bytes, size_t room)
 static void tell_attendant(pnode *n)
 {
     uint64_t one = 1;
-    if (write(n->wake_fd, &one, sizeof one) < 0)
-        return;                            /* it has been told already */
+    while (write(n->wake_fd, &one, sizeof one) < 0)
+        if (errno == EAGAIN)
+            return;                        /* it has been told already */
+        else if (errno != EINTR)
+            sk_die(NULL, NULL, 1, "backend processes: the thread that attends to worker processes cannot be woken: write: %s", strerror(errno));
 }
 
 bool pn_want_worker(pnode *n)
