@@ -408,3 +408,61 @@ CASE(the_store_is_not_full_of_what_dead_ones_were_writing, ISOLATED, .config.sto
         }
     }
 }
+
+/* ---- who is not charged ---- */
+
+/* Killed between two tasks: the next one has not run, and a task without retries must not die of it. */
+CASE(a_process_killed_while_idle_charges_nobody, ISOLATED, .config.workers = 1)
+{
+    static const sk_options once = { .max_retries = SK_ZERO };
+    for (int i = 0; i < 100; i++) {
+        pid_t pid = (pid_t)sk_take(int64_t, sk_remote_with(&once, pid_here));
+        kill(pid, SIGKILL);
+        ck_assert_int_ne(sk_take(int64_t, sk_remote_with(&once, pid_here)), pid);
+    }
+    ck_assert_uint_eq(sk_stats().retries, 0);
+}
+
+/* The task may have ended in its process when that is killed for it. */
+CASE(a_forced_cancel_charges_only_its_task, .needs = SK_CAN_ISOLATE | SK_CAN_KILL, .config.workers = 1)
+{
+    static const sk_options once = { .max_retries = SK_ZERO };
+    for (int i = 0; i < 100; i++) {
+        sk_scope {
+            sk_ref r = sk_remote(same, i), next = sk_remote_with(&once, same, 2 * i);
+            for (int turn = 0; turn < i * 10; turn++)
+                (void)sk_stats();
+            sk_cancel(r, SK_FORCE);
+            ck_assert_int_eq(sk_get(int64_t, next), 2 * i);
+        }
+    }
+    ck_assert_uint_eq(sk_stats().retries, 0);
+}
+
+SK_REMOTE(int64_t, freezes) { raise(SIGSTOP); return 0; }
+
+CASE(a_process_that_is_stopped_ends_when_its_time_is_up, ISOLATED)
+{
+    (void)FAILS(sk_remote_with(SK_OPTS(.timeout_s = 0.2), freezes), SK_TASK_TIMEOUT);
+    ck_assert_int_eq(sk_get(int64_t, sk_remote(same, 1)), 1);
+}
+
+SK_REMOTE(int64_t, waits_with_a_child, (const char *, file), (sk_list, refs))
+{
+    attempt(file);
+    sk_ref child = sk_remote(counts_and_waits, file, refs);
+    return sk_get(int64_t, child);
+}
+
+CASE(a_forced_cancel_of_a_waiting_parent_ends_its_child_too, .needs = SK_CAN_ISOLATE | SK_CAN_KILL)
+{
+    sk_ref both[2] = { sk_promise(), sk_promise() };
+    const char *file = scratch("attempts");
+    sk_ref r = sk_remote(waits_with_a_child, file, sk_list_of(both, 2));
+    (void)sk_get(int64_t, both[0]);
+    sk_cancel(r, SK_FORCE);
+    (void)FAILS(r, SK_CANCELLED);
+    EVENTUALLY(sk_stats().tasks_cancelled == 2);
+    ck_assert_int_eq(attempts_in(file), 2);
+    ck_assert_int_eq(sk_get(int64_t, sk_remote(same, 1)), 1);
+}

@@ -280,3 +280,41 @@ CASE(what_a_task_printed_before_it_died_is_there, ISOLATED, .by_hand = true)
     CONTAINS(end.output, "last complaint\n");
     ck_assert(strstr(end.output, "last words") < strstr(end.output, "driver"));
 }
+
+static const char *scratch_of(const char *file)
+{
+    static char path[500];
+    snprintf(path, sizeof path, "%s.pid", file);
+    return path;
+}
+
+/* What a task has started may outlive its process, with the descriptors that it has: nobody waits for it. */
+SK_REMOTE(int64_t, leaves_a_child, (const char *, file))
+{
+    if (attempt(file) > 1)
+        return 2;
+    pid_t pid = fork();
+    if (pid == 0) {
+        FILE *f = fopen(scratch_of(file), "w");
+        if (f) {
+            fprintf(f, "%d\n", (int)getpid());
+            fclose(f);
+        }
+        for (;;)
+            pause();
+    }
+    die_by(BY_KILL);
+    return 0;
+}
+
+CASE(a_child_of_a_task_that_outlives_its_process_holds_nobody_up, ISOLATED, .by_hand = true)
+{
+    const char *file = scratch("attempts"), *left = scratch_of(file);
+    start(NULL);
+    ck_assert_int_eq(sk_get(int64_t, sk_remote(leaves_a_child, file)), 2);
+    stop();
+    int pid = 0;
+    FILE *f;
+    EVENTUALLY((f = fopen(left, "r")) != NULL && (pid || (fscanf(f, "%d", &pid), fclose(f), pid)));
+    kill(pid, SIGKILL);
+}
