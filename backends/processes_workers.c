@@ -316,10 +316,11 @@ static void bury(pnode *n, pn_worker *w)
         n->up--;
     else
         n->starting--;
-    if (w->run)
+    if (w->run && !pn_move(n, w->run))
         pn_died(n, w->run, how);
     clear(n, w);
     w->state = PN_NONE;
+    w->doomed = false;
     w->reaped = false;                     /* the place may be wanted again at once: it is not to be buried twice */
     if (!was_up && ++w->failures >= (was_killed ? MOST_KILLED : MOST_FAILURES))
         sk_die(NULL, NULL, 1, "backend processes: worker processes do not start: %s", how);

@@ -2,8 +2,8 @@
  *
  *   chaos [--kills N] [--drivers N] [--seed N]
  *
- * The idea: a round is a reduction whose answer tells whether every part came once and in its place (rounds.c). A thread kills children of this
- * process all the time, also while a session starts and shuts down (killer.c). Each round is right, none takes ten times as long as
+ * The idea: a round is a reduction whose answer tells whether every part came once and in its place (rounds.c). A thread kills children of
+ * this process all the time, also while a session starts and shuts down (killer.c). Each round is right, none takes ten times as long as
  * half of them do (and five seconds), and after each session there are as many descriptors as before it, no process, and no shared memory.
  * Then programs are killed as a whole (drivers.c). What is random comes from the seed, but for the moments.
  *
@@ -90,14 +90,14 @@ static void *watch(void *data)
     for (double said = chaos_now();;) {
         nanosleep(&(struct timespec){ 0, 50000000 }, NULL);
         double began = atomic_load(&round_began), now = chaos_now();
-        /* A parent that waits in ten processes' company is killed before its children are done, again and again, if the machine is slow. That is
-         * no hang: one is what does not end though nobody is killed any more. */
+        /* A parent that waits beside ten other processes may be killed before its children are done, again and again, if the machine is
+         * slow. That is no hang: one is what does not end though nobody is killed any more. */
         bool is_long = began > 0 && now - began > atomic_load(&limit) / 3;
         if (is_long != holds)
             chaos_hold_fire(holds = is_long), held += is_long;
         if (began > 0 && now - began > atomic_load(&limit)) {
-            printf("chaos: FAILED: round %ld hangs: %.1f s, and half of them took less than a tenth of that; %ld kills; seed %llu\n", rounds, now - began,
-                   chaos_killed(), (unsigned long long)option.seed);
+            printf("chaos: FAILED: round %ld hangs: %.1f s, and half of them took less than a tenth of that; %ld kills; seed %llu\n", rounds,
+                   now - began, chaos_killed(), (unsigned long long)option.seed);
             printf("chaos: %ld passed, %ld failed\n", passed, failed + 1);
             fflush(stdout);
             while (option.stay)
@@ -172,7 +172,7 @@ static void play_session(uint64_t *random, long until)
 {
     pid_t pids[10];
     int before = descriptors();
-    sk_init(NULL, NULL, &(sk_config){ .backend = "processes", .workers = 2 + (int)(chaos_random(random) % 2) });
+    sk_init(NULL, NULL, &(sk_config){ .backend = "processes", .workers = 2 + (int)(chaos_random(random) % 2), .store_bytes = 256 << 20 });
     do
         play_round(chaos_random(random));
     while (chaos_killed() < until);
@@ -195,7 +195,7 @@ static void play_session(uint64_t *random, long until)
 
 static _Noreturn void be_a_victim(uint64_t seed)
 {
-    sk_init(NULL, NULL, &(sk_config){ .backend = "processes", .workers = 2 });
+    sk_init(NULL, NULL, &(sk_config){ .backend = "processes", .workers = 2, .store_bytes = 256 << 20 });
     for (;;)
         if (!chaos_round(chaos_random(&seed)))
             exit(1);

@@ -1,5 +1,5 @@
-/* isolation.c -- tasks that crash, exit or never end, where that costs a retry and nothing else. What descriptors, children and threads of a task
- * do is in isolation_bodies.c, what the machine refuses in isolation_limits.c.
+/* isolation.c -- tasks that crash, exit or never end, where that costs a retry and nothing else. What descriptors, children and threads
+ * of a task do is in isolation_bodies.c, what the machine refuses in isolation_limits.c.
  *
  * Memory is not shared: attempts are counted in files, a byte each (`attempt`). */
 #include "isolation.h"
@@ -295,8 +295,10 @@ enum { LARGE = 8192 };                /* int64_t: 64 KiB, which lie in the share
 static void is_not_written(sk_ref array)
 {
     static const sk_options once = { .max_retries = SK_ZERO };
-    CONTAINS(FAILS(sk_remote_with(&once, writes_into_its_argument, array), SK_WORKER_DIED).message, "it wrote into argument 1 (sk_array of 65536 bytes)");
-    CONTAINS(FAILS(sk_remote_with(&once, writes_into_what_it_got, sk_list_of(&array, 1)), SK_WORKER_DIED).message, "it wrote into an object");
+    sk_error err = FAILS(sk_remote_with(&once, writes_into_its_argument, array), SK_WORKER_DIED);
+    CONTAINS(err.message, "it wrote into argument 1 (sk_array of 65536 bytes)");
+    err = FAILS(sk_remote_with(&once, writes_into_what_it_got, sk_list_of(&array, 1)), SK_WORKER_DIED);
+    CONTAINS(err.message, "it wrote into an object");
     ck_assert(is_counting(sk_read(int64_t, sk_get(sk_array, array)), LARGE));
     ck_assert_int_eq(sk_get(int64_t, sk_remote(counting_is_whole, array)), 1);
 }
@@ -313,7 +315,8 @@ CASE(a_task_that_writes_into_an_object_of_the_driver_dies_and_changes_nothing, I
 
 CASE(a_task_that_writes_into_what_it_has_put_dies, ISOLATED)
 {
-    CONTAINS(FAILS(sk_remote_with(SK_OPTS(.max_retries = SK_ZERO), writes_into_what_it_put), SK_WORKER_DIED).message, "it wrote into an object");
+    sk_error err = FAILS(sk_remote_with(SK_OPTS(.max_retries = SK_ZERO), writes_into_what_it_put), SK_WORKER_DIED);
+    CONTAINS(err.message, "it wrote into an object");
 }
 
 static void driver_writes(void)

@@ -307,14 +307,23 @@ SK_REMOTE(int64_t, leaves_a_child, (const char *, file))
     return 0;
 }
 
+static int pid_in(const char *path)
+{
+    int pid = 0;
+    FILE *f = fopen(path, "r");
+    if (f && fscanf(f, "%d", &pid) != 1)
+        pid = 0;
+    if (f)
+        fclose(f);
+    return pid;
+}
+
 CASE(a_child_of_a_task_that_outlives_its_process_holds_nobody_up, ISOLATED, .by_hand = true)
 {
     const char *file = scratch("attempts"), *left = scratch_of(file);
     start(NULL);
     ck_assert_int_eq(sk_get(int64_t, sk_remote(leaves_a_child, file)), 2);
     stop();
-    int pid = 0;
-    FILE *f;
-    EVENTUALLY((f = fopen(left, "r")) != NULL && (pid || (fscanf(f, "%d", &pid), fclose(f), pid)));
-    kill(pid, SIGKILL);
+    EVENTUALLY(pid_in(left) > 0);
+    kill(pid_in(left), SIGKILL);
 }

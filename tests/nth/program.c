@@ -1,6 +1,6 @@
-/* program.c [FILE] -- does a little of everything on `processes`, while the n-th call of something fails. Ends with status 0 and "right" if all answers are
- * right, or with 0 and "named" if there was an error that says what is wrong; sk_init may end it with its own message. Any other answer is 9.
- * One task dies once, while FILE is not there. */
+/* program.c [FILE] -- does a little of everything on `processes`, while the n-th call of something fails. Ends with status 0 and "right"
+ * if all answers are right, or with 0 and "named" if there was an error that says what is wrong; sk_init may end it with its own message.
+ * Any other answer is 9. One task dies once, while FILE is not there. */
 #include <fcntl.h>
 #include <signal.h>
 #include <skate.h>

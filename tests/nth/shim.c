@@ -1,5 +1,5 @@
-/* shim.c -- loaded before the C library (LD_PRELOAD): the NTH call of the function NTH_CALL in this process fails, and the file NTH_MARK tells that
- * there was one. Not in worker processes: their driver is what is tried. */
+/* shim.c -- loaded before the C library (LD_PRELOAD): the NTH call of the function NTH_CALL in this process fails, and the file NTH_MARK
+ * tells that there was one. Not in worker processes: their driver is what is tried. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -62,7 +62,8 @@ void *mmap(void *p, size_t n, int prot, int flags, int fd, off_t at)
 
 void *mmap64(void *p, size_t n, int prot, int flags, int fd, off_t at) __attribute__((alias("mmap")));
 
-int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *f, const posix_spawnattr_t *a, char *const argv[], char *const env[])
+int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *f, const posix_spawnattr_t *a, char *const argv[],
+                char *const env[])
 {
     return fails("posix_spawn") ? EAGAIN : REAL(posix_spawn)(pid, path, f, a, argv, env);
 }
