@@ -136,8 +136,13 @@ void pn_announce(pnode *n, uint64_t task)
         ready.priority = t->extras->priority;
         ready.affinity = t->extras->node;
     }
-    int nesting = depth_of(n, t), most = MOST_NESTING - 1;
-    ready.priority = CLAMP(ready.priority, INT_MIN / MOST_NESTING, INT_MAX / MOST_NESTING) * MOST_NESTING + MIN(nesting, most);
+    int nearness = 2 * depth_of(n, t), most = MOST_NESTING - 2;
+    for (unsigned i = 0; i < t->nargs; i++)
+        if (sk_slot_is_pending(&t->args[i])) {
+            nearness++;                    /* it uses up what others have made, whose memory then serves again, still warm */
+            break;
+        }
+    ready.priority = CLAMP(ready.priority, INT_MIN / MOST_NESTING, INT_MAX / MOST_NESTING) * MOST_NESTING + MIN(nearness, most);
     sk_cluster_ready(n->cluster, &ready);
 }
 
@@ -225,6 +230,10 @@ static bool step(pnode *n)
     }
     if (n->some_gone) {
         pn_bury_gone(n);
+        return true;
+    }
+    if (n->queue && n->idle) {
+        pn_assign(n);
         return true;
     }
     sk_command command;
@@ -542,7 +551,7 @@ static void pn_counts(sk_backend *self, sk_counts *counts)
     pnode *n = pn_of(self);
     pn_enter(n);
     counts->threads = (int)n->up;
-    counts->threads_peak = (int)n->busy_peak;
+    counts->threads_peak = (int)n->up_peak;
     counts->blocked_peak = (int)n->blocked_peak;
     pn_leave(n);
 }

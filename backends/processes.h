@@ -88,7 +88,7 @@ typedef struct pnode {
     pn_worker *workers;                /* by slot */
     unsigned nslots, up, starting;     /* processes that are there, or on their way */
     unsigned most;                     /* as many as can be had; at first nslots */
-    unsigned busy, busy_peak;
+    unsigned busy, up_peak;
     pn_worker *idle;                   /* last used first */
     int wake_fd;                       /* for the attendant */
     pthread_mutex_t output;

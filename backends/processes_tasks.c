@@ -108,8 +108,7 @@ static void begin(pnode *n, run *r, pn_worker *w)
 {
     r->worker = w;
     w->run = r;
-    if (++n->busy > n->busy_peak)
-        n->busy_peak = n->busy;
+    n->busy++;
     if (r->moves) {
         pn_resume(n, r);
         return;

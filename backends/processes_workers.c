@@ -211,7 +211,8 @@ void pn_hello(pnode *n, pn_worker *w)
     w->state = PN_UP;
     w->failures = 0;
     n->starting--;
-    n->up++;
+    if (++n->up > n->up_peak)
+        n->up_peak = n->up;
     pn_idle(n, w);
     pn_assign(n);
 }

@@ -51,11 +51,20 @@ uint64_t sk_shm_peak(const sk_shm *s);                                          
 
 /* ---- a worker ---- */
 
+typedef struct sk_shm_hidden { size_t at, size; } sk_shm_hidden;
+
+/* Its own arena a worker maps three times: to read, in its place; to write, where a block lies in `stage` from unlock to lock; and, between
+ * two uses, out of the program's reach. A mapping moves from the one to the other with its page tables (mremap), which is twenty times
+ * cheaper here than to change its protection and back (mprotect has to look at each page). */
 typedef struct sk_shm_map {
     char *base;
     size_t stride;
     unsigned owners, own;                /* own: its arena's owner, or `owners` while there is none */
     unsigned char *has;
+    int fd;                              /* of its own arena */
+    char *stage, *backstage;             /* a stride of addresses each */
+    sk_shm_hidden *hidden;               /* mapped backstage */
+    size_t nhidden, hidden_room;
 } sk_shm_map;
 
 bool sk_shm_map_open(sk_shm_map *m, size_t stride, unsigned owners, sk_error *err);
@@ -64,12 +73,14 @@ void sk_shm_map_close(sk_shm_map *m);                                           
  * it is closed, come what may. */
 bool sk_shm_map_add(sk_shm_map *m, unsigned owner, int fd, bool own, sk_error *err);
 bool sk_shm_map_has(const sk_shm_map *m, unsigned owner);
-void *sk_shm_map_at(const sk_shm_map *m, uint64_t offset);                       /* NULL: outside, or not mapped yet */
-uint64_t sk_shm_map_offset(const sk_shm_map *m, const void *p);                  /* or SK_SHM_NOWHERE */
-bool sk_shm_map_contains(const sk_shm_map *m, const void *p);
-/* Whole pages from p, in its own arena: may be written; may not be any more. false: not in its own arena, or the kernel refuses (errno). */
-bool sk_shm_map_unlock(sk_shm_map *m, void *p, size_t size);
-bool sk_shm_map_lock(sk_shm_map *m, void *p, size_t size);
+void *sk_shm_map_at(const sk_shm_map *m, uint64_t offset);                       /* its place; NULL: outside, or not mapped yet */
+uint64_t sk_shm_map_offset(const sk_shm_map *m, const void *p);                  /* of its place, or where it may be written; or SK_SHM_NOWHERE */
+bool sk_shm_map_contains(const sk_shm_map *m, const void *p);                    /* either of them */
+/* A block of its own arena, whole pages from p, which is its place: returns where it may be written until it is locked; NULL: not in its own arena, or
+ * the kernel refuses (errno). Neither blocks nor parts of blocks that are unlocked. */
+void *sk_shm_map_unlock(sk_shm_map *m, void *p, size_t size);
+/* What unlock returned: nobody can write there any more. What was written is in its place. */
+bool sk_shm_map_lock(sk_shm_map *m, void *written, size_t size);
 
 /* ---- both (shm_map.c) ---- */
 

@@ -80,12 +80,12 @@ bool sk_shm_error(sk_error *err, const char *what, const char *call, int why)
 
 bool sk_shm_map_open(sk_shm_map *m, size_t stride, unsigned owners, sk_error *err)
 {
-    *m = (sk_shm_map){ .stride = stride, .owners = owners, .own = owners };
+    *m = (sk_shm_map){ .stride = stride, .owners = owners, .own = owners, .fd = -1 };
     size_t whole;
     if (__builtin_mul_overflow(stride, owners, &whole) || !(m->base = sk_shm_reserve(whole))) {
         char what[120];
         snprintf(what, sizeof what, "cannot reserve addresses for the object store (%u arenas of %zu bytes)", owners, stride);
-        *m = (sk_shm_map){ 0 };
+        *m = (sk_shm_map){ .fd = -1 };
         return sk_shm_error(err, what, "mmap", ENOMEM);
     }
     m->has = calloc(owners, 1);
@@ -99,8 +99,13 @@ void sk_shm_map_close(sk_shm_map *m)
 {
     if (m->base)
         munmap(m->base, m->stride * m->owners);
+    if (m->stage)
+        munmap(m->stage, 2 * m->stride);
+    if (m->base && m->fd >= 0)
+        close(m->fd);
     free(m->has);
-    *m = (sk_shm_map){ 0 };
+    free(m->hidden);
+    *m = (sk_shm_map){ .fd = -1 };
 }
 
 bool sk_shm_map_add(sk_shm_map *m, unsigned owner, int fd, bool own, sk_error *err)
@@ -118,12 +123,19 @@ bool sk_shm_map_add(sk_shm_map *m, unsigned owner, int fd, bool own, sk_error *e
                             own ? "it is this worker's own, and its descriptor is read-only" : "it is not this worker's, and its descriptor is writable");
     else if (mmap(m->base + owner * m->stride, m->stride, PROT_READ, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, 0) == MAP_FAILED)
         good = sk_shm_error(err, what, "mmap", errno);
-    if (mode >= 0)
+    if (good && own) {
+        m->stage = sk_shm_reserve(2 * m->stride);
+        m->backstage = m->stage ? m->stage + m->stride : NULL;
+        good = m->stage || sk_shm_error(err, what, "mmap", ENOMEM);
+    }
+    if (mode >= 0 && !(good && own))
         close(fd);
     if (good) {
         m->has[owner] = 1;
-        if (own)
+        if (own) {
             m->own = owner;
+            m->fd = fd;
+        }
     }
     return good;
 }
@@ -135,32 +147,94 @@ void *sk_shm_map_at(const sk_shm_map *m, uint64_t offset)
     return m->stride && offset / m->stride < m->owners && m->has[offset / m->stride] ? m->base + offset : NULL;
 }
 
+static bool is_on_stage(const sk_shm_map *m, const void *p)
+{
+    return m->stage && (uintptr_t)p - (uintptr_t)m->stage < (uintptr_t)m->stride;
+}
+
 bool sk_shm_map_contains(const sk_shm_map *m, const void *p)
 {
-    return (uintptr_t)p - (uintptr_t)m->base < (uintptr_t)m->stride * m->owners;
+    return (uintptr_t)p - (uintptr_t)m->base < (uintptr_t)m->stride * m->owners || is_on_stage(m, p);
 }
 
 uint64_t sk_shm_map_offset(const sk_shm_map *m, const void *p)
 {
+    if (is_on_stage(m, p))
+        return (uint64_t)((uintptr_t)p - (uintptr_t)m->stage) + m->own * m->stride;
     return sk_shm_map_contains(m, p) ? (uint64_t)((uintptr_t)p - (uintptr_t)m->base) : SK_SHM_NOWHERE;
 }
 
-static bool protect(sk_shm_map *m, void *p, size_t size, int how)
+/* Where the block begins in its arena; false: it is not one of ours. */
+static bool find_block(const sk_shm_map *m, const char *window, const void *p, size_t *size, size_t *at)
 {
-    size_t page = sk_shm_page(), at = (uintptr_t)p - (uintptr_t)m->base - m->own * m->stride;
-    if (m->own >= m->owners || at % page || at >= m->stride || size > m->stride - at) {
+    size_t page = sk_shm_page();
+    *at = (uintptr_t)p - (uintptr_t)window;
+    if (m->own >= m->owners || *at % page || *at >= m->stride || *size > m->stride - *at) {
         errno = EINVAL;
         return false;
     }
-    return mprotect(p, (size + page - 1) & ~(page - 1), how) == 0;
-}
-
-bool sk_shm_map_unlock(sk_shm_map *m, void *p, size_t size)
-{
-    if (!protect(m, p, size, PROT_READ | PROT_WRITE))
-        return false;
-    sk_shm_prefault(p, size);
+    *size = (*size + page - 1) & ~(page - 1);
     return true;
 }
 
-bool sk_shm_map_lock(sk_shm_map *m, void *p, size_t size) { return protect(m, p, size, PROT_READ); }
+/* Addresses that a mapping has left stay ours. */
+static void reserve_again(char *p, size_t size)
+{
+    mmap(p, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+}
+
+/* Forgets what is mapped backstage there; true: it was exactly this block, and is still mapped. */
+static bool take_hidden(sk_shm_map *m, size_t at, size_t size)
+{
+    for (size_t i = m->nhidden; i-- > 0; ) {
+        sk_shm_hidden *h = &m->hidden[i];
+        if (h->at >= at + size || at >= h->at + h->size)
+            continue;
+        bool same = h->at == at && h->size == size;
+        if (!same)                                /* blocks have been cut anew since */
+            reserve_again(m->backstage + h->at, h->size);
+        *h = m->hidden[--m->nhidden];
+        if (same)
+            return true;
+    }
+    return false;
+}
+
+void *sk_shm_map_unlock(sk_shm_map *m, void *p, size_t size)
+{
+    size_t at;
+    if (!find_block(m, m->base + m->own * m->stride, p, &size, &at))
+        return NULL;
+    char *to = m->stage + at, *from = m->backstage + at;
+    if (take_hidden(m, at, size)) {
+        if (mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to) {
+            reserve_again(from, size);
+            return to;
+        }
+        reserve_again(from, size);
+    }
+    if (mmap(to, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_POPULATE, m->fd, (off_t)at) != to)
+        return NULL;
+    return to;
+}
+
+bool sk_shm_map_lock(sk_shm_map *m, void *written, size_t size)
+{
+    size_t at;
+    if (!find_block(m, m->stage, written, &size, &at))
+        return false;
+    if (m->nhidden == m->hidden_room) {
+        size_t room = m->hidden_room ? 2 * m->hidden_room : 64;
+        sk_shm_hidden *grown = realloc(m->hidden, room * sizeof *grown);
+        if (!grown)
+            return false;
+        m->hidden = grown;
+        m->hidden_room = room;
+    }
+    char *from = m->stage + at, *to = m->backstage + at;
+    bool moved = mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to;
+    reserve_again(from, size);                    /* if it has not moved, it is gone now */
+    if (moved)
+        m->hidden[m->nhidden++] = (sk_shm_hidden){ at, size };
+    return true;
+}

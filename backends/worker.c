@@ -40,7 +40,7 @@ static struct {
     sk_shm_map store;
     const sk_fn **fns;                    /* by index */
     size_t nfns;
-    struct { char *block; size_t size; } *own;      /* this task's, not handed over */
+    struct { char *block; size_t size; bool handed_over; } *own;      /* what this task may write to */
     size_t nown, own_room;
     const sk_msg *running;                /* for the handler of crashes */
     bool wrote;                           /* to stdout, since its last task */
@@ -106,12 +106,15 @@ static size_t channel_read(void *channel, uint8_t *bytes, size_t room)
 
 /* ---- the store ---- */
 
-static bool may_write(const sk_blob *blob)
+/* Of blobs in the store, all but those that this task writes to and has not handed over. */
+static bool is_counted_elsewhere(const sk_blob *blob)
 {
+    if (!sk_shm_map_contains(&w.store, blob))
+        return false;
     for (size_t i = 0; i < w.nown; i++)
         if (w.own[i].block == (const char *)blob)
-            return true;
-    return false;
+            return w.own[i].handed_over;
+    return true;
 }
 
 static void lock(size_t i)
@@ -130,8 +133,13 @@ static void *worker_alloc(sk_backend *self, size_t size)
         sk_error_set(&sk_alloc_error, a->code, "%s", a->text ? a->text : "?");
         return NULL;
     }
-    char *block = sk_shm_map_at(&w.store, a->word);
-    if (!sk_shm_map_unlock(&w.store, block, size)) {
+    char *block = w.store.stage + (a->word - w.page->owner * w.page->stride);
+    for (size_t i = 0; i < w.nown; i++)
+        if (w.own[i].block == block) {     /* handed over, and come back already */
+            lock(i);
+            break;
+        }
+    if (sk_shm_map_unlock(&w.store, sk_shm_map_at(&w.store, a->word), size) != block) {
         sk_error_set(&sk_alloc_error, SK_STORE_FULL, "a worker cannot map %zu bytes for writing: %s", size, strerror(errno));
         return NULL;                       /* the node takes the block back when the task ends */
     }
@@ -142,6 +150,7 @@ static void *worker_alloc(sk_backend *self, size_t size)
             abort();
     }
     w.own[w.nown].block = block;
+    w.own[w.nown].handed_over = false;
     w.own[w.nown++].size = size;
     return block;
 }
@@ -161,8 +170,8 @@ static void worker_free(sk_backend *self, void *bytes, size_t size)
         }
 }
 
-/* Handed over, if it is ours: from now on it can only be read, and the node counts. The lowest bit says that this task still has
- * references to it (places are multiples of a page). */
+/* Handed over, if it is ours: from now on the node counts, and when the task ends it cannot be written any more. The lowest bit says that this
+ * task still has references to it (places are multiples of a page). */
 static bool place_of(void *data, sk_blob *blob, uint64_t *at)
 {
     (void)data;
@@ -171,8 +180,8 @@ static bool place_of(void *data, sk_blob *blob, uint64_t *at)
     *at = sk_shm_map_offset(&w.store, blob);
     for (size_t i = 0; i < w.nown; i++)
         if (w.own[i].block == (char *)blob) {
-            *at |= atomic_load_explicit(&blob->refs, relaxed) > 1;
-            lock(i);
+            *at |= !w.own[i].handed_over && atomic_load_explicit(&blob->refs, relaxed) > 1;
+            w.own[i].handed_over = true;
             break;
         }
     return true;
@@ -426,9 +435,7 @@ static void open_store(void)
     if (!sk_shm_map_open(&w.store, w.page->stride, w.page->owners, &err)
         || !sk_shm_map_add(&w.store, w.page->owner, 3 + SK_WORKER_ARENA, true, &err))
         sk_die(NULL, NULL, 1, "worker: %s", err.message);
-    sk_shared_store.base = (uintptr_t)w.store.base;
-    sk_shared_store.size = w.page->stride * w.page->owners;
-    sk_shared_store.may_write = may_write;
+    sk_shared_store.is_counted_elsewhere = is_counted_elsewhere;
 }
 
 void sk_worker_main(const char *text)

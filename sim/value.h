@@ -20,20 +20,17 @@ typedef struct sk_blob {
 } sk_blob;
 _Static_assert(sizeof(sk_blob) == 64, "data follows the header and must stay aligned to 64");
 
-/* A store that several processes map. In a worker process, which may only read what is sealed there, the node counts references, not the
- * worker: base and size are the worker's map. In the node's, views that the program gets lie view_delta further on, where the same
- * pages can only be read. Elsewhere size is 0. */
-extern struct sk_shared_store {
-    uintptr_t base, size, view_delta;
-    bool (*may_write)(const sk_blob *);    /* in a worker: is it this task's own, and not yet handed over? Then it counts */
-} sk_shared_store;
+/* A store that several processes map. In the node's process blobs lie from base on, and views that the program gets view_delta further on, where
+ * the same pages can only be read. In a worker process the node counts references, for most blobs: is_counted_elsewhere knows which.
+ * In all others size is 0, and the function NULL. */
+extern struct sk_shared_store { uintptr_t base, size, view_delta; bool (*is_counted_elsewhere)(const sk_blob *); } sk_shared_store;
 static inline bool sk_blob_is_shared(const sk_blob *blob)
 {
     return unlikely((uintptr_t)blob - sk_shared_store.base < sk_shared_store.size);
 }
 static inline bool sk_blob_is_counted_elsewhere(const sk_blob *blob)
 {
-    return sk_blob_is_shared(blob) && sk_shared_store.may_write && !sk_shared_store.may_write(blob);
+    return unlikely(sk_shared_store.is_counted_elsewhere != NULL) && sk_shared_store.is_counted_elsewhere(blob);
 }
 /* Of the last alloc of a backend that returned NULL and knows why; code 0: it does not. */
 extern sk_error sk_alloc_error;

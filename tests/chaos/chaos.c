@@ -30,10 +30,9 @@ static struct {
     double patience;                        /* factor: sanitizers */
 } option = { .kills = 500, .drivers = 100, .patience = 1 };
 
-static long passed, failed;
+static _Atomic long passed, failed, rounds, held;      /* the watchdog reads them */
+static long retries;
 static double *lengths;
-static long rounds, retries;
-static _Atomic long held;
 static _Atomic double round_began, limit;   /* 0: no round */
 
 uint64_t chaos_random(uint64_t *state)
@@ -237,7 +236,7 @@ int main(int argc, char **argv)
         return 3;
     double began = chaos_now();
     if (option.kills > 0) {
-        chaos_killer_start(chaos_random(&random), option.kills);
+        chaos_killer_start(chaos_random(&random), option.kills, option.patience);
         for (long i = 1; i <= SESSIONS; i++)
             play_session(&random, option.kills * i / SESSIONS);
         chaos_killer_join();

@@ -12,8 +12,8 @@ double chaos_now(void);                                 /* seconds, monotonic */
 /* rounds.c: one order-sensitive reduction; true: its answer is right. Says what is wrong. */
 bool chaos_round(uint64_t seed);
 
-/* killer.c: kills a random child of this process, pause by pause, in a thread of its own, until it has killed `kills`. */
-void chaos_killer_start(uint64_t seed, long kills);
+/* killer.c: kills a random child of this process, pause by pause (`slow` times as long), in a thread of its own, until it has killed `kills`. */
+void chaos_killer_start(uint64_t seed, long kills, double slow);
 void chaos_hold_fire(bool hold);
 long chaos_killed(void);
 void chaos_killer_join(void);

@@ -12,7 +12,7 @@
 
 enum { MOST_CHILDREN = 300 };
 
-static struct { pthread_t thread; uint64_t random; long wanted; _Atomic long killed; _Atomic bool holds; } killer;
+static struct { pthread_t thread; uint64_t random; long wanted; double slow; _Atomic long killed; _Atomic bool holds; } killer;
 
 int chaos_children(pid_t *pids, int room)
 {
@@ -52,7 +52,8 @@ static void *kill_them(void *data)
     while (atomic_load(&killer.killed) < killer.wanted) {
         int64_t most = (int64_t)1 << (20 + chaos_random(&killer.random) % 7);       /* 1 to 64 ms */
         int64_t pause = (int64_t)(chaos_random(&killer.random) % (uint64_t)most);
-        nanosleep(&(struct timespec){ 0, pause }, NULL);
+        pause = (int64_t)((double)pause * killer.slow);
+        nanosleep(&(struct timespec){ pause / 1000000000, pause % 1000000000 }, NULL);
         pid_t pids[MOST_CHILDREN];
         int n = atomic_load(&killer.holds) ? 0 : chaos_children(pids, MOST_CHILDREN);
         if (n > 0 && kill_child(pids[chaos_random(&killer.random) % (unsigned)n]))
@@ -61,8 +62,9 @@ static void *kill_them(void *data)
     return NULL;
 }
 
-void chaos_killer_start(uint64_t seed, long kills)
+void chaos_killer_start(uint64_t seed, long kills, double slow)
 {
+    killer.slow = slow;
     killer.random = seed;
     killer.wanted = kills;
     if (pthread_create(&killer.thread, NULL, kill_them, NULL) != 0)

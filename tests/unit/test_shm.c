@@ -441,8 +441,9 @@ START_TEST(each_side_sees_what_the_other_wrote_at_the_same_offset)
     ck_assert_str_eq((char *)sk_shm_map_at(&m, sk_shm_offset(s, put)) + MB - 10, "argument");
     char *mine = sk_shm_map_at(&m, at);
     ck_assert(mine != result && sk_shm_map_offset(&m, mine) == at && sk_shm_map_contains(&m, mine) && !sk_shm_map_contains(&m, result));
-    ck_assert(sk_shm_map_unlock(&m, mine, 3 * page));
-    strcpy(mine + 2 * page, "result");
+    char *written = sk_shm_map_unlock(&m, mine, 3 * page);
+    ck_assert(written && sk_shm_map_offset(&m, written) == at && sk_shm_map_contains(&m, written));
+    strcpy(written + 2 * page, "result");
     ck_assert_str_eq(result + 2 * page, "result");
     ck_assert_str_eq((const char *)sk_shm_view(s, result) + 2 * page, "result");
     sk_shm_map_close(&m);
@@ -458,7 +459,7 @@ static int other_process(void *arg)
     if (!sk_shm_map_open(&m, stride, 3, NULL) || !sk_shm_map_add(&m, 0, fds[0], false, NULL) || !sk_shm_map_add(&m, 1, fds[1], true, NULL))
         return 1;
     char *in = sk_shm_map_at(&m, 0), *out = sk_shm_map_at(&m, stride);
-    if (!sk_shm_map_unlock(&m, out, page))
+    if (!(out = sk_shm_map_unlock(&m, out, page)))
         return 2;
     for (int i = 0; in[i]; i++)
         out[i] = (char)(in[i] - 32);
@@ -484,12 +485,35 @@ START_TEST(a_worker_writes_only_what_it_unlocked_until_it_locks_it)
     char *foreign = sk_shm_map_at(&m, sk_shm_offset(s, sk_shm_alloc(s, 0, page)));
     char *a = sk_shm_map_at(&m, sk_shm_offset(s, sk_shm_alloc(s, 1, 2 * page))), *b = a + 2 * page;
     ck_assert(faults(foreign) && faults(a) && faults(b));
-    ck_assert(sk_shm_map_unlock(&m, a, page + 1));
-    ck_assert(!faults(a) && !faults(b - 1) && faults(b) && faults(foreign));
-    strcpy(a, "sealed");
-    ck_assert(sk_shm_map_lock(&m, a, page + 1));
-    ck_assert(faults(a) && faults(b - 1));
+    char *written = sk_shm_map_unlock(&m, a, page + 1);
+    ck_assert(!faults(written) && !faults(written + 2 * page - 1) && faults(written + 2 * page));
+    ck_assert(faults(a) && faults(b - 1) && faults(b) && faults(foreign));
+    strcpy(written, "sealed");
+    ck_assert(sk_shm_map_lock(&m, written, page + 1));
+    ck_assert(faults(written) && faults(written + 2 * page - 1) && faults(a) && faults(b - 1));
     ck_assert_str_eq(a, "sealed");
+    sk_shm_map_close(&m);
+}
+END_TEST
+
+START_TEST(blocks_that_are_cut_anew_are_written_where_they_are)
+{
+    sk_shm_map m = worker();
+    char *a = sk_shm_map_at(&m, m.stride);
+    for (int round = 0; round < 3; round++) {
+        char *whole = sk_shm_map_unlock(&m, a, 4 * page);
+        memset(whole, 'w', 4 * page);
+        ck_assert(sk_shm_map_lock(&m, whole, 4 * page));
+        char *half = sk_shm_map_unlock(&m, a + 2 * page, 2 * page);
+        memset(half, 'h', 2 * page);
+        ck_assert(sk_shm_map_lock(&m, half, 2 * page));
+        char *middle = sk_shm_map_unlock(&m, a + page, 2 * page), *first = sk_shm_map_unlock(&m, a, page);
+        memset(middle, 'm', 2 * page);
+        memset(first, 'f', page);
+        ck_assert(sk_shm_map_lock(&m, first, page) && sk_shm_map_lock(&m, middle, 2 * page));
+        ck_assert(a[0] == 'f' && a[page - 1] == 'f' && a[page] == 'm' && a[3 * page - 1] == 'm' && a[3 * page] == 'h' && a[4 * page - 1] == 'h');
+        ck_assert(faults(middle) && faults(first) && faults(whole) && faults(half));
+    }
     sk_shm_map_close(&m);
 }
 END_TEST
@@ -562,7 +586,7 @@ START_TEST(a_worker_refuses_the_wrong_descriptor_and_closes_it)
     sk_shm_map_close(&m);
     sk_shm_free(s);
     s = NULL;
-    ck_assert_int_eq(open_files(), before - 2);
+    ck_assert_int_eq(open_files(), before - 3);       /* two of the node's, and the worker's own arena's */
 }
 END_TEST
 
@@ -778,6 +802,7 @@ Suite *shm_suite(void)
     tcase_add_test(tests, each_side_sees_what_the_other_wrote_at_the_same_offset);
     tcase_add_test(tests, another_process_reads_and_writes_the_same_bytes);
     tcase_add_test(tests, a_worker_writes_only_what_it_unlocked_until_it_locks_it);
+    tcase_add_test(tests, blocks_that_are_cut_anew_are_written_where_they_are);
     tcase_add_test(tests, unlocking_is_refused_outside_ones_own_arena);
     tcase_add_test(tests, offsets_that_no_block_has_are_refused);
     tcase_add_test(tests, a_worker_refuses_the_wrong_descriptor_and_closes_it);
