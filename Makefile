@@ -4,6 +4,7 @@
 #   make demo                 run the lessons, the Gantt of some of them too (under a minute)
 #   make check                run all tests; the last line is the count (SUITES="unit conform": some)
 #   make sim-faults SEEDS=n   run n (10000) random programs under random faults, in virtual time
+#   make chaos KILLS=n        kill n (500) worker processes at random while they work, then 100 programs
 #   make bench                run the benchmarks: ROWS="tree_dag chain" picks some, PEERS=DIR runs
 #                             other runtimes beside it, JSON=FILE keeps the figures
 #   make sim-model            compare makespans of the virtual backend with SimGrid's, if it is installed
@@ -26,6 +27,8 @@
 #   lessons/NN-name/          build/lessons/NN-name
 #   tests/conform/            build/libexec/skate/skate-conform
 #   tests/unit/ property/ faults/  build/tests/unit, property, sim-faults (tests/*.c is linked into all of these)
+#   tests/chaos/              build/tests/chaos
+#   tests/nth/                build/tests/nth, run by tests/nth/run
 #   tests/digest/             build/tests/many_things; build/digest/: the library by other compilers
 #   tests/ps/                 built and run by tests/ps/run
 #   tests/divert/             built and run by tests/divert/run
@@ -55,7 +58,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all lib lessons demo check sim-faults bench sim-model install deps format clean help FORCE
+.PHONY: all lib lessons demo check sim-faults chaos bench sim-model install deps format clean help FORCE
 all:
 
 help:
@@ -208,11 +211,13 @@ UNIT_SRC    := $(wildcard tests/unit/*.c)
 PROPERTY_SRC := $(wildcard tests/property/*.c)
 DIGEST_SRC  := $(wildcard tests/digest/*.c)
 FAULTS_SRC   := $(wildcard tests/faults/*.c)
+CHAOS_SRC    := $(wildcard tests/chaos/*.c)
+NTH_SRC      := tests/nth/program.c
 LESSON_DIRS := $(patsubst %/,%,$(sort $(dir $(wildcard lessons/[0-9]*/*.c))))
 LESSON_SRC  := $(foreach d,$(LESSON_DIRS),$(wildcard $(d)/*.c))
 
 SOURCES := $(LIB_SRC) $(VIZ_SRC) $(TOOL_SRC) $(LESSONS_SRC) $(CONFORM_SRC) $(SUPPORT_SRC) $(UNIT_SRC) \
-    $(PROPERTY_SRC) $(FAULTS_SRC) $(DIGEST_SRC) $(LESSON_SRC)
+    $(PROPERTY_SRC) $(FAULTS_SRC) $(CHAOS_SRC) $(NTH_SRC) $(DIGEST_SRC) $(LESSON_SRC)
 
 TOOLS := $(patsubst backends/tool/%.c,$(LIBEXEC)/skate-%,$(filter-out %/skate.c,$(TOOL_SRC)))
 PROGRAMS := $(B)/bin/skate $(TOOLS) $(if $(VIZ_SRC),$(LIBEXEC)/skate-trace) \
@@ -290,8 +295,15 @@ $(B)/tests/many_things: $(call objects,$(DIGEST_SRC)) $(B)/lib/libskate.a $(B)/.
 	@$(if $(V),,echo "  LD      $@")
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBS)
 
+$(B)/tests/chaos: $(call objects,$(CHAOS_SRC))
+$(B)/tests/nth:   $(call objects,$(NTH_SRC))
+$(B)/tests/chaos $(B)/tests/nth: $(B)/lib/libskate.a $(B)/.files
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  LD      $@")
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBS)
+
 # Without SAN also what no sanitizer can change: must-not-compile, layers, install.
-check: all $(TESTS) $(B)/tests/many_things
+check: all $(TESTS) $(B)/tests/many_things $(B)/tests/chaos $(B)/tests/nth
 	@CC='$(CC)' SAN='$(SAN)' tests/run $(B) $(SUITES)
 
 sim-model: $(LIB)
@@ -300,6 +312,10 @@ sim-model: $(LIB)
 # Random programs under random faults, in virtual time: SEEDS=n. Ten thousand take about a minute on two cores.
 sim-faults: $(B)/tests/sim-faults
 	@$(B)/tests/sim-faults --seeds $(or $(SEEDS),10000)
+
+# Worker processes and whole programs killed at random moments: KILLS=n.
+chaos: $(B)/tests/chaos
+	@$(B)/tests/chaos --kills $(or $(KILLS),500)
 
 # ---- Benchmarks ----------------------------------------------------------------------------------
 

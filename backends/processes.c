@@ -152,7 +152,7 @@ static void alarm_rings(pnode *n, uint64_t task)
     sk_task_alarm((sk_task_name){ task });
     run *r = pn_run_of(n, task);
     if (r && r->worker && sk_task_flags(task) & SK_FLAG_TIMED_OUT) {
-        sk_child_kill(&r->worker->child, SIGTERM);
+        pn_end_process(r->worker, SIGTERM);
         sk_events_push(&n->events, pn_now() + KILL_AFTER_NS, PN_EVENT_KILL, 0, r->attempt);
     }
 }
@@ -172,7 +172,7 @@ static void happen(pnode *n, const sk_event *e)
     case PN_EVENT_KILL:
         for (run *r = n->first_run; r; r = r->after)
             if (r->attempt == e->b && r->worker && !r->died)
-                sk_child_kill(&r->worker->child, SIGKILL);
+                pn_end_process(r->worker, SIGKILL);
         return;
     }
 }
@@ -510,7 +510,7 @@ static void pn_kill(sk_backend *self, sk_task_name task)
     pn_enter(n);
     run *r = pn_run_of(n, task.id);
     if (r && r->worker)
-        sk_child_kill(&r->worker->child, SIGKILL);
+        pn_end_process(r->worker, SIGKILL);
     pn_leave(n);
 }
 

@@ -38,6 +38,8 @@ typedef struct pn_worker {
     struct pn_worker *next_idle;
     bool prints;                       /* out and err are there; under node->output, as they and the child's descriptors are */
     sk_lines out, err;
+    bool doomed;                       /* has been sent a signal to end it: takes no other task */
+    uint64_t run_at;                   /* where in `to` its task begins */
     bool reaped;                       /* what follows holds */
     unsigned failures;                 /* starts that came to nothing, one after the other */
 } pn_worker;
@@ -59,6 +61,7 @@ typedef struct run {
     int64_t began;
     uint32_t handle;                   /* of its one event: the time it waits for */
     bool due, again, runnable, ended, blocked, listens;     /* listens: for its worker's ring */
+    bool moves;                        /* its process died before it had read anything of the task: it takes another */
     uint8_t died;
     sk_wait *wait;                     /* if blocked */
     struct run *next;                  /* runnable, free, or waiting for a process */
@@ -118,6 +121,8 @@ void pn_start(pnode *n, const sk_command *command);
 void pn_resume(pnode *n, run *r);
 void pn_assign(pnode *n);                                      /* idle processes to attempts that wait for one */
 void pn_died(pnode *n, run *r, const char *how);
+bool pn_move(pnode *n, run *r);                                /* to another process, if this one has not begun. false: it has */
+void pn_end_process(pn_worker *w, int sig);                    /* because of the task that it runs */
 void pn_leave_fiber(run *r);                                   /* to the loop, until somebody resumes us */
 bool pn_run_body(sk_backend *self, const sk_fn *fn, const sk_value *in, sk_value *out, sk_failure **why);
 void pn_leave_body(sk_backend *self);

@@ -50,7 +50,9 @@ static void let_worker_go(pnode *n, run *r)
         return;
     w->run = NULL;
     n->busy--;
-    if (w->state == PN_UP)
+    if (w->doomed)                         /* the signal may come late, or be blocked: the next task must not be hit by it */
+        sk_child_kill(&w->child, SIGKILL);
+    else if (w->state == PN_UP)
         pn_idle(n, w);
 }
 
@@ -80,7 +82,7 @@ static run *new_run(pnode *n)
         r->handle = sk_events_add_handles(&n->events, 1);
         r->node = n;
     }
-    r->due = r->again = r->runnable = r->ended = r->blocked = r->listens = false;
+    r->due = r->again = r->runnable = r->ended = r->blocked = r->listens = r->moves = false;
     r->died = SK_ALIVE;
     r->worker = NULL;
     r->served = NULL;
@@ -107,6 +109,10 @@ static void begin(pnode *n, run *r, pn_worker *w)
     r->worker = w;
     w->run = r;
     n->busy++;
+    if (r->moves) {
+        pn_resume(n, r);
+        return;
+    }
     r->began = pn_now();
     r->fiber = sk_fiber_new(body, r);
     if (!r->fiber) {
@@ -172,6 +178,31 @@ void pn_died(pnode *n, run *r, const char *how)
     sk_events_cancel(&n->events, r->handle);
     sk_task_died(n->lane, &r->strand, SK_GONE, how);
     pn_resume(n, r);                       /* it finds itself dead wherever it is, and comes back ended */
+}
+
+void pn_end_process(pn_worker *w, int sig)
+{
+    w->doomed = true;
+    sk_child_kill(&w->child, sig);
+}
+
+/* A process may be killed while it is idle, and be given a task before that is known. The task has not run: it is not charged. */
+bool pn_move(pnode *n, run *r)
+{
+    pn_worker *w = r->worker;
+    size_t unread = SK_WORKER_RING - sk_ring_writable(&w->to);
+    if (!r->served || r->runnable || w->doomed || w->to.broken || unread < w->to.at - w->run_at)
+        return false;
+    r->moves = true;
+    r->worker = NULL;
+    w->run = NULL;
+    n->busy--;
+    r->next = n->queue;
+    n->queue = r;
+    if (!r->next)
+        n->queue_end = &r->next;
+    pn_resume(n, r);                       /* it lets go of the process, and waits for another */
+    return true;
 }
 
 void pn_clear_runs(pnode *n)
@@ -282,13 +313,13 @@ static bool take_answers(run *r, const sk_fn *fn, sk_value *out, sk_failure **wh
     return true;
 }
 
-bool pn_run_body(sk_backend *self, const sk_fn *fn, const sk_value *in, sk_value *out, sk_failure **why)
+/* In the process that the attempt has now. */
+static bool run_there(pnode *n, run *r, const sk_fn *fn, const sk_value *in, sk_value *out, sk_failure **why)
 {
-    pnode *n = pn_of(self);
-    run *r = n->current;
     pn_worker *w = r->worker;
     sk_frame *frame = sk_lane_self->frame;
     const sk_task *t = frame->task;
+    w->run_at = w->to.at;
     r->served = sk_served_new(&w->wire, w->fns);
     sk_served_turn(r->served);
     sk_msg m = { .type = SK_WIRE_RUN, .number = fn->index, .more = (uint32_t)frame->worker, .word = frame->seed, .id = frame->id, .site = t->site,
@@ -308,11 +339,33 @@ bool pn_run_body(sk_backend *self, const sk_fn *fn, const sk_value *in, sk_value
             end_serving(r);
             return ok;
         }
-    if (!r->died)
+    if (!r->died && !r->moves)
         give_up_worker(r, w->wire.error.message);
     end_serving(r);
     *why = NULL;
     return false;
+}
+
+static bool is_wanted(run *r)
+{
+    uint32_t generation = (uint32_t)(r->task >> 32);
+    return !sk_task_cancel_flags(sk_task_at(r->task), generation) && !(sk_task_flags(r->task) & SK_FLAG_TIMED_OUT);
+}
+
+bool pn_run_body(sk_backend *self, const sk_fn *fn, const sk_value *in, sk_value *out, sk_failure **why)
+{
+    pnode *n = pn_of(self);
+    run *r = n->current;
+    bool ok = run_there(n, r, fn, in, out, why);
+    while (r->moves) {
+        while (!r->worker)
+            pn_leave_fiber(r);
+        r->moves = false;
+        if (!is_wanted(r))                 /* cancelled while it had none */
+            return false;
+        ok = run_there(n, r, fn, in, out, why);
+    }
+    return ok;
 }
 
 /* A call has ended the task and will have no answer. Whatever else the body says does not count, until it has left. */

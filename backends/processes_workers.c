@@ -15,9 +15,11 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-enum { MOST_FAILURES = 3, GRACE_MS = 2000 };
+enum { MOST_FAILURES = 3, MOST_KILLED = 100,       /* starts in a row: that came to nothing by themselves, or were killed from outside */
+       GRACE_MS = 2000 };
 
 /* ---- the channel of a worker: used by the fiber of the attempt that it runs ---- */
 
@@ -58,8 +60,11 @@ static size_t channel_read(void *channel, uint8_t *bytes, size_t room)
 static void tell_attendant(pnode *n)
 {
     uint64_t one = 1;
-    if (write(n->wake_fd, &one, sizeof one) < 0)
-        return;                            /* it has been told already */
+    while (write(n->wake_fd, &one, sizeof one) < 0)
+        if (errno == EAGAIN)
+            return;                        /* it has been told already */
+        else if (errno != EINTR)
+            sk_die(NULL, NULL, 1, "backend processes: the thread that attends to worker processes cannot be woken: write: %s", strerror(errno));
 }
 
 bool pn_want_worker(pnode *n)
@@ -178,7 +183,6 @@ static bool start(pn_worker *w, sk_error *err)
     w->fns = g_ptr_array_new();
     w->arenas = g_new0(uint8_t, n->nslots + 1);
     w->arenas[w->slot + 1] = true;
-    w->reaped = false;
     sk_lines_init(&w->out, stdout, NULL);
     sk_lines_init(&w->err, stderr, NULL);
     w->prints = true;
@@ -304,7 +308,7 @@ static void describe(const pn_worker *w, char *how, size_t room)
 static void bury(pnode *n, pn_worker *w)
 {
     char how[900];
-    bool was_up = w->state == PN_UP;
+    bool was_up = w->state == PN_UP, was_killed = !w->child.taken && WIFSIGNALED(w->child.status) && WTERMSIG(w->child.status) == SIGKILL;
     describe(w, how, sizeof how);
     pn_drain_output(n, w);
     w->state = PN_GONE;                    /* not to be used again, whatever its attempt's end brings */
@@ -313,11 +317,13 @@ static void bury(pnode *n, pn_worker *w)
         n->up--;
     else
         n->starting--;
-    if (w->run)
+    if (w->run && !pn_move(n, w->run))
         pn_died(n, w->run, how);
     clear(n, w);
     w->state = PN_NONE;
-    if (!was_up && ++w->failures >= MOST_FAILURES)
+    w->doomed = false;
+    w->reaped = false;                     /* the place may be wanted again at once: it is not to be buried twice */
+    if (!was_up && ++w->failures >= (was_killed ? MOST_KILLED : MOST_FAILURES))
         sk_die(NULL, NULL, 1, "backend processes: worker processes do not start: %s", how);
     bool is_needed = n->queue || n->up + n->starting < (unsigned)sk_session.settings.workers;
     if (is_needed && !atomic_load(&n->closing))
@@ -363,7 +369,10 @@ static void start_wanted(pnode *n)
 static void attend_to(pnode *n, pn_worker *w)
 {
     pn_drain_output(n, w);
-    if (w->reaped || !sk_child_reap(&w->child, false))
+    pthread_mutex_lock(&n->turn);
+    bool is_there = (w->state == PN_STARTING || w->state == PN_UP) && !w->reaped;      /* else buried since it was polled */
+    pthread_mutex_unlock(&n->turn);
+    if (!is_there || !sk_child_reap(&w->child, false))
         return;
     pthread_mutex_lock(&n->turn);
     w->reaped = true;
@@ -440,8 +449,10 @@ bool pn_workers_open(pnode *n, sk_error *err)
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    n->has_attendant = pthread_create(&n->attendant, NULL, attend, n) == 0;
+    int error = pthread_create(&n->attendant, NULL, attend, n);
+    n->has_attendant = error == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = error;
     return n->has_attendant || fail(err, "a thread to attend to worker processes");
 }
 

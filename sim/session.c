@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <execinfo.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <time.h>
@@ -290,11 +291,23 @@ static void trace_begin(int argc, char **argv)
     }
 }
 
+/* A program may be started without stdin, stdout or stderr. What is opened next, a trace or shared memory, would be taken for them, and
+ * written into by printf. */
+static void fill_standard_descriptors(void)
+{
+    int fd;
+    while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
+        ;
+    if (fd >= 0)
+        close(fd);
+}
+
 void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
 {
     sk_worker_divert(NULL);
     if (sk_session.started)
         sk_misuse(site, "sk_init: called twice; call sk_shutdown before a second sk_init");
+    fill_standard_descriptors();
     sk_error err;
     sk_demand others;
     sk_session = (sk_session_state){ .ended_before = sk_session.ended_before, .init_site = site };
