@@ -7,7 +7,7 @@
  *     printf("worker 1 %s\n", sk_child_fate(&c, text, sizeof text));
  *     sk_child_close(&c);
  *
- * One thread at a time may use an sk_child. */
+ * One thread at a time may use an sk_child; but while one waits for its end, another may kill it. */
 #ifndef SK_CHILD_H
 #define SK_CHILD_H
 
@@ -30,7 +30,7 @@ typedef struct sk_child {
     pid_t pid;                   /* 0: there is none */
     int pidfd;                   /* -1: the kernel has none */
     int out, err;                /* what it writes to stdout and stderr; non-blocking. Ours are never 0-2 */
-    bool ended;                  /* reaped: status and usage are there, the pid may be another's */
+    _Atomic bool ended;          /* reaped: status and usage are there, the pid may be another's */
     bool taken;                  /* ended, but somebody else has its status */
     int status;                  /* of waitpid */
     struct rusage usage;

@@ -440,7 +440,10 @@ static void open_store(void)
 
 void sk_worker_main(const char *text)
 {
-    (void)text;
+    if (strcmp(text, "1") != 0) {          /* by hand, perhaps */
+        fprintf(stderr, "skate: SKATE_WORKER=%s: this is not a worker's order\n", text);
+        _exit(70);
+    }
     w.page = map(3 + SK_WORKER_ROOM, sk_worker_room());
     w.node = map(3 + SK_WORKER_BELL, SK_WORKER_PAGE);
     w.control = 3 + SK_WORKER_CONTROL;
