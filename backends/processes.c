@@ -302,9 +302,23 @@ static void doze(pnode *n, int64_t until)
     come_back(n, a);
 }
 
+/* Too many wait. Whoever is nested deepest gives up, for that is what has brought us here; true: it is this one. */
+static bool give_up_deepest(pnode *n, run *r)
+{
+    run *deepest = r;
+    for (run *other = n->first_run; other; other = other->after)
+        if (other->blocked && !other->died && other->nesting > deepest->nesting)
+            deepest = other;
+    if (deepest == r)
+        return true;
+    sk_wait_give_up(deepest->wait);
+    pn_wake_run(n, deepest);
+    return false;
+}
+
 static void wait_in_task(pnode *n, run *r, sk_wait *wait)
 {
-    if (n->blocked + 1 >= n->most) {     /* one must be left for what they wait for */
+    if (n->blocked + 1 >= n->most && give_up_deepest(n, r)) {     /* one must be left for what they wait for */
         sk_wait_give_up(wait);
         return;
     }

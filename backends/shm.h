@@ -61,7 +61,6 @@ typedef struct sk_shm_map {
     size_t stride;
     unsigned owners, own;                /* own: its arena's owner, or `owners` while there is none */
     unsigned char *has;
-    int fd;                              /* of its own arena */
     char *stage, *backstage;             /* a stride of addresses each */
     sk_shm_hidden *hidden;               /* mapped backstage */
     size_t nhidden, hidden_room;

@@ -80,12 +80,12 @@ bool sk_shm_error(sk_error *err, const char *what, const char *call, int why)
 
 bool sk_shm_map_open(sk_shm_map *m, size_t stride, unsigned owners, sk_error *err)
 {
-    *m = (sk_shm_map){ .stride = stride, .owners = owners, .own = owners, .fd = -1 };
+    *m = (sk_shm_map){ .stride = stride, .owners = owners, .own = owners };
     size_t whole;
     if (__builtin_mul_overflow(stride, owners, &whole) || !(m->base = sk_shm_reserve(whole))) {
         char what[120];
         snprintf(what, sizeof what, "cannot reserve addresses for the object store (%u arenas of %zu bytes)", owners, stride);
-        *m = (sk_shm_map){ .fd = -1 };
+        *m = (sk_shm_map){ 0 };
         return sk_shm_error(err, what, "mmap", ENOMEM);
     }
     m->has = calloc(owners, 1);
@@ -101,11 +101,9 @@ void sk_shm_map_close(sk_shm_map *m)
         munmap(m->base, m->stride * m->owners);
     if (m->stage)
         munmap(m->stage, 2 * m->stride);
-    if (m->base && m->fd >= 0)
-        close(m->fd);
     free(m->has);
     free(m->hidden);
-    *m = (sk_shm_map){ .fd = -1 };
+    *m = (sk_shm_map){ 0 };
 }
 
 bool sk_shm_map_add(sk_shm_map *m, unsigned owner, int fd, bool own, sk_error *err)
@@ -128,14 +126,12 @@ bool sk_shm_map_add(sk_shm_map *m, unsigned owner, int fd, bool own, sk_error *e
         m->backstage = m->stage ? m->stage + m->stride : NULL;
         good = m->stage || sk_shm_error(err, what, "mmap", ENOMEM);
     }
-    if (mode >= 0 && !(good && own))
+    if (mode >= 0)
         close(fd);
     if (good) {
         m->has[owner] = 1;
-        if (own) {
+        if (own)
             m->own = owner;
-            m->fd = fd;
-        }
     }
     return good;
 }
@@ -213,8 +209,14 @@ void *sk_shm_map_unlock(sk_shm_map *m, void *p, size_t size)
         }
         reserve_again(from, size);
     }
-    if (mmap(to, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_POPULATE, m->fd, (off_t)at) != to)
+    /* The same pages once more. Not by a descriptor: a task may have closed it, and opened a file of its own by that number. */
+    if (mremap((char *)p, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) != to)
         return NULL;
+    if (mprotect(to, size, PROT_READ | PROT_WRITE) != 0) {
+        reserve_again(to, size);
+        return NULL;
+    }
+    sk_shm_prefault(to, size);
     return to;
 }
 

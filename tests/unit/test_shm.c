@@ -586,7 +586,7 @@ START_TEST(a_worker_refuses_the_wrong_descriptor_and_closes_it)
     sk_shm_map_close(&m);
     sk_shm_free(s);
     s = NULL;
-    ck_assert_int_eq(open_files(), before - 3);       /* two of the node's, and the worker's own arena's */
+    ck_assert_int_eq(open_files(), before - 2);       /* the node's; the worker keeps none */
 }
 END_TEST
 
