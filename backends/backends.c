@@ -51,6 +51,11 @@ const sk_backend_ops *sk_backend_find(const char *name, sk_error *err)
     static const char checked[] = "checked+";
     if (!strncmp(name, checked, sizeof checked - 1)) {
         const sk_backend_ops *inner = sk_backend_find(name + sizeof checked - 1, err);
+        if (inner && inner->run_body) {
+            sk_error_set(err, SK_MISUSE, "checked+%s: the checks see the calls of one process, and %s runs tasks in others; leave checked+ out",
+                         inner->name, inner->name);
+            return NULL;
+        }
         return inner ? sk_backend_checked(inner) : NULL;
     }
     for (int i = 0; sk_backends[i]; i++)
