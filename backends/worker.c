@@ -264,10 +264,11 @@ static void say_ran(sk_task *t, sk_code code, sk_value *out, sk_failure *why)
 
 static void run_body(sk_msg *m)
 {
-    static struct { sk_task task; sk_slot room; } dummy;      /* what messages say of the running task */
+    static sk_task *t;                     /* what messages say of the running task */
     static sk_extras extras;
     sk_lane *lane = sk_lane_self;
-    sk_task *t = &dummy.task;
+    if (!t && !(t = calloc(1, sizeof *t)))
+        abort();
     if (m->number < 1 || m->number > w.nfns || m->nvalues != w.fns[m->number - 1]->nargs)
         sk_die(NULL, NULL, 1, "%s: the node names a function that is not here", sk_code_name(SK_PROTOCOL));
     t->fn = w.fns[m->number - 1];
