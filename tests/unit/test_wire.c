@@ -133,6 +133,55 @@ START_TEST(every_sort_of_value_goes_through)
 }
 END_TEST
 
+static sk_blob *shelf[2];              /* a store of two places, that both ends know */
+
+static bool place_on_shelf(void *data, sk_blob *blob, uint64_t *at)
+{
+    (void)data;
+    for (*at = 0; *at < 2; ++*at)
+        if (shelf[*at] == blob)
+            return true;
+    return false;
+}
+
+static sk_blob *take_from_shelf(void *data, sk_type type, uint64_t at)
+{
+    (void)data;
+    return at < 2 && shelf[at] && shelf[at]->type == type ? sk_blob_ref(shelf[at]) : NULL;
+}
+
+START_TEST(what_lies_in_a_common_store_goes_as_its_place)
+{
+    pair p;
+    open_pair(&p);
+    p.to.place = place_on_shelf;
+    p.from.blob_at = take_from_shelf;
+    sk_value there_already = array_value(SK_F64, 2, 30), travels = array_value(SK_F64, 2, 30);
+    shelf[1] = there_already.blob;
+    ck_assert(sk_wire_add(&p.to, &(sk_msg){ .type = SK_WIRE_PUT, .id = 5, .values = { there_already } }));
+    ck_assert_uint_lt(p.to.nout, 100);
+    carry(&p);
+    ck_assert_ptr_eq(p.got.values[0].blob, there_already.blob);
+    ck_assert(sk_wire_add(&p.to, &(sk_msg){ .type = SK_WIRE_PUT, .id = 6, .values = { travels } }));
+    ck_assert_uint_gt(p.to.nout, 7200);
+    carry(&p);
+    ck_assert(p.got.values[0].blob != travels.blob && is_same_value(&travels, &p.got.values[0]));
+
+    ck_assert(sk_wire_add(&p.to, &(sk_msg){ .type = SK_WIRE_PUT, .id = 7, .values = { there_already } }));
+    shelf[1] = NULL;                   /* nothing lies there any more: nobody follows the place */
+    ck_assert(!sk_wire_decode(&p.from, p.to.out, frame_size(p.to.out), &p.got));
+    ck_assert_ptr_nonnull(strstr(p.from.error.message, "has a value at a place where there is none"));
+    p.from.blob_at = NULL;             /* nor does one who has no such store */
+    shelf[1] = there_already.blob;
+    ck_assert(!sk_wire_decode(&p.from, p.to.out, frame_size(p.to.out), &p.got));
+    p.to.nout = 0;
+    shelf[1] = NULL;
+    sk_value_clear(&there_already);
+    sk_value_clear(&travels);
+    close_pair(&p);
+}
+END_TEST
+
 /* ---- every message ---- */
 
 /* A message with something in every field; static things and, in *owned, what must be freed. */
@@ -145,7 +194,7 @@ static sk_msg full_message(sk_wire_type type)
     static sk_resource resources[] = { { "cpu", 4, 2.5 }, { "gpu", 1, 0 } };
     static sk_node_info nodes[] = { { 0, 4, true }, { 1, 2, false } };
     sk_failure *root = sk_failure_new(SK_CANCELLED, &there, NULL, "root");
-    sk_msg m = { .type = type, .number = 0xfedcba98, .id = 0x123456789abcdef0, .word = UINT64_MAX - 1, .seconds = 0.1, .flag = 3,
+    sk_msg m = { .type = type, .number = 0xfedcba98, .more = 0x76543210, .id = 0x123456789abcdef0, .word = UINT64_MAX - 1, .seconds = 0.1, .flag = 3,
                  .code = SK_DEADLOCK, .site = &here, .text = "a name", .other = "another", .nvalues = 3, .refs = refs, .nrefs = 3,
                  .options = &options, .bits = bits, .nbits = 4, .resources = resources, .nodes = nodes, .nitems = 2,
                  .failure = sk_failure_new(SK_TASK, &here, sk_failure_new(SK_TASK, NULL, root, "middle"), "top"),
@@ -168,6 +217,7 @@ static bool is_same_field(const sk_msg *a, const sk_msg *b, char field)
     const sk_options *x = a->options, *y = b->options;
     switch (field) {
     case 'n': return a->number == b->number;
+    case 'm': return a->more == b->more;
     case 'i': return a->id == b->id;
     case 'w': return a->word == b->word;
     case 'd': return a->seconds == b->seconds;
@@ -657,6 +707,7 @@ Suite *wire_suite(void)
     tcase_set_timeout(codec, 60);
     tcase_set_timeout(server, 120);
     tcase_add_test(codec, every_sort_of_value_goes_through);
+    tcase_add_test(codec, what_lies_in_a_common_store_goes_as_its_place);
     tcase_add_test(codec, every_message_goes_through_whole);
     tcase_add_test(codec, what_may_be_missing_may_be_missing);
     tcase_add_test(codec, a_place_in_the_source_is_sent_once);
