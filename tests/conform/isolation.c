@@ -329,7 +329,7 @@ static void driver_writes(void)
     stop();
 }
 
-CASE(a_driver_that_writes_into_an_object_faults, ISOLATED, .by_hand = true)
+CASE(a_driver_that_writes_into_an_object_faults, .not_by_proxy = true, ISOLATED, .by_hand = true)
 {
     ending end = run_apart(driver_writes);
     ck_assert_int_eq(end.status, 1000 + SIGSEGV);
