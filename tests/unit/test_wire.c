@@ -168,6 +168,7 @@ START_TEST(what_lies_in_a_common_store_goes_as_its_place)
     ck_assert(p.got.values[0].blob != travels.blob && is_same_value(&travels, &p.got.values[0]));
 
     ck_assert(sk_wire_add(&p.to, &(sk_msg){ .type = SK_WIRE_PUT, .id = 7, .values = { there_already } }));
+    sk_msg_clear(&p.got);
     shelf[1] = NULL;                   /* nothing lies there any more: nobody follows the place */
     ck_assert(!sk_wire_decode(&p.from, p.to.out, frame_size(p.to.out), &p.got));
     ck_assert_ptr_nonnull(strstr(p.from.error.message, "has a value at a place where there is none"));
