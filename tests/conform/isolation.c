@@ -8,7 +8,7 @@
 
 static void *volatile nowhere;
 
-void die_by(int way)
+__attribute__((no_sanitize("undefined"))) void die_by(int way)
 {
     switch (way) {
     case BY_KILL: kill(getpid(), SIGKILL); break;
