@@ -118,10 +118,10 @@ static void look_at(sk_strand *strand, void *data)
         pn_wake_run(data, sk_wait_thread(wait));
 }
 
-/* How deep it is nested in tasks that are under way: children go before new siblings, or each sibling would need a process that waits. */
-static int depth_of(pnode *n, const sk_task *t)
+/* Children go before new siblings, or each sibling would need a process that waits. */
+int pn_depth_of(pnode *n, uint64_t task)
 {
-    uint64_t parent = atomic_load_explicit(&t->parent, relaxed);
+    uint64_t parent = atomic_load_explicit(&sk_task_at(task)->parent, relaxed);
     run *r = parent ? pn_run_of(n, parent) : NULL;
     return r ? r->nesting + 1 : 0;
 }
@@ -136,7 +136,7 @@ void pn_announce(pnode *n, uint64_t task)
         ready.priority = t->extras->priority;
         ready.affinity = t->extras->node;
     }
-    int nearness = 2 * depth_of(n, t), most = MOST_NESTING - 2;
+    int nearness = 2 * pn_depth_of(n, task), most = MOST_NESTING - 2;
     for (unsigned i = 0; i < t->nargs; i++)
         if (sk_slot_is_pending(&t->args[i])) {
             nearness++;                    /* it uses up what others have made, whose memory then serves again, still warm */

@@ -98,7 +98,7 @@ typedef struct pnode {
     run *runnable, **runnable_end, *free_runs;
     run *first_run, *last_run;
     run *queue, **queue_end;           /* for a process, first come first served */
-    size_t alive, alive_peak, blocked, blocked_peak;
+    size_t alive, blocked, blocked_peak;
     bool look_at_all;
     bool some_gone;
     sk_error start_error;
@@ -115,6 +115,7 @@ void pn_leave(pnode *n);
 void pn_wake_run(pnode *n, run *r);
 int64_t pn_now(void);
 void pn_announce(pnode *n, uint64_t task);                     /* ready: to the scheduler */
+int pn_depth_of(pnode *n, uint64_t task);                      /* in how many tasks that are under way it is nested */
 
 /* processes_tasks.c: attempts. With the turn. */
 void pn_start(pnode *n, const sk_command *command);

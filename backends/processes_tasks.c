@@ -91,8 +91,7 @@ static run *new_run(pnode *n)
     r->before = n->last_run;
     *(n->last_run ? &n->last_run->after : &n->first_run) = r;
     n->last_run = r;
-    if (++n->alive > n->alive_peak)
-        n->alive_peak = n->alive;
+    n->alive++;
     return r;
 }
 
@@ -148,9 +147,7 @@ void pn_start(pnode *n, const sk_command *command)
     r->task = command->task;
     r->attempt = command->attempt;
     r->row = command->worker;
-    uint64_t parent = atomic_load_explicit(&sk_task_at(r->task)->parent, relaxed);
-    run *above = parent ? pn_run_of(n, parent) : NULL;
-    r->nesting = above ? above->nesting + 1 : 0;
+    r->nesting = pn_depth_of(n, r->task);
     r->next = NULL;
     *n->queue_end = r;
     n->queue_end = &r->next;

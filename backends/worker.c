@@ -5,8 +5,8 @@
  * worker knows nothing: all that a program can observe is decided in the node's graph.
  *
  * Large values are not sent. They lie in the store that the node and its workers map: sealed ones can only be read here. What this worker
- * makes lies in an arena of its own; a block of it can be written from its allocation (ALLOC) until it is handed over, then its pages are
- * locked. Blocks that are not handed over go back when the task ends.
+ * makes lies in an arena of its own; a block of it can be written from its allocation (ALLOC) until the task ends, which is when a result is
+ * sealed: then that mapping is moved out of reach. (What sk_put copies is never the program's to write.) Blocks that are not handed over go back.
  *
  * A worker that dies takes nothing along: its rings have one writer each, no lock is shared, and what it had made belongs to the node.
  *

@@ -12,7 +12,7 @@ enum { SK_WORKER_RING = 256 << 10, SK_WORKER_PAGE = 4096,
 typedef struct sk_worker_page {           /* the first page; rings follow: to the worker, from it */
     sk_bell bell;                         /* of the worker */
     int64_t start;                        /* sk_session.start: CLOCK_MONOTONIC is the same in all processes of a machine */
-    uint64_t seed, stride, fingerprint;
+    uint64_t seed, stride;
     uint32_t owners, owner;               /* of arenas; this worker's own */
     int32_t driver, workers;              /* pid; how many work at a time */
     char last_words[512];                 /* what its handler of crashes knows; the worker writes */
