@@ -80,9 +80,8 @@ size_t sk_cluster_resources(const sk_cluster *c, sk_resource *out, size_t max)
                 free += k ? pool->items[at].free : pool->cpus_free;
             }
         }
+        out[k] = (sk_resource){ "", (double)total / SK_UNITS, (double)free / SK_UNITS };
         snprintf(out[k].name, sizeof out[k].name, "%s", name);
-        out[k].total = (double)total / SK_UNITS;
-        out[k].available = (double)free / SK_UNITS;
     }
     return n;
 }

@@ -169,7 +169,9 @@ static void add_items(sk_wire *w, const sk_msg *m, bool nodes)
             add_number(w, (uint32_t)m->nodes[i].workers, 4);
             add_number(w, m->nodes[i].alive, 1);
         } else {
-            add_bytes(w, m->resources[i].name, sizeof m->resources[i].name);
+            char name[sizeof m->resources[i].name] = { 0 };     /* what lies behind the end is nobody's business there */
+            g_strlcpy(name, m->resources[i].name, sizeof name);
+            add_bytes(w, name, sizeof name);
             add_double(w, m->resources[i].total);
             add_double(w, m->resources[i].available);
         }

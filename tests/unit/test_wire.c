@@ -193,6 +193,7 @@ static sk_msg full_message(sk_wire_type type)
                                         .retry_errors = true, .timeout_s = 1.25, .priority = -3 };
     static const uint8_t bits[] = { 0, 1, 1, 0 };
     static sk_resource resources[] = { { "cpu", 4, 2.5 }, { "gpu", 1, 0 } };
+    memset(resources[1].name + sizeof "gpu", 'x', sizeof resources[1].name - sizeof "gpu");     /* not to be sent */
     static sk_node_info nodes[] = { { 0, 4, true }, { 1, 2, false } };
     sk_failure *root = sk_failure_new(SK_CANCELLED, &there, NULL, "root");
     sk_msg m = { .type = type, .number = 0xfedcba98, .more = 0x76543210, .id = 0x123456789abcdef0, .word = UINT64_MAX - 1, .seconds = 0.1, .flag = 3,
@@ -249,6 +250,7 @@ static bool is_same_field(const sk_msg *a, const sk_msg *b, char field)
     case 'C': return !memcmp(&a->counts, &b->counts, sizeof a->counts);
     case 'A':
         return a->nitems == b->nitems && !strcmp(a->resources[1].name, b->resources[1].name)
+               && b->resources[1].name[sizeof b->resources[1].name - 1] == '\0'
                && a->resources[0].available == b->resources[0].available;
     case 'N': return a->nitems == b->nitems && a->nodes[1].workers == b->nodes[1].workers && a->nodes[1].alive == b->nodes[1].alive;
     default: return false;
