@@ -253,7 +253,7 @@ void sk_cluster_node_pause(sk_cluster *c, int node, bool paused)
     sk_cluster_settle_down(c);
 }
 
-static void forget(sk_cluster *c, sk_task_record *t)
+void sk_cluster_forget(sk_cluster *c, sk_task_record *t)
 {
     sk_idmap_remove(&c->tasks, t->id);
     sk_pull_forget(c, t);
@@ -267,7 +267,7 @@ static void end_here(sk_cluster *c, sk_task_record *t)
     sk_place_release(c, t);
     if (t->is_told) {
         sk_cluster_command(c, (sk_command){ .kind = SK_COMMAND_DIED, .task = t->id, .attempt = t->attempt, .node = node });
-        forget(c, t);
+        sk_cluster_forget(c, t);
         return;
     }
     t->attempt = 0;
@@ -321,10 +321,10 @@ static uint32_t fn_index(sk_cluster *c, uint64_t fn)
 
 /* The work of an attempt, as time on a node of speed 1, goes into the function's mean: of all of the first 32, then
  * of the latest about 32. */
-static void learn(sk_cluster *c, uint32_t fn, int64_t duration_ns, int64_t speed)
+void sk_cluster_learn(sk_cluster *c, const sk_task_record *t, int64_t duration_ns)
 {
-    sk_fn_mean *m = &g_array_index(c->means, sk_fn_mean, fn);
-    int64_t work = (int64_t)((__int128)duration_ns * speed / SK_UNITS);
+    sk_fn_mean *m = &g_array_index(c->means, sk_fn_mean, t->fn);
+    int64_t work = (int64_t)((__int128)duration_ns * c->nodes[t->node].speed / SK_UNITS);
     if (m->n < 32)
         m->n++;
     m->work += (work - m->work) / m->n;
@@ -339,6 +339,7 @@ void sk_cluster_ready(sk_cluster *c, const sk_cluster_task *task)
     t->priority = task->priority;
     t->affinity = task->affinity;
     t->home = task->home;
+    t->is_light = task->is_light;
     t->fn = fn_index(c, task->fn);
     t->cost = task->cost_ns ? task->cost_ns : g_array_index(c->means, sk_fn_mean, t->fn).work;
     t->key = c->policy->key(c, t, task->rank ? task->rank : t->cost);
@@ -373,28 +374,25 @@ bool sk_cluster_cancel(sk_cluster *c, uint64_t task)
         sk_pull_unpark(t);
     c->waiting--;
     sk_pull_unneed(t);
-    forget(c, t);
+    sk_cluster_forget(c, t);
     sk_cluster_settle_down(c);
     return true;
 }
 
-/* The record of a running or blocked attempt, unless it is fenced. */
-static sk_task_record *attempt_of(sk_cluster *c, uint64_t task, uint64_t attempt, sk_task_place place)
+sk_task_record *sk_cluster_attempt(sk_cluster *c, uint64_t task, uint64_t attempt)
 {
     sk_task_record *t = sk_idmap_find(&c->tasks, task);
-    return t && t->attempt == attempt && t->place == place ? t : NULL;
+    return t && t->attempt == attempt && (t->place == SK_RUNNING || t->place == SK_BLOCKED) ? t : NULL;
 }
 
 bool sk_cluster_ended(sk_cluster *c, uint64_t task, uint64_t attempt, int64_t duration_ns)
 {
-    sk_task_record *t = attempt_of(c, task, attempt, SK_RUNNING);
-    if (!t)
-        t = attempt_of(c, task, attempt, SK_BLOCKED);
+    sk_task_record *t = sk_cluster_attempt(c, task, attempt);
     if (!t)
         return false;
-    learn(c, t->fn, duration_ns, c->nodes[t->node].speed);
+    sk_cluster_learn(c, t, duration_ns);
     sk_place_release(c, t);
-    forget(c, t);
+    sk_cluster_forget(c, t);
     sk_cluster_settle_down(c);
     return true;
 }
@@ -402,8 +400,8 @@ bool sk_cluster_ended(sk_cluster *c, uint64_t task, uint64_t attempt, int64_t du
 /* Lends its cpus, or has them back. */
 static bool move(sk_cluster *c, uint64_t task, uint64_t attempt, sk_task_place from, sk_task_place to)
 {
-    sk_task_record *t = attempt_of(c, task, attempt, from);
-    if (!t)
+    sk_task_record *t = sk_cluster_attempt(c, task, attempt);
+    if (!t || t->place != from || t->is_ahead)
         return false;
     sk_node_record *n = &c->nodes[t->node];
     void (*count)(sk_resource_pool *, const sk_demand *) =

@@ -5,15 +5,18 @@
  * tells it what has happened, then takes commands until there are none. Tasks and objects are numbers of the caller's. Equal
  * events and an equal seed give equal commands, on any machine.
  *
- *     queued --> pulling --> bound --> running <-> blocked --> (ended, died: forgotten)
+ *     queued --> pulling --> bound --> running <-> blocked --> (ended, died: forgotten)          queued <-> ahead --> running
  *        \ \________________________^                  a task that needs nothing pulled starts at once
  *         \-> parked                                   an argument has no copy anywhere: until there is one
  *
  * Pulling tasks are bound to a node, where their arguments are being fetched. They *claim* what they will take, so that the
  * node is not promised twice, but take it only when they start: meanwhile tasks that need nothing pulled may use it.
  *
+ * A worker need not wait for its next task: one can be *sent ahead*, behind a task that runs. It has no cpus until that task has ended and
+ * hands its own on, so what is taken is at all times what runs.
+ *
  * What a program means (retry, fail, cancel, references) is the graph's. Reading order of the code: cluster_state.h, cluster.c
- * (events), cluster_place.c (what runs where), cluster_pull.c (objects and fetches), policy.c, cluster_look.c (questions).  */
+ * (events), cluster_ahead.c, cluster_place.c (what runs where), cluster_pull.c (objects and fetches), policy.c, cluster_look.c (questions).  */
 #ifndef SK_CLUSTER_H
 #define SK_CLUSTER_H
 
@@ -80,6 +83,7 @@ typedef struct sk_cluster_task {
     int home;                    /* the node of the task that submitted it; -1: none */
     int64_t cost_ns;             /* on a node of speed 1; 0: not known, the function's mean is used */
     int64_t rank;                /* b-level, the longest way to an exit; 0: not known, the cost is used */
+    bool is_light;               /* may be sent ahead */
     const uint64_t *args;        /* borrowed. Objects the cluster was not told of are taken to be inline */
     size_t nargs;
 } sk_cluster_task;
@@ -93,7 +97,22 @@ bool sk_cluster_ended(sk_cluster *c, uint64_t task, uint64_t attempt, int64_t du
 bool sk_cluster_blocked(sk_cluster *c, uint64_t task, uint64_t attempt);
 bool sk_cluster_unblocked(sk_cluster *c, uint64_t task, uint64_t attempt);
 
-/* ---- 4. Commands ---------------------------------------------------------------------------------- */
+/* ---- 4. Sending ahead -------------------------------------------------------------------------------
+ *
+ * For nodes whose workers are told what to do by messages: one that has the next task there already need not wait for a message. */
+
+typedef struct sk_cluster_next_task { uint64_t task, attempt; int64_t expected_ns; int priority; } sk_cluster_next_task;
+
+/* The task that would start next at this node if one more cpu was free there, if it is light, asks for one cpu and no more, needs nothing pulled,
+ * and its function has taken at most `most_ns` so far. It is AHEAD then: like a blocked one, its cpu is lent. No command is given for it. */
+bool sk_cluster_ahead(sk_cluster *c, int node, int64_t most_ns, sk_cluster_next_task *out);
+/* `ended` has ended, and `next`, which is AHEAD at the same node, runs: with its cpu, and in its row (returned; -1: next is stale, and nothing has
+ * happened). If `ended` is stale, next takes its cpu as a task does that was blocked. */
+int sk_cluster_handed_on(sk_cluster *c, uint64_t ended, uint64_t attempt, int64_t duration_ns, uint64_t next, uint64_t next_attempt);
+/* An attempt that has not begun, whatever was said of it: it is queued again, where it was. false: stale. */
+bool sk_cluster_taken_back(sk_cluster *c, uint64_t task, uint64_t attempt);
+
+/* ---- 5. Commands ---------------------------------------------------------------------------------- */
 
 typedef enum sk_command_kind {
     SK_COMMAND_START = 1,   /* task, attempt, node, worker: run it; all its arguments are there */
@@ -115,7 +134,7 @@ typedef struct sk_command {
 /* The oldest command that still holds (one that was overtaken by an event is never seen); false: there is none. */
 bool sk_cluster_next(sk_cluster *c, sk_command *out);
 
-/* ---- 5. Questions (none of them changes anything) -------------------------------------------------- */
+/* ---- 6. Questions (none of them changes anything) -------------------------------------------------- */
 
 /* Could some node, present or expected, ever run it? If not, says why: "asks for 4 cpus, the largest node has 2". */
 bool sk_cluster_is_feasible(const sk_cluster *c, const sk_demand *demand, int affinity, char *why, size_t room);

@@ -272,7 +272,7 @@ int sk_place_find(const sk_cluster *c, const sk_task_record *t, int from, int64_
 
 /* ---- From queued to over ------------------------------------------------------------------------------------ */
 
-static int take_row(sk_node_record *n)
+int sk_place_take_row(sk_node_record *n)
 {
     int i = 0;
     while (i < n->nrows && !~n->rows[i])
@@ -294,7 +294,7 @@ static void start(sk_cluster *c, sk_task_record *t)
     t->place = SK_RUNNING;
     t->is_told = false;
     t->attempt = ++c->attempts;
-    t->worker = take_row(n);
+    t->worker = sk_place_take_row(n);
     sk_task_list_add(&n->running, t);
     sk_pull_unneed(t);
     c->waiting--;
@@ -349,7 +349,8 @@ void sk_place_release(sk_cluster *c, sk_task_record *t)
     }
     sk_resource_pool_give(&n->pool, &t->shape->demand);
     sk_resource_pool_give(&n->plan, &t->shape->demand);
-    n->rows[t->worker / 64] &= ~((uint64_t)1 << t->worker % 64);
+    if (t->worker >= 0)
+        n->rows[t->worker / 64] &= ~((uint64_t)1 << t->worker % 64);
     c->running--;
     sk_cluster_touch(c, t->node);
 }
@@ -499,7 +500,7 @@ static sk_task_record *steal(sk_cluster *c, int node)
     return NULL;
 }
 
-static sk_task_record *pick(sk_cluster *c, int node)
+sk_task_record *sk_place_pick(sk_cluster *c, int node)
 {
     sk_node_record *n = &c->nodes[node];
     choice best = { 0 };
@@ -556,7 +557,7 @@ void sk_place_fill(sk_cluster *c, int node)
     sk_pull_serve(c, node);
     if (!n->is_paused)
         start_bound(c, node);
-    for (sk_task_record *t; !n->is_paused && !n->is_closed && (t = pick(c, node)); ) {
+    for (sk_task_record *t; !n->is_paused && !n->is_closed && (t = sk_place_pick(c, node)); ) {
         sk_place_unqueue(c, t);
         bind(c, t, node);
     }

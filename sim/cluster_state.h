@@ -73,6 +73,7 @@ struct sk_task_record {
     uint8_t place;                   /* sk_task_place */
     bool is_told;                    /* the caller has seen its START */
     bool is_admitted;                /* PULLING: its fetches may be issued */
+    bool is_light, is_ahead;         /* is_ahead: BLOCKED before it has run, in no row */
     sk_object_record *args[];        /* those the cluster knows, and only those; PARKED: on the list of the first */
 };
 
@@ -144,6 +145,9 @@ struct sk_cluster {
 void sk_cluster_command(sk_cluster *c, sk_command command);
 void sk_cluster_touch(sk_cluster *c, int node);          /* may have room for more: looked at when the event is done */
 void sk_cluster_settle_down(sk_cluster *c);               /* the last thing every event does */
+void sk_cluster_learn(sk_cluster *c, const sk_task_record *t, int64_t duration_ns);
+void sk_cluster_forget(sk_cluster *c, sk_task_record *t);
+sk_task_record *sk_cluster_attempt(sk_cluster *c, uint64_t task, uint64_t attempt);    /* RUNNING or BLOCKED; NULL: it is fenced */
 uint64_t sk_cluster_draw(uint64_t *stream);
 void sk_task_list_add(sk_task_list *list, sk_task_record *t);
 void sk_task_list_remove(sk_task_list *list, sk_task_record *t);
@@ -160,6 +164,8 @@ void sk_place_unbind(sk_cluster *c, sk_task_record *t);  /* PULLING or BOUND: gi
 void sk_place_release(sk_cluster *c, sk_task_record *t); /* RUNNING or BLOCKED: gives back all; on no list then */
 void sk_place_arrived(sk_cluster *c, sk_task_record *t); /* PULLING and all is there */
 void sk_place_fill(sk_cluster *c, int node);
+sk_task_record *sk_place_pick(sk_cluster *c, int node);  /* what would start there; it stays where it is */
+int sk_place_take_row(sk_node_record *n);
 void sk_place_show(sk_cluster *c, int node);             /* writes the node's leaves of the trees */
 bool sk_place_is_before(const sk_task_record *a, const sk_task_record *b);
 

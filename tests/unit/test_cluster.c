@@ -103,6 +103,170 @@ static int take_starts(sk_command *out)
     return n;
 }
 
+/* ---- Sending ahead ---------------------------------------------------------------------------------------- */
+
+static void ready_light(uint64_t id, int priority)
+{
+    sk_cluster_task t = plain(id);
+    t.is_light = true;
+    t.priority = priority;
+    sk_cluster_ready(c, &t);
+}
+
+static int64_t cpus_free(int node)
+{
+    sk_cluster_view v;
+    ck_assert(sk_cluster_look(c, node, &v));
+    return v.pool.cpus_free;
+}
+
+static void expect_none_ahead(int64_t most_ns)
+{
+    sk_cluster_next_task next;
+    ck_assert(!sk_cluster_ahead(c, 0, most_ns, &next));
+    sk_cluster_check(c);
+}
+
+static sk_cluster_next_task expect_ahead(uint64_t task)
+{
+    sk_cluster_next_task next = { 0 };
+    ck_assert(sk_cluster_ahead(c, 0, 100, &next));
+    ck_assert_uint_eq(next.task, task);
+    expect_nothing();
+    return next;
+}
+
+static int handed_on(sk_command from, sk_cluster_next_task to)
+{
+    return sk_cluster_handed_on(c, from.task, from.attempt, 1, to.task, to.attempt);
+}
+
+/* One cpu that runs task 1, after a task 99 whose end has told how long they take. */
+static sk_command one_runs(int cpus, const char *others)
+{
+    node_up(0, cpus, others);
+    ready(99);
+    ended(expect_start(99, 0));
+    ready(1);
+    return expect_start(1, 0);
+}
+
+START_TEST(tasks_sent_ahead_take_the_cpu_and_the_row_of_the_one_before_when_that_ends)
+{
+    sk_command first = one_runs(1, NULL);
+    for (uint64_t id = 2; id <= 4; id++)
+        ready_light(id, 0);
+    sk_cluster_next_task second = expect_ahead(2), third = expect_ahead(3);
+    ck_assert_int_eq(second.expected_ns, 1);
+    ck_assert_int_eq(cpus_free(0), 0);
+    ck_assert_int_eq(handed_on(first, second), first.worker);
+    expect_nothing();                      /* 4 does not slip in between */
+    ck_assert_int_eq(cpus_free(0), 0);
+    ck_assert(!sk_cluster_ended(c, 1, first.attempt, 1));
+    ck_assert_int_eq(sk_cluster_handed_on(c, 2, second.attempt, 1, 3, third.attempt), first.worker);
+    ck_assert(sk_cluster_ended(c, 3, third.attempt, 1));
+    ended(expect_start(4, 0));
+    expect_nothing();
+    ck_assert_int_eq(cpus_free(0), SK_UNITS);
+}
+END_TEST
+
+START_TEST(only_light_short_tasks_of_one_cpu_go_ahead_and_only_where_nothing_is_free)
+{
+    sk_command first = one_runs(2, "gpu=1");
+    ready_light(2, 0);
+    expect_none_ahead(100);                /* it has been started: a cpu was free */
+    sk_command second = expect_start(2, 0);
+    ready(3);
+    expect_none_ahead(100);                /* not light */
+    ck_assert(sk_cluster_cancel(c, 3));
+    sk_cluster_task t = plain(4);
+    t.is_light = true;
+    t.fn = 7;
+    sk_cluster_ready(c, &t);
+    expect_none_ahead(100);                /* nobody knows how long it takes */
+    ck_assert(sk_cluster_cancel(c, 4));
+    t = plain(5);
+    t.is_light = true;
+    ck_assert(sk_demand_parse(&t.demand, "gpu=1", NULL));
+    t.demand.cpus = SK_UNITS;
+    sk_cluster_ready(c, &t);
+    expect_none_ahead(100);
+    ck_assert(sk_cluster_cancel(c, 5));
+    ready_light(6, 0);
+    expect_none_ahead(0);                  /* takes longer than that */
+    expect_ahead(6);
+    ended(first);
+    ended(second);
+}
+END_TEST
+
+START_TEST(what_is_taken_back_is_queued_where_it_was)
+{
+    sk_command first = one_runs(1, NULL);
+    for (uint64_t id = 2; id <= 4; id++)
+        ready_light(id, 0);
+    sk_cluster_next_task second = expect_ahead(2), third = expect_ahead(3);
+    ck_assert(sk_cluster_taken_back(c, 3, third.attempt));
+    ck_assert(!sk_cluster_taken_back(c, 3, third.attempt));
+    ck_assert_int_eq(handed_on(first, third), -1);
+    ck_assert(sk_cluster_taken_back(c, 2, second.attempt));
+    expect_nothing();
+    ended(first);
+    ended(expect_start(2, 0));
+    ended(expect_start(3, 0));
+    ended(expect_start(4, 0));
+    expect_nothing();
+}
+END_TEST
+
+START_TEST(a_task_that_was_handed_a_cpu_and_has_not_begun_gives_it_back)
+{
+    sk_command first = one_runs(1, NULL);
+    ready_light(2, 0);
+    ready_light(3, 5);
+    sk_cluster_next_task third = expect_ahead(3), second = expect_ahead(2);     /* by priority */
+    ck_assert_int_eq(third.priority, 5);
+    ck_assert_int_eq(handed_on(first, third), first.worker);
+    ck_assert(sk_cluster_taken_back(c, 3, third.attempt));
+    sk_command again = expect_start(3, 0);
+    ck_assert(again.attempt != third.attempt);
+    ck_assert(sk_cluster_taken_back(c, 2, second.attempt));
+    ended(again);
+    ended(expect_start(2, 0));
+}
+END_TEST
+
+START_TEST(a_large_task_that_waits_is_not_passed_by_tasks_sent_ahead)
+{
+    sk_command first = one_runs(2, NULL);
+    ready_light(2, 0);
+    sk_command second = expect_start(2, 0);
+    ready_for(3, 2, NULL);
+    ready_light(4, 0);
+    expect_none_ahead(100);
+    ended(first);
+    expect_nothing();
+    ended(second);
+    ended(expect_start(3, 0));
+    ended(expect_start(4, 0));
+}
+END_TEST
+
+START_TEST(behind_a_fenced_attempt_a_task_takes_a_cpu_of_its_own)
+{
+    sk_command first = one_runs(1, NULL);
+    ready_light(2, 0);
+    sk_cluster_next_task second = expect_ahead(2);
+    ended(first);
+    expect_nothing();
+    ck_assert_int_eq(cpus_free(0), SK_UNITS);
+    ck_assert_int_ge(handed_on(first, second), 0);
+    ck_assert_int_eq(cpus_free(0), 0);
+    ck_assert(sk_cluster_ended(c, 2, second.attempt, 1));
+}
+END_TEST
+
 /* ---- Starting and resources ------------------------------------------------------------------------------- */
 
 START_TEST(a_task_starts_ends_and_gives_back)
@@ -620,6 +784,12 @@ Suite *cluster_suite(void)
     tcase_add_test(all, locality_puts_a_task_where_its_bytes_are);
     tcase_add_test(all, an_argument_is_fetched_once_for_two_tasks);
     tcase_add_test(all, inline_objects_need_no_fetch);
+    tcase_add_test(all, tasks_sent_ahead_take_the_cpu_and_the_row_of_the_one_before_when_that_ends);
+    tcase_add_test(all, only_light_short_tasks_of_one_cpu_go_ahead_and_only_where_nothing_is_free);
+    tcase_add_test(all, what_is_taken_back_is_queued_where_it_was);
+    tcase_add_test(all, a_task_that_was_handed_a_cpu_and_has_not_begun_gives_it_back);
+    tcase_add_test(all, a_large_task_that_waits_is_not_passed_by_tasks_sent_ahead);
+    tcase_add_test(all, behind_a_fenced_attempt_a_task_takes_a_cpu_of_its_own);
     tcase_add_test(all, resources_are_taken_when_a_task_starts_not_while_it_pulls);
     tcase_add_test(all, a_node_pulls_eight_at_once_gets_before_arguments);
     tcase_add_test(all, bundles_are_admitted_whole);
