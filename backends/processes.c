@@ -18,7 +18,7 @@
  * Placement is the scheduler's, as on `virtual`; which process takes an attempt is ours: the one that was idle last. A task that waits keeps
  * its process and gives back its cpus, so another process takes over, up to a bound.
  *
- * Reading order: the turn; the loop; waiting; the keeper; asking; open and close; the table. Then processes_tasks.c, _workers.c, _store.c,
+ * Reading order: the turn; the loop; waiting; the keeper; asking; open and close; the table. Then processes_tasks.c, _ahead.c, _workers.c, _store.c,
  * and worker.c, the other side. */
 #include "processes.h"
 
@@ -129,7 +129,8 @@ int pn_depth_of(pnode *n, uint64_t task)
 void pn_announce(pnode *n, uint64_t task)
 {
     sk_task *t = sk_task_at(task);
-    sk_cluster_task ready = { .id = task, .fn = t->fn->index, .order = ++n->order, .affinity = -1, .home = n->current ? 0 : -1 };
+    sk_cluster_task ready = { .id = task, .fn = t->fn->index, .order = ++n->order, .affinity = -1, .home = n->current ? 0 : -1,
+                              .is_light = pn_is_light(task) };
     ready.demand.cpus = SK_UNITS;
     if (t->extras) {
         ready.demand = t->extras->demand;
@@ -143,6 +144,7 @@ void pn_announce(pnode *n, uint64_t task)
             break;
         }
     ready.priority = CLAMP(ready.priority, INT_MIN / MOST_NESTING, INT_MAX / MOST_NESTING) * MOST_NESTING + MIN(nearness, most);
+    n->recall_all |= n->nahead && pn_rank(ready.priority) > n->ahead_rank;
     sk_cluster_ready(n->cluster, &ready);
 }
 
@@ -152,7 +154,7 @@ static void alarm_rings(pnode *n, uint64_t task)
     sk_task_alarm((sk_task_name){ task });
     run *r = pn_run_of(n, task);
     if (r && r->worker && sk_task_flags(task) & SK_FLAG_TIMED_OUT) {
-        pn_end_process(r->worker, SIGTERM);
+        pn_end_process(r, SIGTERM);
         sk_events_push(&n->events, pn_now() + KILL_AFTER_NS, PN_EVENT_KILL, 0, r->attempt);
     }
 }
@@ -172,7 +174,7 @@ static void happen(pnode *n, const sk_event *e)
     case PN_EVENT_KILL:
         for (run *r = n->first_run; r; r = r->after)
             if (r->attempt == e->b && r->worker && !r->died)
-                pn_end_process(r->worker, SIGKILL);
+                pn_end_process(r, SIGKILL);
         return;
     }
 }
@@ -180,7 +182,7 @@ static void happen(pnode *n, const sk_event *e)
 /* A frame of some worker, or room for one of ours: whoever waits for it goes on. */
 static bool hear(pnode *n)
 {
-    for (unsigned i = 0; i < n->nslots; i++) {
+    for (unsigned i = 0; i < n->used; i++) {
         pn_worker *w = &n->workers[i];
         if ((w->state != PN_UP && w->state != PN_STARTING) || w->reaped)
             continue;
@@ -203,7 +205,7 @@ static bool hear(pnode *n)
 /* Anything to hear? Like hear(), without doing it: for one who is about to sleep. */
 static bool is_audible(pnode *n)
 {
-    for (unsigned i = 0; i < n->nslots; i++) {
+    for (unsigned i = 0; i < n->used; i++) {
         pn_worker *w = &n->workers[i];
         if ((w->state == PN_UP || w->state == PN_STARTING) && !w->reaped && (!w->run || w->run->listens)
             && (sk_ring_readable(&w->from) || (w->run && w->wire.nout && sk_ring_writable(&w->to))))
@@ -217,6 +219,12 @@ static bool step(pnode *n)
     if (n->look_at_all) {
         n->look_at_all = false;
         sk_strands_visit(look_at, n);
+    }
+    pn_worker *w = n->free;
+    if (w) {
+        n->free = w->next_free;
+        pn_run_next(n, w);
+        return true;
     }
     run *r = n->runnable;
     if (r) {
@@ -242,6 +250,16 @@ static bool step(pnode *n)
             pn_start(n, &command);
         return true;
     }
+    if (n->recall_all) {
+        n->recall_all = false;
+        for (unsigned i = 0; i < n->used; i++)
+            pn_recall(n, &n->workers[i]);
+        return true;
+    }
+    if (n->nahead && n->idle && pn_recall_most(n))
+        return true;
+    if (n->busy)
+        pn_send_ahead(n);
     if (hear(n))
         return true;
     if (sk_events_next(&n->events) > pn_now())
@@ -323,6 +341,7 @@ static void wait_in_task(pnode *n, run *r, sk_wait *wait)
         return;
     }
     int64_t deadline = sk_wait_deadline(wait);
+    pn_recall(n, r->worker);
     sk_cluster_blocked(n->cluster, r->task, r->attempt);
     r->due = false;
     r->wait = wait;
@@ -514,6 +533,7 @@ static void pn_forget(sk_backend *self, sk_task_name task)
 {
     pnode *n = pn_of(self);
     pn_enter(n);
+    pn_forget_ahead(n, task.id);
     sk_cluster_cancel(n->cluster, task.id);
     pn_leave(n);
 }
@@ -524,7 +544,7 @@ static void pn_kill(sk_backend *self, sk_task_name task)
     pn_enter(n);
     run *r = pn_run_of(n, task.id);
     if (r && r->worker)
-        pn_end_process(r->worker, SIGKILL);
+        pn_end_process(r, SIGKILL);
     pn_leave(n);
 }
 

@@ -17,9 +17,17 @@
 
 #include <pthread.h>
 
-enum { PN_MORE_PROCESSES = 126, PN_EVENT_RUN = 0, PN_EVENT_ALARM, PN_EVENT_KILL };
+enum { PN_MORE_PROCESSES = 126, PN_MOST_AHEAD = 64, PN_EVENT_RUN = 0, PN_EVENT_ALARM, PN_EVENT_KILL };
 
 typedef enum pn_state { PN_NONE, PN_WANTED, PN_STARTING, PN_UP, PN_GONE } pn_state;
+
+/* A task that has been sent to a worker which still runs another. */
+typedef struct pn_ahead {
+    uint64_t task, attempt;
+    int64_t expected_ns;
+    uint8_t number;                    /* of its RUN */
+    bool unwanted;                     /* cancelled, and has begun */
+} pn_ahead;
 
 /* One process, and the place it has: its successor gets the same arena. */
 typedef struct pn_worker {
@@ -39,7 +47,12 @@ typedef struct pn_worker {
     bool prints;                       /* out and err are there; under node->output, as they and the child's descriptors are */
     sk_lines out, err;
     bool doomed;                       /* has been sent a signal to end it: takes no other task */
-    uint64_t run_at;                   /* where in `to` its task begins */
+    uint8_t sent, run_number;          /* numbers of RUNs, which wrap: the last, and that of the task it runs, as far as is known here */
+    pn_ahead ahead[PN_MOST_AHEAD];     /* to run next, in this order */
+    unsigned nahead;
+    int64_t ahead_ns;                  /* what they will take, together */
+    int row;                           /* of the task that it runs */
+    struct pn_worker *next_free;       /* see pn_run_next */
     bool reaped;                       /* what follows holds */
     unsigned failures;                 /* starts that came to nothing, one after the other */
 } pn_worker;
@@ -61,7 +74,10 @@ typedef struct run {
     int64_t began;
     uint32_t handle;                   /* of its one event: the time it waits for */
     bool due, again, runnable, ended, blocked, listens;     /* listens: for its worker's ring */
-    bool moves;                        /* its process died before it had read anything of the task: it takes another */
+    bool moves;                        /* its process died before it had begun the body: it takes another */
+    bool is_there;                     /* its RUN was sent ahead, and nothing that the body says has been read */
+    bool unwanted;                     /* the graph does not know of it: only the body must end */
+    int64_t body_ns;                   /* as the worker has measured */
     uint8_t died;
     sk_wait *wait;                     /* if blocked */
     struct run *next;                  /* runnable, free, or waiting for a process */
@@ -87,7 +103,8 @@ typedef struct pnode {
     _Atomic bool closing;
 
     pn_worker *workers;                /* by slot */
-    unsigned nslots, up, starting;     /* processes that are there, or on their way */
+    unsigned nslots, used;             /* used: no slot from here on has ever had a process */
+    unsigned up, starting;             /* processes that are there, or on their way */
     unsigned most;                     /* as many as can be had; at first nslots */
     unsigned busy, up_peak;
     pn_worker *idle;                   /* last used first */
@@ -99,6 +116,10 @@ typedef struct pnode {
     run *first_run, *last_run;
     run *queue, **queue_end;           /* for a process, first come first served */
     size_t alive, blocked, blocked_peak;
+    size_t nahead;                     /* of all workers */
+    int ahead_rank;                    /* the lowest of them */
+    bool recall_all;
+    pn_worker *free;                   /* have ended a task, and have another there */
     bool look_at_all;
     bool some_gone;
     sk_error start_error;
@@ -123,12 +144,28 @@ void pn_resume(pnode *n, run *r);
 void pn_assign(pnode *n);                                      /* idle processes to attempts that wait for one */
 void pn_died(pnode *n, run *r, const char *how);
 bool pn_move(pnode *n, run *r);                                /* to another process, if this one has not begun. false: it has */
-void pn_end_process(pn_worker *w, int sig);                    /* because of the task that it runs */
+void pn_end_process(run *r, int sig);                          /* because of this task, if the process still runs it */
+run *pn_new_run(pnode *n, uint64_t task, uint64_t attempt, int row);
+void pn_begin(pnode *n, run *r, pn_worker *w);                 /* it has a process: its fiber begins */
 void pn_leave_fiber(run *r);                                   /* to the loop, until somebody resumes us */
 bool pn_run_body(sk_backend *self, const sk_fn *fn, const sk_value *in, sk_value *out, sk_failure **why);
 void pn_leave_body(sk_backend *self);
 void pn_clear_runs(pnode *n);
 run *pn_run_of(pnode *n, uint64_t task);
+
+/* processes_ahead.c: tasks that are sent to a process which still runs another. With the turn. */
+bool pn_is_light(uint64_t task);
+int pn_rank(int priority);                                     /* what is worth calling tasks back for */
+void pn_send_ahead(pnode *n);                                  /* as many as seem good to all who run something */
+bool pn_recall(pnode *n, pn_worker *w);                        /* those that have not begun. false: it runs another than we know */
+bool pn_recall_with_run(pnode *n, pn_worker *w);               /* that too. false: it has begun, and goes on */
+uint8_t pn_open_gate(pn_worker *w);                            /* for the next RUN, whose number it returns */
+bool pn_has_begun(pn_worker *w);                               /* the body of what it runs */
+void pn_take_back_all(pnode *n, pn_worker *w);                 /* of a dead one */
+bool pn_recall_most(pnode *n);                                 /* from the worker that has most, for one that has nothing to do */
+void pn_forget_ahead(pnode *n, uint64_t task);                 /* cancelled */
+bool pn_hand_on(pnode *n, run *r);                             /* its cpu, to the next task in its process. false: there is none */
+void pn_run_next(pnode *n, pn_worker *w);                      /* the next one is the one that runs */
 
 /* processes_workers.c: the processes. With the turn, if not said otherwise. */
 bool pn_workers_open(pnode *n, sk_error *err);                 /* no turn: no other thread yet */

@@ -52,17 +52,22 @@ static void let_worker_go(pnode *n, run *r)
     n->busy--;
     if (w->doomed)                         /* the signal may come late, or be blocked: the next task must not be hit by it */
         sk_child_kill(&w->child, SIGKILL);
-    else if (w->state == PN_UP)
+    else if (w->state == PN_UP && n->free != w)
         pn_idle(n, w);
 }
+
+static void abandon(pnode *n, run *r);
 
 static void body(void *data)
 {
     run *r = data;
     pnode *n = r->node;
-    sk_task_run_at((sk_task_name){ r->task }, 0, r->row);
-    if (!r->died)
-        sk_cluster_ended(n->cluster, r->task, r->attempt, pn_now() - r->began);
+    if (!r->unwanted)
+        sk_task_run_at((sk_task_name){ r->task }, 0, r->row);
+    if (r->is_there)                       /* cancelled in between */
+        abandon(n, r);
+    if (!r->died && !pn_hand_on(n, r))
+        sk_cluster_ended(n->cluster, r->task, r->attempt, r->body_ns);
     pn_give_back(n, r);
     let_worker_go(n, r);
     if (r->again)
@@ -70,7 +75,7 @@ static void body(void *data)
     r->ended = true;
 }
 
-static run *new_run(pnode *n)
+run *pn_new_run(pnode *n, uint64_t task, uint64_t attempt, int row)
 {
     run *r = n->free_runs;
     if (r) {
@@ -82,7 +87,12 @@ static run *new_run(pnode *n)
         r->handle = sk_events_add_handles(&n->events, 1);
         r->node = n;
     }
-    r->due = r->again = r->runnable = r->ended = r->blocked = r->listens = r->moves = false;
+    r->task = task;
+    r->attempt = attempt;
+    r->row = row;
+    r->nesting = pn_depth_of(n, task);
+    r->due = r->again = r->runnable = r->ended = r->blocked = r->listens = r->moves = r->is_there = r->unwanted = false;
+    r->body_ns = 0;
     r->died = SK_ALIVE;
     r->worker = NULL;
     r->served = NULL;
@@ -97,16 +107,17 @@ static run *new_run(pnode *n)
 
 static void refuse(pnode *n, run *r, const char *text)
 {
-    sk_task_never(n->lane, sk_task_at(r->task), (uint32_t)(r->task >> 32), SK_TASK_FAILED, SK_LIMIT, text);
+    if (!r->unwanted)
+        sk_task_never(n->lane, sk_task_at(r->task), (uint32_t)(r->task >> 32), SK_TASK_FAILED, SK_LIMIT, text);
     sk_cluster_ended(n->cluster, r->task, r->attempt, 0);
     put_away(n, r);
 }
 
-/* It has a process: its fiber begins. */
-static void begin(pnode *n, run *r, pn_worker *w)
+void pn_begin(pnode *n, run *r, pn_worker *w)
 {
     r->worker = w;
     w->run = r;
+    w->row = r->row;
     n->busy++;
     if (r->moves) {
         pn_resume(n, r);
@@ -118,6 +129,8 @@ static void begin(pnode *n, run *r, pn_worker *w)
         char text[200];
         snprintf(text, sizeof text, "%zu tasks run or are blocked at once, and there is no stack in the driver for one more (%s)",
                  n->alive - 1, strerror(errno));
+        if (r->is_there)                   /* it runs without being served */
+            sk_child_kill(&w->child, SIGKILL);
         let_worker_go(n, r);
         refuse(n, r, text);
         return;
@@ -137,18 +150,13 @@ void pn_assign(pnode *n)
         if (!n->queue)
             n->queue_end = &n->queue;
         n->idle = w->next_idle;
-        begin(n, r, w);
+        pn_begin(n, r, w);
     }
 }
 
 void pn_start(pnode *n, const sk_command *command)
 {
-    run *r = new_run(n);
-    r->task = command->task;
-    r->attempt = command->attempt;
-    r->row = command->worker;
-    r->nesting = pn_depth_of(n, r->task);
-    r->next = NULL;
+    run *r = pn_new_run(n, command->task, command->attempt, command->worker);
     *n->queue_end = r;
     n->queue_end = &r->next;
     pn_assign(n);
@@ -162,7 +170,7 @@ void pn_start(pnode *n, const sk_command *command)
 run *pn_run_of(pnode *n, uint64_t task)
 {
     for (run *r = n->first_run; r; r = r->after)
-        if (r->task == task && !r->died && !r->ended)
+        if (r->task == task && !r->died && !r->ended && !r->unwanted)
             return r;
     return NULL;
 }
@@ -173,22 +181,24 @@ void pn_died(pnode *n, run *r, const char *how)
     sk_cluster_ended(n->cluster, r->task, r->attempt, pn_now() - r->began);
     r->died = SK_GONE;
     sk_events_cancel(&n->events, r->handle);
-    sk_task_died(n->lane, &r->strand, SK_GONE, how);
+    if (!r->unwanted)
+        sk_task_died(n->lane, &r->strand, SK_GONE, how);
     pn_resume(n, r);                       /* it finds itself dead wherever it is, and comes back ended */
 }
 
-void pn_end_process(pn_worker *w, int sig)
+void pn_end_process(run *r, int sig)
 {
-    w->doomed = true;
-    sk_child_kill(&w->child, sig);
+    if (!pn_recall(r->node, r->worker))
+        return;                            /* it has ended, and what says so is on its way */
+    r->worker->doomed = true;
+    sk_child_kill(&r->worker->child, sig);
 }
 
-/* A process may be killed while it is idle, and be given a task before that is known. The task has not run: it is not charged. */
+/* A process may be killed while it is idle, and be given a task before that is known; or between two. The task has not run: it is not charged. */
 bool pn_move(pnode *n, run *r)
 {
     pn_worker *w = r->worker;
-    size_t unread = SK_WORKER_RING - sk_ring_writable(&w->to);
-    if (!r->served || r->runnable || w->doomed || w->to.broken || unread < w->to.at - w->run_at)
+    if (!r->served || r->runnable || r->unwanted || w->doomed || pn_has_begun(w))
         return false;
     r->moves = true;
     r->worker = NULL;
@@ -316,22 +326,26 @@ static bool run_there(pnode *n, run *r, const sk_fn *fn, const sk_value *in, sk_
     pn_worker *w = r->worker;
     sk_frame *frame = sk_lane_self->frame;
     const sk_task *t = frame->task;
-    w->run_at = w->to.at;
+    bool is_there = r->is_there;
+    r->is_there = false;
     r->served = sk_served_new(&w->wire, w->fns);
     sk_served_turn(r->served);
     sk_msg m = { .type = SK_WIRE_RUN, .number = fn->index, .more = (uint32_t)frame->worker, .word = frame->seed, .id = frame->id, .site = t->site,
                  .text = t->extras ? t->extras->name : NULL, .nvalues = fn->nargs };
     memcpy(m.values, in, fn->nargs * sizeof *in);
-    if (!sk_wire_add(&w->wire, &m)) {
+    if (!is_there && !sk_wire_add(&w->wire, &m)) {
         *why = sk_failure_new(SK_STORE_FULL, t->site, NULL, "%s: %s", sk_task_name_of(t), w->wire.error.message);
         end_serving(r);
         return false;
     }
+    if (!is_there)
+        w->run_number = pn_open_gate(w);
     bool ok = false;
     while (sk_wire_flush(&w->wire) && sk_wire_receive(&w->wire, &r->msg))
         if (deal_with(n, r)) {
             if (r->msg.flag)
                 pn_drain_output(n, w);
+            r->body_ns = (int64_t)MIN(r->msg.word, (uint64_t)(pn_now() - r->began));
             ok = take_answers(r, fn, out, why);
             end_serving(r);
             return ok;
@@ -365,29 +379,49 @@ bool pn_run_body(sk_backend *self, const sk_fn *fn, const sk_value *in, sk_value
     return ok;
 }
 
-/* A call has ended the task and will have no answer. Whatever else the body says does not count, until it has left. */
+/* Whatever the body says now does not count, until it has left. */
+static void wait_for_its_end(pnode *n, run *r, uint64_t id)
+{
+    pn_worker *w = r->worker;
+    sk_msg ended = { .type = SK_WIRE_ENDED, .id = id };
+    bool left = false;
+    if (sk_wire_add(&w->wire, &ended) && sk_wire_flush(&w->wire))
+        while (!left && sk_wire_receive(&w->wire, &r->msg)) {
+            left = r->msg.type == SK_WIRE_RAN;
+            if (left && r->msg.flag)
+                pn_drain_output(n, w);
+            if (r->msg.type == SK_WIRE_DIE)
+                die(n, r);
+            if (r->msg.type == SK_WIRE_FN)
+                sk_served_call(r->served, &r->msg);               /* the connection's, not the task's */
+            sk_msg_clear(&r->msg);
+        }
+    if (!left && !r->died)
+        give_up_worker(r, w->wire.error.message);
+}
+
+/* A call has ended the task and will have no answer. */
 void pn_leave_body(sk_backend *self)
 {
     pnode *n = pn_of(self);
     run *r = n->current;
-    pn_worker *w = r->worker;
     if (!r->died) {
         sk_msg_clear(&r->msg);
-        sk_msg ended = { .type = SK_WIRE_ENDED, .id = sk_lane_self->frame->id };
-        bool left = false;
-        if (sk_wire_add(&w->wire, &ended) && sk_wire_flush(&w->wire))
-            while (!left && sk_wire_receive(&w->wire, &r->msg)) {
-                left = r->msg.type == SK_WIRE_RAN;
-                if (left && r->msg.flag)
-                    pn_drain_output(n, w);
-                if (r->msg.type == SK_WIRE_DIE)
-                    die(n, r);
-                if (r->msg.type == SK_WIRE_FN)
-                    sk_served_call(r->served, &r->msg);       /* the connection's, not the task's */
-                sk_msg_clear(&r->msg);
-            }
-        if (!left && !r->died)
-            give_up_worker(r, w->wire.error.message);
+        wait_for_its_end(n, r, sk_lane_self->frame->id);
     }
+    end_serving(r);
+}
+
+/* It was sent ahead, and is not wanted any more. */
+static void abandon(pnode *n, run *r)
+{
+    pn_worker *w = r->worker;
+    r->is_there = false;
+    r->unwanted = true;
+    if (pn_recall_with_run(n, w))
+        return;                            /* it has not begun, and will not */
+    r->served = sk_served_new(&w->wire, w->fns);
+    sk_served_turn(r->served);
+    wait_for_its_end(n, r, r->task);
     end_serving(r);
 }

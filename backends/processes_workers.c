@@ -86,6 +86,7 @@ bool pn_want_worker(pnode *n)
             w->has_arena = true;
         }
         w->state = PN_WANTED;
+        n->used = MAX(n->used, i + 1);
         n->starting++;
         tell_attendant(n);
         return true;
@@ -131,6 +132,8 @@ static void fill_page(pn_worker *w)
     page->owners = n->nslots + 1;
     page->stride = sk_shm_stride(n->store);
     page->last_words[0] = '\0';
+    memset((void *)page->gates, SK_GATE_DONE, sizeof page->gates);
+    w->sent = w->run_number = 0;
 }
 
 /* By the attendant, without the turn: nobody else touches a worker that is PN_WANTED. */
@@ -305,14 +308,29 @@ static void describe(const pn_worker *w, char *how, size_t room)
     snprintf(how, room, "its process (%d) %s%s%s", (int)w->child.pid, fate, *w->page->last_words ? ": " : "", w->page->last_words);
 }
 
+/* What it said before it died holds: tasks that it has ended have ended. */
+static void hear_out(pnode *n, pn_worker *w)
+{
+    while (w->state == PN_UP && w->run && w->run->listens && !w->run->runnable && sk_ring_readable(&w->from)) {
+        w->run->listens = false;
+        pn_resume(n, w->run);
+        while (n->free == w) {
+            n->free = w->next_free;
+            pn_run_next(n, w);
+        }
+    }
+}
+
 static void bury(pnode *n, pn_worker *w)
 {
     char how[900];
     bool was_up = w->state == PN_UP, was_killed = !w->child.taken && WIFSIGNALED(w->child.status) && WTERMSIG(w->child.status) == SIGKILL;
     describe(w, how, sizeof how);
     pn_drain_output(n, w);
+    hear_out(n, w);
     w->state = PN_GONE;                    /* not to be used again, whatever its attempt's end brings */
     take_from_idle(n, w);
+    pn_take_back_all(n, w);
     if (was_up)
         n->up--;
     else

@@ -43,6 +43,8 @@ static struct {
     struct { char *block; size_t size; bool handed_over; } *own;      /* what this task may write to */
     size_t nown, own_room;
     const sk_msg *running;                /* for the handler of crashes */
+    uint8_t number;                      /* of the last RUN that has come */
+    int64_t began;
     bool wrote;                           /* to stdout, since its last task */
 } w;
 
@@ -242,14 +244,15 @@ static void say_ran(sk_task *t, sk_code code, sk_value *out, sk_failure *why)
     fflush(stdout);
     bool wrote = w.wrote;
     w.wrote = false;
-    sk_msg m = { .type = SK_WIRE_RAN, .code = code, .flag = wrote, .failure = why };
+    uint64_t took = (uint64_t)(monotonic() - w.began);
+    sk_msg m = { .type = SK_WIRE_RAN, .code = code, .flag = wrote, .word = took, .failure = why };
     if (code == SK_OK) {
         m.nvalues = t->fn->nreturns;
         memcpy(m.values, out, m.nvalues * sizeof *out);
     }
     sk_wire *wire = sk_proxy_wire();
     if (!sk_wire_add(wire, &m)) {          /* too large for a frame */
-        m = (sk_msg){ .type = SK_WIRE_RAN, .code = SK_STORE_FULL, .flag = wrote };
+        m = (sk_msg){ .type = SK_WIRE_RAN, .code = SK_STORE_FULL, .flag = wrote, .word = took };
         m.failure = sk_failure_new(SK_STORE_FULL, t->site, NULL, "%s: %s", sk_task_name_of(t), wire->error.message);
         sk_wire_add(wire, &m);
         sk_failure_unref(m.failure);
@@ -271,6 +274,14 @@ static void run_body(sk_msg *m)
         abort();
     if (m->number < 1 || m->number > w.nfns || m->nvalues != w.fns[m->number - 1]->nargs)
         sk_die(NULL, NULL, 1, "%s: the node names a function that is not here", sk_code_name(SK_PROTOCOL));
+    bool is_sound;
+    if (!sk_gate_pass(&w.page->gates[++w.number], &is_sound)) {     /* sent ahead, and had back */
+        sk_msg_clear(m);
+        if (!is_sound)
+            sk_die(NULL, NULL, 1, "a worker: what it shares with the node has been written to");
+        return;
+    }
+    w.began = monotonic();
     t->fn = w.fns[m->number - 1];
     t->site = m->site;
     char name[200];
@@ -465,7 +476,7 @@ void sk_worker_main(const char *text)
     catch_crashes();
     sk_proxy_add(&(sk_msg){ .type = SK_WIRE_HELLO, .text = "skate", .number = SK_WIRE_VERSION, .word = sk_fn_fingerprint() });
     for (sk_msg m;;) {
-        if (!sk_wire_flush(wire) || !sk_wire_receive(wire, &m))
+        if (!sk_wire_flush(wire) || !sk_proxy_next(&m))
             break;
         if (m.type == SK_WIRE_RUN)
             run_body(&m);

@@ -9,15 +9,39 @@ enum { SK_WORKER_RING = 256 << 10, SK_WORKER_PAGE = 4096,
        SK_PLACED_MIN = 32 << 10,          /* blobs from this size on lie in the shared store; smaller ones travel in messages */
        SK_SPIN_NS = 20000 };              /* before a process sleeps that has nothing to do */
 
+/* Several RUNs may be on their way to a worker. Each has a gate. The node opens it and sends the RUN. The worker passes it, and begins the body; or the
+ * node closes it first, and has the task back: then the worker, when it comes to it, only says that it has seen that. */
+enum { SK_GATES = 256 };
+typedef enum sk_gate { SK_GATE_DONE, SK_GATE_OPEN, SK_GATE_BEGUN, SK_GATE_CLOSED } sk_gate;
+
 typedef struct sk_worker_page {           /* the first page; rings follow: to the worker, from it */
     sk_bell bell;                         /* of the worker */
     int64_t start;                        /* sk_session.start: CLOCK_MONOTONIC is the same in all processes of a machine */
     uint64_t seed, stride;
     uint32_t owners, owner;               /* of arenas; this worker's own */
     int32_t driver, workers;              /* pid; how many work at a time */
+    _Alignas(64) _Atomic uint8_t gates[SK_GATES];        /* of RUNs, by number: see sk_gate */
     char last_words[512];                 /* what its handler of crashes knows; the worker writes */
 } sk_worker_page;
 _Static_assert(sizeof(sk_worker_page) <= SK_WORKER_PAGE, "");
+
+/* By the worker. false: skip it. Neither open nor closed: this memory has been written to, and nothing is certain any more. */
+static inline bool sk_gate_pass(_Atomic uint8_t *gate, bool *is_sound)
+{
+    uint8_t was = SK_GATE_OPEN;
+    bool passed = atomic_compare_exchange_strong(gate, &was, SK_GATE_BEGUN);
+    *is_sound = passed || was == SK_GATE_CLOSED;
+    if (!passed)
+        atomic_store(gate, SK_GATE_DONE);
+    return passed;
+}
+
+/* By the node. false: it has begun. */
+static inline bool sk_gate_close(_Atomic uint8_t *gate)
+{
+    uint8_t was = SK_GATE_OPEN;
+    return atomic_compare_exchange_strong(gate, &was, SK_GATE_CLOSED) || was != SK_GATE_BEGUN;
+}
 
 static inline size_t sk_worker_room(void) { return SK_WORKER_PAGE + 2 * ((sk_ring_bytes(SK_WORKER_RING) + 4095) & ~(size_t)4095); }
 static inline sk_ring_memory *sk_worker_ring(sk_worker_page *page, int which)

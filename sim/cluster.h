@@ -148,6 +148,7 @@ typedef struct sk_cluster_view {
 } sk_cluster_view;
 
 bool sk_cluster_look(const sk_cluster *c, int node, sk_cluster_view *out);    /* false: never heard of it */
+int64_t sk_cluster_cpus_free(const sk_cluster *c, int node);                  /* below 0: oversubscribed */
 int sk_cluster_nodes(const sk_cluster *c);                                    /* one more than the largest number */
 size_t sk_cluster_resources(const sk_cluster *c, sk_resource *out, size_t max);    /* of all nodes that are up, "cpu" first */
 /* Nodes with a copy, ascending; returns how many there are. */

@@ -52,6 +52,7 @@ bool sk_cluster_is_feasible(const sk_cluster *c, const sk_demand *demand, int af
 /* ---- What is there --------------------------------------------------------------------------------------- */
 
 int sk_cluster_nodes(const sk_cluster *c) { return c->nnodes; }
+int64_t sk_cluster_cpus_free(const sk_cluster *c, int node) { return node >= 0 && node < c->nnodes ? c->nodes[node].pool.cpus_free : 0; }
 size_t sk_cluster_waiting(const sk_cluster *c) { return c->waiting; }
 size_t sk_cluster_running(const sk_cluster *c) { return c->running; }
 

@@ -55,6 +55,7 @@ typedef struct proxy {
     bool is_in_worker;                 /* a process whose tasks make the calls; see sk_proxy_begin_worker */
     void *thread;                      /* the backend's, of the lane before; lent to the server */
     sk_msg answer;
+    GQueue later;                      /* sk_msg *: RUNs that were sent ahead, and came while a task waited for an answer */
 } proxy;
 
 static proxy *mine(void) { return sk_lane_self->port_data; }
@@ -70,12 +71,22 @@ static _Noreturn void lost(proxy *p)
     sk_die(NULL, NULL, 1, "the connection to the core is lost (%s)", sk_code_name(SK_HEAD_LOST));
 }
 
+/* (A task that is sent ahead has no text of its own, which would lie in the frame.) */
+static bool is_for_later(proxy *p)
+{
+    if (p->answer.type != SK_WIRE_RUN || !p->is_in_worker)
+        return p->answer.type == SK_WIRE_ENDED && p->answer.id != sk_lane_self->frame->id;      /* of a task that had left already */
+    p->answer.text = NULL;
+    g_queue_push_tail(&p->later, g_memdup2(&p->answer, sizeof p->answer));
+    return true;
+}
+
 static void receive(proxy *p)
 {
     do
         if (!sk_wire_receive(&p->wire, &p->answer))
             lost(p);
-    while (p->answer.type == SK_WIRE_ENDED && p->answer.id != sk_lane_self->frame->id);      /* of a task that had left already */
+    while (is_for_later(p));
     if (p->answer.type == SK_WIRE_ENDED)
         sk_frame_fail(sk_lane_self->frame, NULL);
     if (p->answer.type == SK_WIRE_ERROR)
@@ -530,6 +541,18 @@ sk_wire *sk_proxy_wire(void)       { return &mine()->wire; }
 void sk_proxy_add(const sk_msg *m) { add(mine(), m); }
 void sk_proxy_flush(void)          { flush(mine()); }
 const sk_msg *sk_proxy_ask(const sk_msg *m, sk_wire_type type) { return ask(mine(), m, type); }
+
+bool sk_proxy_next(sk_msg *m)
+{
+    proxy *p = mine();
+    sk_msg *kept = g_queue_pop_head(&p->later);
+    if (!kept)
+        return sk_wire_receive(&p->wire, m);
+    *m = *kept;
+    g_free(kept);
+    return true;
+}
+
 void sk_proxy_knows(sk_ref ref)    { need(mine(), ref)->hands++; }
 
 static void forget(gpointer id, gpointer data, gpointer user)

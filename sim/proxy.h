@@ -23,6 +23,8 @@ void sk_proxy_task_ended(void);      /* forgets its refs, as the server does */
 void sk_proxy_add(const sk_msg *m);
 void sk_proxy_flush(void);
 sk_wire *sk_proxy_wire(void);
+/* The next frame that is no answer: one that came while a task waited for its answers, else one that comes. false: see sk_wire_receive. */
+bool sk_proxy_next(sk_msg *m);
 const sk_msg *sk_proxy_ask(const sk_msg *m, sk_wire_type type);
 
 #endif

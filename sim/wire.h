@@ -57,7 +57,7 @@ enum { SK_WIRE_VERSION = 1, SK_WIRE_HEADER = 5, SK_WIRE_BATCH = 64 << 10,
     X(WAITER_NEW,  14, "nsR",    "the client's number for it, site, refs")                                   \
     X(WAITER_FREE, 15, "n",      "number")                                                                   \
     X(RUN,         16, "nmwistV", "node to worker: fn->index, row, seed, id, site, name (none: the function's), arguments -> RAN") \
-    X(RAN,         17, "cbVf",   "worker to node: code, has it written to stdout?, the answers if OK, why not")   \
+    X(RAN,         17, "cbwVf",  "worker to node: code, has it written to stdout?, ns of the body, the answers if OK, why not") \
     X(FREE,        18, "w",      "worker to node: where a block lies that it does not need after all")       \
     X(SAY,         19, "t",      "worker to node: for the log")                                             \
     X(DIE,         20, "nt",     "worker to node: status, why: the program has made a mistake and ends")     \

@@ -1,0 +1,195 @@
+/* processes_ahead.c -- short tasks are sent to a process before it has ended the one that it runs: it need not wait for us. See processes.c.
+ *
+ * Until a task has ended, those behind it in its process are still queued, as far as graph and program can see: they have no cpu, and can be had
+ * back as long as their bodies have not begun (sk_gate_close). When the answers of one arrive, the next one begins here, in the graph; its body may
+ * have begun there some microseconds before, or be over.
+ *
+ * They are had back when the process blocks (what it waits for may be behind it), when another has nothing to do, when something more urgent
+ * comes, when one is cancelled, and when the process dies: then only the one that ran is charged. Only tasks that are known to be short are sent
+ * (the scheduler keeps the means), so all of this is rare, and what goes wrong by it is a matter of microseconds. */
+#include "processes.h"
+
+#include "fn.h"
+#include "session.h"
+#include "task.h"
+
+#include <limits.h>
+#include <signal.h>
+
+enum { WORK_NS = 100000, SHORT_NS = WORK_NS / 3,        /* sent to one process at most; what is short */
+       LIGHT_BYTES = 4096, ROOM = 64 << 10 };           /* all arguments of a light task; of the ring, for the next one */
+
+/* Its arguments go into the message as they are: scalars, and a little text or the like. No options, so no time limit. */
+bool pn_is_light(uint64_t task)
+{
+    sk_task *t = sk_task_at(task);
+    size_t bytes = 0;
+    for (unsigned i = 0; i < t->nargs; i++) {
+        sk_slot *s = &t->args[i];
+        const sk_value *v = sk_slot_is_pending(s) ? &s->pending.object->value : &s->value;
+        bool is_int = t->fn->arg_type[i] == SK_T_INT && v->type == SK_T_I64 && v->i64 == (int)v->i64;
+        if ((v->type != t->fn->arg_type[i] && !is_int) || v->type == SK_T_REF || v->type == SK_T_LIST)
+            return false;
+        bytes += sk_type_has_blob(v->type) ? v->blob->size : 0;
+    }
+    return !t->extras && bytes <= LIGHT_BYTES;
+}
+
+int pn_rank(int priority) { return priority >> 1; }     /* without the last bit, see pn_announce */
+
+static _Atomic uint8_t *gate_of(pn_worker *w, uint8_t number) { return &w->page->gates[number]; }
+
+uint8_t pn_open_gate(pn_worker *w)
+{
+    atomic_store(gate_of(w, ++w->sent), SK_GATE_OPEN);
+    return w->sent;
+}
+
+bool pn_has_begun(pn_worker *w) { return atomic_load(gate_of(w, w->run_number)) != SK_GATE_OPEN; }
+
+static bool send(pnode *n, pn_worker *w, const sk_cluster_next_task *next)
+{
+    sk_task *t = sk_task_at(next->task);
+    sk_msg m = { .type = SK_WIRE_RUN, .number = t->fn->index, .more = (uint32_t)w->row, .word = t->seed, .id = next->task, .site = t->site,
+                 .nvalues = t->nargs };
+    for (unsigned i = 0; i < t->nargs; i++)
+        m.values[i] = sk_slot_is_pending(&t->args[i]) ? t->args[i].pending.object->value : t->args[i].value;
+    if (!sk_wire_add(&w->wire, &m))
+        return false;
+    w->ahead[w->nahead++] = (pn_ahead){ .task = next->task, .attempt = next->attempt, .expected_ns = next->expected_ns, .number = pn_open_gate(w) };
+    w->ahead_ns += next->expected_ns;
+    if (n->nahead++ == 0 || n->ahead_rank > pn_rank(next->priority))
+        n->ahead_rank = pn_rank(next->priority);
+    return true;
+}
+
+/* Gates that were closed are free again when the worker has come to them. */
+static bool takes_more(pn_worker *w)
+{
+    run *r = w->run;
+    uint8_t far = (uint8_t)(w->sent + 2 * PN_MOST_AHEAD), gate = w->page ? atomic_load(gate_of(w, far)) : SK_GATE_OPEN;
+    return gate != SK_GATE_OPEN && gate != SK_GATE_CLOSED && w->state == PN_UP && r && r->served && r->listens && !r->blocked && !r->died && !w->doomed && !w->reaped && !w->wire.nout;
+}
+
+static void fill(pnode *n, pn_worker *w)
+{
+    sk_cluster_next_task next;
+    while (w->nahead < PN_MOST_AHEAD && w->ahead_ns < WORK_NS && sk_ring_writable(&w->to) >= w->wire.nout + ROOM
+           && sk_cluster_ahead(n->cluster, 0, SHORT_NS, &next))
+        if (!send(n, w, &next)) {
+            sk_cluster_taken_back(n->cluster, next.task, next.attempt);
+            break;
+        }
+    if (w->wire.nout)
+        sk_wire_flush(&w->wire);           /* fits: the fiber of its task is not here to wait */
+}
+
+void pn_send_ahead(pnode *n)
+{
+    for (unsigned i = 0; i < n->used && sk_cluster_waiting(n->cluster); i++) {
+        pn_worker *w = &n->workers[i];
+        if (takes_more(w) && w->nahead <= PN_MOST_AHEAD / 2 && w->ahead_ns <= WORK_NS / 2)
+            fill(n, w);
+    }
+}
+
+/* ---- having them back ---- */
+
+static void take_out(pnode *n, pn_worker *w, unsigned from)
+{
+    for (unsigned i = from; i < w->nahead; i++) {
+        w->ahead_ns -= w->ahead[i].expected_ns;
+        if (!w->ahead[i].unwanted)
+            sk_cluster_taken_back(n->cluster, w->ahead[i].task, w->ahead[i].attempt);
+    }
+    n->nahead -= w->nahead - from;
+    w->nahead = from;
+}
+
+bool pn_recall(pnode *n, pn_worker *w)
+{
+    unsigned kept = w->nahead;
+    while (kept && sk_gate_close(gate_of(w, w->ahead[kept - 1].number)))
+        kept--;
+    take_out(n, w, kept);
+    return kept == 0;
+}
+
+bool pn_recall_with_run(pnode *n, pn_worker *w) { return pn_recall(n, w) && sk_gate_close(gate_of(w, w->run_number)); }
+
+void pn_take_back_all(pnode *n, pn_worker *w) { take_out(n, w, 0); }
+
+bool pn_recall_most(pnode *n)
+{
+    if (sk_cluster_cpus_free(n->cluster, 0) < SK_UNITS)
+        return false;                      /* there is a process too many, not a cpu */
+    pn_worker *most = NULL;
+    for (unsigned i = 0; i < n->used; i++)
+        if (n->workers[i].nahead && (!most || n->workers[i].nahead > most->nahead))
+            most = &n->workers[i];
+    size_t had = n->nahead;
+    if (most)
+        pn_recall(n, most);
+    return n->nahead < had;
+}
+
+static pn_ahead *find(pnode *n, uint64_t task, pn_worker **whose)
+{
+    for (unsigned i = 0; i < n->used; i++)
+        for (unsigned k = 0; k < n->workers[i].nahead; k++)
+            if (n->workers[i].ahead[k].task == task) {
+                *whose = &n->workers[i];
+                return &n->workers[i].ahead[k];
+            }
+    return NULL;
+}
+
+void pn_forget_ahead(pnode *n, uint64_t task)
+{
+    pn_worker *w;
+    if (!n->nahead || !find(n, task, &w))
+        return;
+    pn_recall(n, w);
+    pn_ahead *a = find(n, task, &w);
+    if (!a)
+        return;
+    a->unwanted = true;                    /* its body has begun */
+    sk_cluster_ended(n->cluster, a->task, a->attempt, 0);
+}
+
+/* ---- one after the other ---- */
+
+static void put_first(pn_worker *w, pnode *n)
+{
+    w->next_free = n->free;
+    n->free = w;
+}
+
+bool pn_hand_on(pnode *n, run *r)
+{
+    pn_worker *w = r->worker;
+    if (!w || !w->nahead || w->doomed || w->state != PN_UP)
+        return false;
+    put_first(w, n);
+    int row = w->ahead[0].unwanted ? -1 : sk_cluster_handed_on(n->cluster, r->task, r->attempt, r->body_ns, w->ahead[0].task, w->ahead[0].attempt);
+    if (row >= 0)
+        w->row = row;
+    return row >= 0;
+}
+
+void pn_run_next(pnode *n, pn_worker *w)
+{
+    if (!w->nahead) {                      /* had back meanwhile */
+        pn_idle(n, w);
+        return;
+    }
+    pn_ahead a = w->ahead[0];
+    memmove(w->ahead, w->ahead + 1, --w->nahead * sizeof *w->ahead);
+    w->ahead_ns -= a.expected_ns;
+    n->nahead--;
+    run *r = pn_new_run(n, a.task, a.attempt, w->row);
+    r->is_there = true;
+    r->unwanted = a.unwanted;
+    w->run_number = a.number;
+    pn_begin(n, r, w);
+}

@@ -1,0 +1,130 @@
+/* isolation_ahead.c -- short tasks are sent to a worker before it has ended the one it runs: nothing of that may show.
+ *
+ * What a task does here follows from its number: most end at once, so that all of them are known to be short. */
+#include "isolation.h"
+
+enum { MANY = 300 };
+enum { NOTHING, DIES_FIRST, WAITS_FOR_FILE, MAKES_FILE, ASKS };
+
+SK_REMOTE(int64_t, one_more, (int64_t, x)) { return x + 1; }
+
+static void await_file(const char *file)
+{
+    while (attempts_in(file) == 0)
+        usleep(100);
+}
+
+SK_REMOTE(int64_t, brief, (const char *, file), (int64_t, x), (int, does))
+{
+    if (does == DIES_FIRST && attempt(file) == 1)
+        die_by(BY_KILL);
+    if (does == WAITS_FOR_FILE)
+        await_file(file);
+    if (does == MAKES_FILE)
+        attempt(file);
+    return does == ASKS ? sk_get(int64_t, sk_remote(one_more, x)) - 1 : x;
+}
+
+static void learn_that_it_is_brief(void)
+{
+    sk_ref r[MANY];
+    for (int i = 0; i < MANY; i++)
+        r[i] = sk_remote(brief, "", i, NOTHING);
+    for (int i = 0; i < MANY; i++)
+        ck_assert_int_eq(sk_take(int64_t, r[i]), i);
+}
+
+CASE(answers_of_tasks_sent_ahead_are_their_own, ISOLATED)
+{
+    for (int round = 0; round < 20; round++)
+        learn_that_it_is_brief();
+    ck_assert_uint_eq(sk_stats().attempts, 20 * MANY);
+    ck_assert_uint_eq(sk_stats().tasks_done, 20 * MANY);
+}
+
+static void only_those_that_die_are_charged(void)
+{
+    learn_that_it_is_brief();
+    sk_ref r[MANY];
+    unsigned deaths = 0;
+    for (int i = 0; i < MANY; i++) {
+        bool dies = i % 37 == 5;
+        deaths += dies;
+        char name[30];
+        snprintf(name, sizeof name, "attempts %d", i);
+        r[i] = sk_remote(brief, dies ? scratch(name) : "", i, dies ? DIES_FIRST : NOTHING);
+    }
+    for (int i = 0; i < MANY; i++)
+        ck_assert_int_eq(sk_take(int64_t, r[i]), i);
+    ck_assert_uint_eq(sk_stats().retries, deaths);
+    ck_assert_uint_eq(sk_stats().attempts, 2 * MANY + deaths);
+}
+CASE(only_those_that_die_are_charged_among_tasks_sent_ahead, ISOLATED)                     { only_those_that_die_are_charged(); }
+CASE(only_those_that_die_are_charged_on_one_worker, ISOLATED, .config.workers = 1)         { only_those_that_die_are_charged(); }
+
+CASE(what_was_sent_behind_a_task_that_takes_long_runs_elsewhere, ISOLATED)
+{
+    learn_that_it_is_brief();
+    const char *file = scratch("made");
+    sk_ref r[MANY];
+    for (int i = 0; i < MANY; i++)
+        r[i] = sk_remote(brief, file, i, i == 100 ? WAITS_FOR_FILE : i == MANY - 1 ? MAKES_FILE : NOTHING);
+    for (int i = 0; i < MANY; i++)
+        ck_assert_int_eq(sk_take(int64_t, r[i]), i);
+}
+
+CASE(a_task_that_was_sent_ahead_and_is_cancelled_does_not_run, ISOLATED, .config.workers = 1)
+{
+    learn_that_it_is_brief();
+    const char *go = scratch("go"), *ran = scratch("ran");
+    sk_ref first = sk_remote(brief, go, 1, WAITS_FOR_FILE), r[8];
+    for (int i = 0; i < 8; i++)
+        r[i] = sk_remote(brief, ran, i, MAKES_FILE);
+    for (int i = 1; i < 8; i++)
+        sk_cancel(r[i], 0);
+    attempt(go);
+    ck_assert_int_eq(sk_get(int64_t, first), 1);
+    ck_assert_int_eq(sk_get(int64_t, r[0]), 0);
+    for (int i = 1; i < 8; i++)
+        (void)FAILS(r[i], SK_CANCELLED);
+    ck_assert_int_eq(attempts_in(ran), 1);
+}
+
+CASE(a_brief_task_that_asks_for_another_is_not_behind_itself, ISOLATED, .config.workers = 1)
+{
+    learn_that_it_is_brief();
+    sk_ref r[MANY];
+    for (int i = 0; i < MANY; i++)
+        r[i] = sk_remote(brief, "", i, i % 50 == 7 ? ASKS : NOTHING);
+    for (int i = 0; i < MANY; i++)
+        ck_assert_int_eq(sk_take(int64_t, r[i]), i);
+}
+
+CASE(what_is_urgent_does_not_wait_for_what_was_sent_ahead, ISOLATED, .config.workers = 1)
+{
+    learn_that_it_is_brief();
+    const char *go = scratch("go"), *ran = scratch("ran");
+    sk_ref first = sk_remote(brief, go, 1, WAITS_FOR_FILE), r[8];
+    for (int i = 0; i < 8; i++)
+        r[i] = sk_remote(brief, ran, i, MAKES_FILE);
+    sk_ref urgent = sk_remote_with(SK_OPTS(.priority = 5), dies_at_first, ran, 0, BY_KILL);      /* says how many have run by then */
+    attempt(go);
+    ck_assert_int_eq(sk_get(int64_t, first), 1);
+    ck_assert_int_eq(sk_get(int64_t, urgent), 1);
+    for (int i = 0; i < 8; i++)
+        ck_assert_int_eq(sk_get(int64_t, r[i]), i);
+}
+
+CASE(a_brief_task_that_is_cancelled_by_force_dies_alone, ISOLATED, .config.workers = 1)
+{
+    learn_that_it_is_brief();
+    const char *never = scratch("never");
+    sk_ref stuck = sk_remote(brief, never, 1, WAITS_FOR_FILE), r[8];
+    for (int i = 0; i < 8; i++)
+        r[i] = sk_remote(brief, "", i, NOTHING);
+    sk_cancel(stuck, SK_FORCE);
+    (void)FAILS(stuck, SK_CANCELLED);
+    for (int i = 0; i < 8; i++)
+        ck_assert_int_eq(sk_get(int64_t, r[i]), i);
+    ck_assert_uint_eq(sk_stats().retries, 0);
+}
