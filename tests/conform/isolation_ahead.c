@@ -4,13 +4,13 @@
 #include "isolation.h"
 
 enum { MANY = 300 };
-enum { NOTHING, DIES_FIRST, WAITS_FOR_FILE, MAKES_FILE, ASKS };
+enum { NOTHING, DIES_FIRST, WAITS, RUNS, ASKS };
 
 SK_REMOTE(int64_t, one_more, (int64_t, x)) { return x + 1; }
 
-static void await_file(const char *file)
+static void await(const char *file, int64_t n)
 {
-    while (attempts_in(file) == 0)
+    while (attempts_in(file) < n)
         usleep(100);
 }
 
@@ -18,9 +18,9 @@ SK_REMOTE(int64_t, brief, (const char *, file), (int64_t, x), (int, does))
 {
     if (does == DIES_FIRST && attempt(file) == 1)
         die_by(BY_KILL);
-    if (does == WAITS_FOR_FILE)
-        await_file(file);
-    if (does == MAKES_FILE)
+    if (does == WAITS)
+        await(file, x);
+    if (does == RUNS)
         attempt(file);
     return does == ASKS ? sk_get(int64_t, sk_remote(one_more, x)) - 1 : x;
 }
@@ -65,21 +65,21 @@ CASE(only_those_that_die_are_charged_on_one_worker, ISOLATED, .config.workers = 
 CASE(what_was_sent_behind_a_task_that_takes_long_runs_elsewhere, ISOLATED)
 {
     learn_that_it_is_brief();
-    const char *file = scratch("made");
+    const char *file = scratch("ran");
     sk_ref r[MANY];
+    for (int i = 0; i < MANY; i++)             /* one waits until all that come after it have run */
+        r[i] = sk_remote(brief, file, i == 100 ? MANY - 101 : i, i == 100 ? WAITS : i > 100 ? RUNS : NOTHING);
     for (int i = 0; i < MANY; i++)
-        r[i] = sk_remote(brief, file, i, i == 100 ? WAITS_FOR_FILE : i == MANY - 1 ? MAKES_FILE : NOTHING);
-    for (int i = 0; i < MANY; i++)
-        ck_assert_int_eq(sk_take(int64_t, r[i]), i);
+        ck_assert_int_eq(sk_take(int64_t, r[i]), i == 100 ? MANY - 101 : i);
 }
 
 CASE(a_task_that_was_sent_ahead_and_is_cancelled_does_not_run, ISOLATED, .config.workers = 1)
 {
     learn_that_it_is_brief();
     const char *go = scratch("go"), *ran = scratch("ran");
-    sk_ref first = sk_remote(brief, go, 1, WAITS_FOR_FILE), r[8];
+    sk_ref first = sk_remote(brief, go, 1, WAITS), r[8];
     for (int i = 0; i < 8; i++)
-        r[i] = sk_remote(brief, ran, i, MAKES_FILE);
+        r[i] = sk_remote(brief, ran, i, RUNS);
     for (int i = 1; i < 8; i++)
         sk_cancel(r[i], 0);
     attempt(go);
@@ -104,9 +104,9 @@ CASE(what_is_urgent_does_not_wait_for_what_was_sent_ahead, ISOLATED, .config.wor
 {
     learn_that_it_is_brief();
     const char *go = scratch("go"), *ran = scratch("ran");
-    sk_ref first = sk_remote(brief, go, 1, WAITS_FOR_FILE), r[8];
+    sk_ref first = sk_remote(brief, go, 1, WAITS), r[8];
     for (int i = 0; i < 8; i++)
-        r[i] = sk_remote(brief, ran, i, MAKES_FILE);
+        r[i] = sk_remote(brief, ran, i, RUNS);
     sk_ref urgent = sk_remote_with(SK_OPTS(.priority = 5), dies_at_first, ran, 0, BY_KILL);      /* says how many have run by then */
     attempt(go);
     ck_assert_int_eq(sk_get(int64_t, first), 1);
@@ -119,7 +119,7 @@ CASE(a_brief_task_that_is_cancelled_by_force_dies_alone, ISOLATED, .config.worke
 {
     learn_that_it_is_brief();
     const char *never = scratch("never");
-    sk_ref stuck = sk_remote(brief, never, 1, WAITS_FOR_FILE), r[8];
+    sk_ref stuck = sk_remote(brief, never, 1, WAITS), r[8];
     for (int i = 0; i < 8; i++)
         r[i] = sk_remote(brief, "", i, NOTHING);
     sk_cancel(stuck, SK_FORCE);

@@ -304,7 +304,7 @@ static void take_step(walk *w, const step *st)
 static void expect_nothing_left(walk *w, double patience)
 {
     gint64 since = g_get_monotonic_time();
-    for (;;) {
+    for (double nap = 1e-9;; nap = nap < 1e-3 ? 2 * nap : nap) {
         sk_counts c = sk_stats();
         sk_resource have[4];
         size_t n = sk_resources(have, 4), busy = 0;
@@ -318,7 +318,7 @@ static void expect_nothing_left(walk *w, double patience)
                   (unsigned long)c.bytes_live, busy);
         }
         sched_yield();                  /* the last task may not be buried yet; nothing tells when it is */
-        sk_sleep(1e-9);                 /* where time is simulated nothing happens but in calls */
+        sk_sleep(nap);                  /* where time is simulated it goes on only in calls, and no further than they say */
     }
 }
 
