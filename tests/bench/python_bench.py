@@ -199,7 +199,7 @@ class Dask:
 
     def __init__(self, workers):
         from dask.distributed import Client, LocalCluster
-        self.cluster = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None,
+        self.cluster = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0",
                                     host="127.0.0.1", protocol="tcp", silence_logs=logging.CRITICAL)
         self.client = Client(self.cluster)
         self.map(same, range(workers))
