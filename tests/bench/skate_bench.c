@@ -206,6 +206,7 @@ static double arrays(int count, int64_t n)
 }
 
 static double arr_100x1000(void) { return arrays(bench_n(100), bench_n(1000)); }
+static double arr_16x1M(void)    { return arrays(bench_n(16), bench_n(1000000)); }
 static double arr_256x1M(void)   { return arrays(bench_n(256), bench_n(1000000)); }
 
 /* ---- 4. Ray's rows: names and work of python/ray/_private/ray_perf.py ----------------------- */
@@ -418,6 +419,7 @@ static const bench_row rows[] = {
     BENCH_ROW(ping_cold, "us", .workers = 2, NEEDS_A_THREAD),
     BENCH_ROW(ping_cold_get, "us"),
     BENCH_ROW(arr_100x1000, "ms"),
+    BENCH_ROW(arr_16x1M, "ms"),
     BENCH_ROW(arr_256x1M, "ms"),
     BENCH_ROW(single_client_tasks_sync, "tasks/s"),
     BENCH_ROW(single_client_tasks_async, "tasks/s"),
