@@ -32,7 +32,7 @@
 #   tests/digest/             build/tests/many_things; build/digest/: the library by other compilers
 #   tests/ps/                 built and run by tests/ps/run
 #   tests/divert/             built and run by tests/divert/run
-#   tests/bench/              build/bench/, by tests/bench/run
+#   tests/bench/              build/bench/, by tests/bench/build (for tests/bench/run and check)
 #   tests/simgrid/            built and run by tests/simgrid/run
 #   tests/tool/               built and run by tests/tool/run
 # New files in these folders are found by themselves; a new lesson is a new folder.
@@ -319,7 +319,7 @@ chaos: $(B)/tests/chaos
 
 # ---- Benchmarks ----------------------------------------------------------------------------------
 
-# tests/bench/run builds its programs itself, with the flags of a program in a hurry.
+# tests/bench/build builds the programs, with the flags of a program in a hurry.
 bench: $(LIB)
 	@BUILD='$(B)' CC='$(CC)' ROWS='$(ROWS)' BACKENDS='$(BACKENDS)' PEERS='$(PEERS)' JSON='$(JSON)' tests/bench/run
 
