@@ -5,8 +5,8 @@
 #   make check                run all tests; the last line is the count (SUITES="unit conform": some)
 #   make sim-faults SEEDS=n   run n (10000) random programs under random faults, in virtual time
 #   make chaos KILLS=n        kill n (500) worker processes at random while they work, then 100 programs
-#   make bench                run the benchmarks: ROWS="tree_dag chain" picks some, PEERS=DIR runs
-#                             other runtimes beside it, JSON=FILE keeps the figures
+#   make bench                run the benchmarks: ROWS="tree_dag chain" picks some, BACKENDS="threads processes" where,
+#                             PEERS=DIR runs other runtimes beside it, JSON=FILE keeps the figures
 #   make sim-model            compare makespans of the virtual backend with SimGrid's, if it is installed
 #   make lessons              build the lessons only: build/lessons/NN-name
 #   make install PREFIX=DIR   install below DIR (default /usr/local; DESTDIR=DIR stages a package)
@@ -32,7 +32,7 @@
 #   tests/digest/             build/tests/many_things; build/digest/: the library by other compilers
 #   tests/ps/                 built and run by tests/ps/run
 #   tests/divert/             built and run by tests/divert/run
-#   tests/bench/              build/bench/, by tests/bench/run
+#   tests/bench/              build/bench/, by tests/bench/build (for tests/bench/run and check)
 #   tests/simgrid/            built and run by tests/simgrid/run
 #   tests/tool/               built and run by tests/tool/run
 # New files in these folders are found by themselves; a new lesson is a new folder.
@@ -319,9 +319,9 @@ chaos: $(B)/tests/chaos
 
 # ---- Benchmarks ----------------------------------------------------------------------------------
 
-# tests/bench/run builds its programs itself, with the flags of a program in a hurry.
+# tests/bench/build builds the programs, with the flags of a program in a hurry.
 bench: $(LIB)
-	@BUILD='$(B)' CC='$(CC)' ROWS='$(ROWS)' PEERS='$(PEERS)' JSON='$(JSON)' tests/bench/run
+	@BUILD='$(B)' CC='$(CC)' ROWS='$(ROWS)' BACKENDS='$(BACKENDS)' PEERS='$(PEERS)' JSON='$(JSON)' tests/bench/run
 
 # ---- Install -------------------------------------------------------------------------------------
 

@@ -74,12 +74,13 @@ static void count_down(job *j)
 
 static double spawn(void)
 {
-    job all = { .run = count_down, .missing = BENCH_SPAWN };
+    int n = bench_many(BENCH_SPAWN);
+    job all = { .run = count_down, .missing = n };
     double start = bench_now();
-    for (int i = 0; i < BENCH_SPAWN; i++)
+    for (int i = 0; i < n; i++)
         push(&all);
     wait_done();
-    return BENCH_SPAWN / (bench_now() - start);
+    return n / (bench_now() - start);
 }
 
 static void take_successor(job *j)
@@ -91,17 +92,18 @@ static void take_successor(job *j)
 static double chain(void)
 {
     static job jobs[BENCH_CHAIN];
+    int n = bench_many(BENCH_CHAIN);
     double start = bench_now();
-    for (int i = 0; i < BENCH_CHAIN; i++) {
-        bool last = i == BENCH_CHAIN - 1;
+    for (int i = 0; i < n; i++) {
+        bool last = i == n - 1;
         jobs[i] = (job){ .run = take_successor, .missing = 1, .next = last ? NULL : &jobs[i + 1],
                          .from = { i ? &jobs[i - 1] : NULL } };
     }
     push(&jobs[0]);
     wait_done();
     double seconds = bench_now() - start;
-    bench_expect("chain", jobs[BENCH_CHAIN - 1].value, BENCH_CHAIN);
-    return BENCH_CHAIN / seconds;
+    bench_expect("chain", jobs[n - 1].value, n);
+    return n / seconds;
 }
 
 /* Makes jobs for `count` leaves and, two from the front with the sum to the back, all their sums;
@@ -137,11 +139,12 @@ static void add_values(job *j)
 static double tree_dag(void)
 {
     static job jobs[BENCH_TREE];
+    int leaves = bench_many(BENCH_LEAVES);
     double start = bench_now();
-    run_tree(jobs, BENCH_LEAVES, 0, take_number, add_values);
+    run_tree(jobs, leaves, 0, take_number, add_values);
     double seconds = bench_now() - start;
-    bench_expect("tree_dag", jobs[BENCH_TREE - 1].value, BENCH_LEAVES * (BENCH_LEAVES - 1.0) / 2);
-    return BENCH_TREE / seconds;
+    bench_expect("tree_dag", jobs[2 * leaves - 2].value, leaves * (leaves - 1.0) / 2);
+    return (2 * leaves - 1) / seconds;
 }
 
 static int flag;                /* atomic */
@@ -171,10 +174,10 @@ static double round_trips(int n, unsigned sleep_us, bool spin)
     return bench_median(us, n);
 }
 
-static double ping_wait(void)     { return round_trips(BENCH_PING, 0, false); }
-static double ping_other(void)    { return round_trips(BENCH_PING, 0, true); }
-static double ping_cold(void)     { return round_trips(BENCH_COLD, BENCH_COLD_US, true); }
-static double ping_cold_get(void) { return round_trips(BENCH_COLD, BENCH_COLD_US, false); }
+static double ping_wait(void)     { return round_trips(bench_many(BENCH_PING), 0, false); }
+static double ping_other(void)    { return round_trips(bench_many(BENCH_PING), 0, true); }
+static double ping_cold(void)     { return round_trips(bench_n(BENCH_COLD), BENCH_COLD_US, true); }
+static double ping_cold_get(void) { return round_trips(bench_n(BENCH_COLD), BENCH_COLD_US, false); }
 
 static void fill_array(job *j)
 {
@@ -204,8 +207,8 @@ static double arrays(int count, size_t n)
     return seconds * 1e3;
 }
 
-static double arr_100x1000(void) { return arrays(100, 1000); }
-static double arr_256x1M(void)   { return arrays(256, 1000000); }
+static double arr_100x1000(void) { return arrays(bench_n(100), (size_t)bench_n(1000)); }
+static double arr_256x1M(void)   { return arrays(bench_n(256), (size_t)bench_n(1000000)); }
 
 static const bench_row rows[] = {
     BENCH_ROW(spawn, "tasks/s"),
@@ -225,7 +228,7 @@ int main(int argc, char **argv)
     if (bench_lists_rows(BENCH_ROWS(rows), argv))
         return 0;
     pool = g_thread_pool_new(work, NULL, bench_workers(), TRUE, NULL);
-    bench_main("glib", BENCH_ROWS(rows), argv);
+    bench_main("glib", "", BENCH_ROWS(rows), argv);
     g_thread_pool_free(pool, FALSE, TRUE);
     return 0;
 }

@@ -21,17 +21,18 @@
 
 static double spawn(void)
 {
+    int n = bench_many(BENCH_SPAWN);
     double seconds = 0;
     TEAM {
         double start = bench_now();
-        for (int i = 0; i < BENCH_SPAWN; i++) {
+        for (int i = 0; i < n; i++) {
             #pragma omp task
             __asm__ volatile("");
         }
         #pragma omp taskwait
         seconds = bench_now() - start;
     }
-    return BENCH_SPAWN / seconds;
+    return n / seconds;
 }
 
 static long fib_one(int n)
@@ -61,15 +62,16 @@ static long fib_both(int n)
 
 static double fib(long (*fn)(int))
 {
+    int n = bench_fib_n();
     double seconds = 0;
     long answer = 0;
     TEAM {
         double start = bench_now();
-        answer = fn(BENCH_FIB);
+        answer = fn(n);
         seconds = bench_now() - start;
     }
-    bench_expect("fib", (double)answer, BENCH_FIB_ANSWER);
-    return BENCH_FIB_CALLS / seconds;
+    bench_expect("fib", (double)answer, bench_fib(n));
+    return (2 * bench_fib(n + 1) - 1) / seconds;
 }
 
 static double fib_fork1(void) { return fib(fib_one); }
@@ -77,33 +79,35 @@ static double fib_fork2(void) { return fib(fib_both); }
 
 static double chain(void)
 {
+    int n = bench_many(BENCH_CHAIN);
     double seconds = 0;
     long x = 0;
     TEAM {
         double start = bench_now();
-        for (int i = 0; i < BENCH_CHAIN; i++) {
+        for (int i = 0; i < n; i++) {
             #pragma omp task depend(inout: x) shared(x)
             x++;
         }
         #pragma omp taskwait
         seconds = bench_now() - start;
     }
-    bench_expect("chain", (double)x, BENCH_CHAIN);
-    return BENCH_CHAIN / seconds;
+    bench_expect("chain", (double)x, n);
+    return n / seconds;
 }
 
 static double tree_dag(void)
 {
     static double result[BENCH_TREE];
+    int leaves = bench_many(BENCH_LEAVES);
     double seconds = 0, *r = result;
     TEAM {
         double start = bench_now();
-        for (int i = 0; i < BENCH_LEAVES; i++) {
+        for (int i = 0; i < leaves; i++) {
             #pragma omp task depend(out: r[i]) firstprivate(i, r)
             r[i] = i;
         }
-        for (int k = 0; k < BENCH_LEAVES - 1; k++) {
-            int sum = BENCH_LEAVES + k;
+        for (int k = 0; k < leaves - 1; k++) {
+            int sum = leaves + k;
             #pragma omp task depend(in: r[2 * k], r[2 * k + 1]) depend(out: r[sum]) \
                              firstprivate(k, sum, r)
             r[sum] = r[2 * k] + r[2 * k + 1];
@@ -111,8 +115,8 @@ static double tree_dag(void)
         #pragma omp taskwait
         seconds = bench_now() - start;
     }
-    bench_expect("tree_dag", result[BENCH_TREE - 1], BENCH_LEAVES * (BENCH_LEAVES - 1.0) / 2);
-    return BENCH_TREE / seconds;
+    bench_expect("tree_dag", result[2 * leaves - 2], leaves * (leaves - 1.0) / 2);
+    return (2 * leaves - 1) / seconds;
 }
 
 static double round_trips(int n, unsigned sleep_us, bool spin)
@@ -138,10 +142,10 @@ static double round_trips(int n, unsigned sleep_us, bool spin)
     return bench_median(us, n);
 }
 
-static double ping_wait(void)     { return round_trips(BENCH_PING, 0, false); }
-static double ping_other(void)    { return round_trips(BENCH_PING, 0, true); }
-static double ping_cold(void)     { return round_trips(BENCH_COLD, BENCH_COLD_US, true); }
-static double ping_cold_get(void) { return round_trips(BENCH_COLD, BENCH_COLD_US, false); }
+static double ping_wait(void)     { return round_trips(bench_many(BENCH_PING), 0, false); }
+static double ping_other(void)    { return round_trips(bench_many(BENCH_PING), 0, true); }
+static double ping_cold(void)     { return round_trips(bench_n(BENCH_COLD), BENCH_COLD_US, true); }
+static double ping_cold_get(void) { return round_trips(bench_n(BENCH_COLD), BENCH_COLD_US, false); }
 
 static double arrays(int count, size_t n)
 {
@@ -175,8 +179,8 @@ static double arrays(int count, size_t n)
     return seconds * 1e3;
 }
 
-static double arr_100x1000(void) { return arrays(100, 1000); }
-static double arr_256x1M(void)   { return arrays(256, 1000000); }
+static double arr_100x1000(void) { return arrays(bench_n(100), (size_t)bench_n(1000)); }
+static double arr_256x1M(void)   { return arrays(bench_n(256), (size_t)bench_n(1000000)); }
 
 static const bench_row rows[] = {
     BENCH_ROW(spawn, "tasks/s"),
@@ -196,6 +200,6 @@ int main(int argc, char **argv)
 {
     (void)argc;
     if (!bench_lists_rows(BENCH_ROWS(rows), argv))
-        bench_main(SYSTEM, BENCH_ROWS(rows), argv);
+        bench_main(SYSTEM, "", BENCH_ROWS(rows), argv);
     return 0;
 }

@@ -23,8 +23,6 @@ static void *room_for(size_t n, size_t size)
     return room;
 }
 
-static const char *system_name;
-
 /* The driver's refs, for every row. Touched once, so that no row pays for fresh pages. */
 static sk_ref refs[BENCH_SPAWN];
 
@@ -32,17 +30,40 @@ static sk_ref refs[BENCH_SPAWN];
 
 SK_REMOTE(int, one) { return 1; }
 
-static double spawn(void)
+static double spawn_rate(int n)
 {
     double start = bench_now();
-    for (int i = 0; i < BENCH_SPAWN; i++)
+    for (int i = 0; i < n; i++)
         refs[i] = sk_remote(one);
     long sum = 0;
-    for (int i = 0; i < BENCH_SPAWN; i++)
+    for (int i = 0; i < n; i++)
         sum += sk_take(int, refs[i]);
     double seconds = bench_now() - start;
-    bench_expect("spawn", (double)sum, BENCH_SPAWN);
-    return BENCH_SPAWN / seconds;
+    bench_expect("spawn", (double)sum, n);
+    return n / seconds;
+}
+
+static double spawn(void)     { return spawn_rate(bench_many(BENCH_SPAWN)); }
+static double spawn_10k(void) { return spawn_rate(bench_n(BENCH_10K)); }
+
+SK_REMOTE(int, pass, (int, x)) { return x; }
+
+/* A function of each number, all answers at once: Pool.map(f, range(n), chunksize=1). */
+static double map_10k(void)
+{
+    static int answers[BENCH_10K];
+    int n = bench_n(BENCH_10K);
+    double start = bench_now(), sum = 0;
+    for (int i = 0; i < n; i++)
+        refs[i] = sk_remote(pass, i);
+    sk_get_all(int, refs, (size_t)n, answers);
+    double seconds = bench_now() - start;
+    for (int i = 0; i < n; i++) {
+        sum += answers[i];
+        sk_drop(refs[i]);
+    }
+    bench_expect("map_10k", sum, n * (n - 1.0) / 2);
+    return n / seconds;
 }
 
 SK_REMOTE(int64_t, fib_one, (int, n))
@@ -64,11 +85,12 @@ SK_REMOTE(int64_t, fib_both, (int, n))
 
 static double fib(const sk_fn *fn)
 {
+    int n = bench_fib_n();
     double start = bench_now();
-    int64_t answer = sk_take(int64_t, sk_remote_fn(fn, BENCH_FIB));
+    int64_t answer = sk_take(int64_t, sk_remote_fn(fn, n));
     double seconds = bench_now() - start;
-    bench_expect("fib", (double)answer, BENCH_FIB_ANSWER);
-    return BENCH_FIB_CALLS / seconds;
+    bench_expect("fib", (double)answer, bench_fib(n));
+    return (2 * bench_fib(n + 1) - 1) / seconds;
 }
 
 static double fib_fork1(void) { return fib(&fib_one); }
@@ -78,17 +100,18 @@ SK_REMOTE(int64_t, successor, (int64_t, x)) { return x + 1; }
 
 static double chain(void)
 {
+    int n = bench_many(BENCH_CHAIN);
     double start = bench_now();
     sk_ref last = sk_remote(successor, 0);
-    for (int i = 1; i < BENCH_CHAIN; i++) {
+    for (int i = 1; i < n; i++) {
         sk_ref next = sk_remote(successor, last);
         sk_drop(last);
         last = next;
     }
     int64_t answer = sk_take(int64_t, last);
     double seconds = bench_now() - start;
-    bench_expect("chain", (double)answer, BENCH_CHAIN);
-    return BENCH_CHAIN / seconds;
+    bench_expect("chain", (double)answer, n);
+    return n / seconds;
 }
 
 SK_REMOTE(double, leaf, (int, number)) { return number; }
@@ -104,14 +127,15 @@ SK_REMOTE(double, add, (double, a), (double, b)) { return a + b; }
 
 static double tree_dag(void)
 {
+    int leaves = bench_many(BENCH_LEAVES);
     double start = bench_now();
-    for (int i = 0; i < BENCH_LEAVES; i++)
+    for (int i = 0; i < leaves; i++)
         refs[i] = sk_remote(leaf, i);
-    TAKE_TWO_APPEND(add, BENCH_LEAVES);
-    double sum = sk_take(double, refs[BENCH_TREE - 1]);
+    TAKE_TWO_APPEND(add, leaves);
+    double sum = sk_take(double, refs[2 * leaves - 2]);
     double seconds = bench_now() - start;
-    bench_expect("tree_dag", sum, BENCH_LEAVES * (BENCH_LEAVES - 1.0) / 2);
-    return BENCH_TREE / seconds;
+    bench_expect("tree_dag", sum, leaves * (leaves - 1.0) / 2);
+    return (2 * leaves - 1) / seconds;
 }
 
 /* ---- 2. Round trips: microseconds from submission to knowing that the task has run ---------- */
@@ -128,8 +152,6 @@ SK_REMOTE(int, raise_flag)
 static double round_trips(int n, unsigned sleep_us, bool spin)
 {
     static double us[BENCH_PING];
-    if (spin && strstr(system_name, "serial"))
-        return -1;
     for (int i = 0; i < n; i++) {
         __atomic_store_n(&flag, 0, __ATOMIC_RELAXED);
         if (sleep_us)
@@ -147,10 +169,10 @@ static double round_trips(int n, unsigned sleep_us, bool spin)
     return bench_median(us, n);
 }
 
-static double ping_wait(void)     { return round_trips(BENCH_PING, 0, false); }
-static double ping_other(void)    { return round_trips(BENCH_PING, 0, true); }
-static double ping_cold(void)     { return round_trips(BENCH_COLD, BENCH_COLD_US, true); }
-static double ping_cold_get(void) { return round_trips(BENCH_COLD, BENCH_COLD_US, false); }
+static double ping_wait(void)     { return round_trips(bench_many(BENCH_PING), 0, false); }
+static double ping_other(void)    { return round_trips(bench_many(BENCH_PING), 0, true); }
+static double ping_cold(void)     { return round_trips(bench_n(BENCH_COLD), BENCH_COLD_US, true); }
+static double ping_cold_get(void) { return round_trips(bench_n(BENCH_COLD), BENCH_COLD_US, false); }
 
 /* ---- 3. Arrays: made in tasks and added up out of place ------------------------------------- */
 
@@ -183,8 +205,9 @@ static double arrays(int count, int64_t n)
     return seconds * 1e3;
 }
 
-static double arr_100x1000(void) { return arrays(100, 1000); }
-static double arr_256x1M(void)   { return arrays(256, 1000000); }
+static double arr_100x1000(void) { return arrays(bench_n(100), bench_n(1000)); }
+static double arr_16x1M(void)    { return arrays(bench_n(16), bench_n(1000000)); }
+static double arr_256x1M(void)   { return arrays(bench_n(256), bench_n(1000000)); }
 
 /* ---- 4. Ray's rows: names and work of python/ray/_private/ray_perf.py ----------------------- */
 
@@ -203,13 +226,14 @@ static void expect_ok(const char *value)
 
 static double single_client_tasks_sync(void)
 {
+    int n = bench_many(RAY_SYNC);
     double start = bench_now();
-    for (int i = 0; i < RAY_SYNC; i++) {
+    for (int i = 0; i < n; i++) {
         sk_ref ref = sk_remote(small_value);
         expect_ok(sk_get(const char *, ref));
         sk_drop(ref);
     }
-    return RAY_SYNC / (bench_now() - start);
+    return n / (bench_now() - start);
 }
 
 static void submit_and_get_batch(void)
@@ -226,10 +250,11 @@ static void submit_and_get_batch(void)
 
 static double tasks_and_get_batch(void)
 {
+    int n = bench_many(RAY_BATCHES);
     double start = bench_now();
-    for (int i = 0; i < RAY_BATCHES; i++)
+    for (int i = 0; i < n; i++)
         submit_and_get_batch();
-    return RAY_BATCHES / (bench_now() - start);
+    return n / (bench_now() - start);
 }
 
 static double single_client_tasks_async(void)
@@ -239,28 +264,30 @@ static double single_client_tasks_async(void)
 
 static double single_client_get_calls(void)
 {
+    int n = bench_many(RAY_CALLS);
     sk_ref ref = sk_put(7);
     long sum = 0;
     double start = bench_now();
-    for (int i = 0; i < RAY_CALLS; i++)
+    for (int i = 0; i < n; i++)
         sum += sk_get(int, ref);
     double seconds = bench_now() - start;
     sk_drop(ref);
-    bench_expect("get_calls", (double)sum, 7.0 * RAY_CALLS);
-    return RAY_CALLS / seconds;
+    bench_expect("get_calls", (double)sum, 7.0 * n);
+    return n / seconds;
 }
 
 static double single_client_put_calls(void)
 {
+    int n = bench_many(RAY_CALLS);
     double start = bench_now();
-    for (int i = 0; i < RAY_CALLS; i++)
+    for (int i = 0; i < n; i++)
         sk_drop(sk_put(0));
-    return RAY_CALLS / (bench_now() - start);
+    return n / (bench_now() - start);
 }
 
 static double single_client_put_gigabytes(void)
 {
-    const int64_t n = 100 << 20;        /* Ray's array: 800 MiB of int64 */
+    const int64_t n = bench_n(100 << 20);        /* Ray's array: 800 MiB of int64 */
     static int64_t *source;
     if (!source) {
         source = room_for((size_t)n, sizeof *source);
@@ -289,10 +316,11 @@ static void wait_for_each(void)
 
 static double single_client_wait_1k_refs(void)
 {
+    int n = bench_n(10);
     double start = bench_now();
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < n; i++)
         wait_for_each();
-    return 10 / (bench_now() - start);
+    return n / (bench_now() - start);
 }
 
 SK_REMOTE(sk_list, create_object_containing_refs)
@@ -307,8 +335,9 @@ static double get_object_containing_10k_refs(void)
 {
     sk_ref object = sk_remote(create_object_containing_refs);
     sk_get(sk_list, object);
+    int n = bench_n(RAY_GETS);
     double start = bench_now();
-    for (int i = 0; i < RAY_GETS; i++) {
+    for (int i = 0; i < n; i++) {
         sk_list list = sk_get(sk_list, object);
         uint64_t all = 0;                      /* Ray makes 10,000 objects; we only look at each */
         for (size_t k = 0; k < list.n; k++)
@@ -319,7 +348,7 @@ static double get_object_containing_10k_refs(void)
     sk_list list = sk_get(sk_list, object);
     bench_expect("the last of them", sk_get(int, list.refs[list.n - 1]), 1);
     sk_drop(object);
-    return RAY_GETS / seconds;
+    return n / seconds;
 }
 
 /* ---- 5. Drains: refs handed out as they complete; the time must grow with their number ------ */
@@ -353,8 +382,6 @@ static double drain_of(int n)
     return (bench_now() - start) * 1e3;
 }
 
-SK_REMOTE(int, pass, (int, x)) { return x; }
-
 /* Held back until all are submitted: each completion finds the waiter there and has to tell it. */
 static double drain_held_of(int n)
 {
@@ -369,24 +396,30 @@ static double drain_held_of(int n)
     return (bench_now() - start) * 1e3;
 }
 
-static double drain_10k(void)       { return drain_of(10000); }
-static double drain_100k(void)      { return drain_of(100000); }
-static double drain_held_10k(void)  { return drain_held_of(10000); }
-static double drain_held_100k(void) { return drain_held_of(100000); }
+static double drain_10k(void)       { return drain_of(bench_n(10000)); }
+static double drain_100k(void)      { return drain_of(bench_n(100000)); }
+static double drain_held_10k(void)  { return drain_held_of(bench_n(10000)); }
+static double drain_held_100k(void) { return drain_held_of(bench_n(100000)); }
 
 /* ---- 6. The rows ---------------------------------------------------------------------------- */
 
+#define NEEDS_A_THREAD .not_on = "serial virtual processes", \
+    .because = "its driver spins on a flag, and no other thread of its process would set it"
+
 static const bench_row rows[] = {
     BENCH_ROW(spawn, "tasks/s"),
+    BENCH_ROW(spawn_10k, "tasks/s"),
+    BENCH_ROW(map_10k, "tasks/s"),
     BENCH_ROW(fib_fork1, "calls/s"),
     BENCH_ROW(fib_fork2, "calls/s"),
     BENCH_ROW(chain, "tasks/s"),
     BENCH_ROW(tree_dag, "tasks/s"),
     BENCH_ROW(ping_wait, "us"),
-    BENCH_ROW(ping_other, "us", .workers = 2),
-    BENCH_ROW(ping_cold, "us", .workers = 2),
+    BENCH_ROW(ping_other, "us", .workers = 2, NEEDS_A_THREAD),
+    BENCH_ROW(ping_cold, "us", .workers = 2, NEEDS_A_THREAD),
     BENCH_ROW(ping_cold_get, "us"),
     BENCH_ROW(arr_100x1000, "ms"),
+    BENCH_ROW(arr_16x1M, "ms"),
     BENCH_ROW(arr_256x1M, "ms"),
     BENCH_ROW(single_client_tasks_sync, "tasks/s"),
     BENCH_ROW(single_client_tasks_async, "tasks/s"),
@@ -407,10 +440,11 @@ int main(int argc, char **argv)
 {
     if (bench_lists_rows(BENCH_ROWS(rows), argv))
         return 0;
-    system_name = bench_skate_name(argv);
+    const char *backend = bench_skate_backend(argv);
+    bench_is_far = strcmp(backend, "processes") == 0;
     sk_init(&argc, &argv, &(sk_config){ .workers = bench_workers() });
     memset(refs, 1, sizeof refs);
-    bench_main(system_name, BENCH_ROWS(rows), argv);
+    bench_main(bench_skate_name(backend), backend, BENCH_ROWS(rows), argv);
     sk_shutdown();
     return 0;
 }

@@ -1,78 +1,65 @@
 /* skate_costs.c -- what Skate costs besides time: memory of pending tasks, cpu while idle, tracing.
  *
- * Each figure comes from a fresh process, so that nothing is warm from another: this program runs
- * itself again as `skate_costs --child KIND N`, which prints one line of numbers.
+ * Each figure comes from a fresh process (bench_child.h).
  *
  *   mem_pending           bytes of resident memory per task that waits for a promise; it has two
  *   mem_pending_refs      arguments (one of them a ref; both refs) and one result
- *   idle_cpu              per cent of one cpu while nobody does anything for a second
+ *   idle_cpu              per cent of one cpu while nobody does anything for a second; worker processes count
  *   trace_tree_dag        time of tree_dag with the trace on / off (its tasks are empty)
  *   trace_tree_dag_whole  the same from sk_init to the end of sk_shutdown: the file is written
  *   trace_10us            as trace_tree_dag, with independent tasks of 10 us each
  *   trace_events          records in the trace of a run that makes at least 10 million
  *   trace_dropped         how many of that run's records were lost
  *
- * Reading order: 1 the children; 2 how they are run; 3 the end of a trace file; 4 the rows.      */
+ * Reading order: 1 the children; 2 the end of a trace file; 3 the rows.                          */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <skate.h>
 #include <skate/backend.h>
-#include <spawn.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <trace_format.h>
-#include <unistd.h>
 
-#include "bench.h"
+#include "bench_child.h"
 
-enum { PENDING = 1000000, TIMED = 3, SPINS = 20000, SPIN_US = 10, EVENTS = 10000000 };
+enum { PENDING = 1000000, TIMED = 3, SPINS = 20000, SPIN_US = 10, EVENTS = 10000000, MOST_CHILDREN = 256 };
 
 /* ---- 1. The children ------------------------------------------------------------------------ */
 
 static sk_ref refs[PENDING];
 
-static void give_up(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
 SK_REMOTE(int64_t, leaf, (int64_t, number)) { return number; }
 SK_REMOTE(int64_t, add, (int64_t, a), (int64_t, b)) { return a + b; }
 
-static double resident_bytes(void)
-{
-    long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (!file)
-        give_up("/proc/self/statm");
-    if (fscanf(file, "%*s %ld", &pages) != 1)
-        bench_expect("/proc/self/statm", 0, 1);
-    fclose(file);
-    return (double)pages * (double)sysconf(_SC_PAGESIZE);
-}
+static double resident_bytes(void) { return bench_memory(0, "status", "VmRSS:"); }
 
 static void child_memory(int both_refs)
 {
+    int n = bench_n(PENDING);
     sk_ref gate = sk_promise(), number = sk_put(3);
     double before = resident_bytes();
-    for (int i = 0; i < PENDING; i++)
+    for (int i = 0; i < n; i++)
         refs[i] = both_refs ? sk_remote(add, gate, number) : sk_remote(add, gate, 3);
-    printf("%.17g\n", (resident_bytes() - before) / PENDING);
+    printf("%.17g\n", (resident_bytes() - before) / n);
     fflush(stdout);
     sk_fulfil(gate, 4);
     double sum = 0;
-    for (int i = 0; i < PENDING; i++)
+    for (int i = 0; i < n; i++)
         sum += sk_take(double, refs[i]);
-    bench_expect("sum of the pending tasks", sum, 7.0 * PENDING);
+    bench_expect("sum of the pending tasks", sum, 7.0 * n);
 }
 
+/* Of this process and of its children. */
 static double cpu_seconds(void)
 {
-    struct rusage use;
-    getrusage(RUSAGE_SELF, &use);
-    return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec)
-           + (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) * 1e-6;
+    pid_t pids[MOST_CHILDREN];
+    int children = bench_children(pids, MOST_CHILDREN - 1);
+    double seconds = 0;
+    pids[children++] = getpid();
+    for (int i = 0; i < children; i++) {
+        clockid_t clock;
+        struct timespec t;
+        if (clock_getcpuclockid(pids[i], &clock) == 0 && clock_gettime(clock, &t) == 0)
+            seconds += (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+    }
+    return seconds;
 }
 
 static void child_idle(int tasks)
@@ -81,22 +68,23 @@ static void child_idle(int tasks)
         sk_take(int64_t, sk_remote(leaf, i));
     usleep(100000);                             /* those who look for work may give up first */
     double cpu = cpu_seconds(), start = bench_now();
-    usleep(1000000);
+    usleep((useconds_t)bench_n(1000000));
     printf("%.17g\n", (cpu_seconds() - cpu) / (bench_now() - start) * 100);
 }
 
 static double tree_seconds(void)
 {
+    int leaves = bench_many(BENCH_LEAVES);
     double start = bench_now();
-    for (int i = 0; i < BENCH_LEAVES; i++)
+    for (int i = 0; i < leaves; i++)
         refs[i] = sk_remote(leaf, i);
-    for (int k = 0; k < BENCH_LEAVES - 1; k++) {
-        refs[BENCH_LEAVES + k] = sk_remote(add, refs[2 * k], refs[2 * k + 1]);
+    for (int k = 0; k < leaves - 1; k++) {
+        refs[leaves + k] = sk_remote(add, refs[2 * k], refs[2 * k + 1]);
         sk_drop(refs[2 * k]);
         sk_drop(refs[2 * k + 1]);
     }
-    double sum = sk_take(double, refs[BENCH_TREE - 1]), seconds = bench_now() - start;
-    bench_expect("tree_dag", sum, BENCH_LEAVES * (BENCH_LEAVES - 1.0) / 2);
+    double sum = sk_take(double, refs[2 * leaves - 2]), seconds = bench_now() - start;
+    bench_expect("tree_dag", sum, leaves * (leaves - 1.0) / 2);
     return seconds;
 }
 
@@ -109,14 +97,15 @@ SK_REMOTE(int, spin)
 
 static double spin_seconds(void)
 {
+    int n = bench_many(SPINS);
     double start = bench_now();
     long sum = 0;
-    for (int i = 0; i < SPINS; i++)
+    for (int i = 0; i < n; i++)
         refs[i] = sk_remote(spin);
-    for (int i = 0; i < SPINS; i++)
+    for (int i = 0; i < n; i++)
         sum += sk_take(int, refs[i]);
     double seconds = bench_now() - start;
-    bench_expect("spin", (double)sum, SPINS);
+    bench_expect("spin", (double)sum, n);
     return seconds;
 }
 
@@ -133,6 +122,7 @@ static void child_times(double (*once)(void), int n)
 /* Then, where it is not the figure itself, the seconds from sk_init to the end of sk_shutdown. */
 static void child(const char *kind, int n, int argc, char **argv)
 {
+    bench_is_far = strcmp(bench_skate_backend(argv), "processes") == 0;
     double start = bench_now();
     memset(refs, 1, sizeof refs);
     sk_init(&argc, &argv, &(sk_config){ .workers = bench_workers() });
@@ -151,50 +141,21 @@ static void child(const char *kind, int n, int argc, char **argv)
     printf("%.17g\n", bench_now() - start);
 }
 
-/* ---- 2. How they are run -------------------------------------------------------------------- */
-
-static char **own_argv;         /* of main: --sk-* options go to the children */
+static char **own_argv;         /* of main */
 static char directory[] = "/tmp/skate-bench-XXXXXX", trace_file[sizeof directory + 16];
 
-typedef struct answers { double first, whole; } answers;
-
-/* Runs a child and reads its two numbers. With `traced` it writes trace_file. */
-static answers run_child(const char *kind, int n, bool traced)
+/* With `traced` it writes trace_file. */
+static bench_answers run_child(const char *kind, int n, bool traced)
 {
-    char number[16], *args[64] = { own_argv[0], "--child", (char *)kind, number };
-    int count = 4, ends[2], status = 0;
-    answers found = { 0, 0 };
-    snprintf(number, sizeof number, "%d", n);
-    for (char **arg = own_argv + 1; *arg && count < 63; arg++)
-        if (strncmp(*arg, "--sk-", 5) == 0)
-            args[count++] = *arg;
     if (traced)
         setenv("SKATE_TRACE", trace_file, 1);
     else
         unsetenv("SKATE_TRACE");
     remove(trace_file);
-
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        give_up("pipe");
-    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-    pid_t pid;
-    if (posix_spawn(&pid, "/proc/self/exe", &actions, NULL, args, environ) != 0)
-        give_up("posix_spawn");
-    posix_spawn_file_actions_destroy(&actions);
-    close(ends[1]);
-    FILE *output = fdopen(ends[0], "r");
-    int numbers = fscanf(output, "%lf %lf", &found.first, &found.whole);
-    fclose(output);
-    if (waitpid(pid, &status, 0) != pid || status != 0 || numbers < 1) {
-        fprintf(stderr, "skate_costs --child %s %d failed (status %d)\n", kind, n, status);
-        exit(1);
-    }
-    return found;
+    return bench_run_child(own_argv, kind, n);
 }
 
-/* ---- 3. The end of a trace file: how many records there are, and how many were lost --------- */
+/* ---- 2. The end of a trace file: how many records there are, and how many were lost --------- */
 
 typedef struct trace_end { double records, dropped; } trace_end;
 
@@ -206,7 +167,7 @@ static trace_end read_trace_end(const char *name)
     long last = 0, next = sizeof header;
     FILE *file = fopen(name, "r");
     if (!file)
-        give_up(name);
+        bench_give_up(name);
     if (fread(&header, sizeof header, 1, file) != 1 || memcmp(header.magic, SK_TRACE_MAGIC, 8) != 0)
         bench_expect("a trace file's header", 0, 1);
     while (fseek(file, next, SEEK_SET) == 0 && fread(&chunk, sizeof chunk, 1, file) == 1
@@ -226,16 +187,16 @@ static trace_end read_trace_end(const char *name)
     return end;
 }
 
-/* ---- 4. The rows ---------------------------------------------------------------------------- */
+/* ---- 3. The rows ---------------------------------------------------------------------------- */
 
-static double mem_pending(void)      { return run_child("memory", 0, false).first; }
-static double mem_pending_refs(void) { return run_child("memory", 1, false).first; }
-static double idle_cpu(void)         { return run_child("idle", 1000, false).first; }
+static double mem_pending(void)      { return run_child("memory", 0, false).n[0]; }
+static double mem_pending_refs(void) { return run_child("memory", 1, false).n[0]; }
+static double idle_cpu(void)         { return run_child("idle", 1000, false).n[0]; }
 
 static double ratio(const char *kind, bool whole)
 {
-    answers on = run_child(kind, 0, true), off = run_child(kind, 0, false);
-    return whole ? on.whole / off.whole : on.first / off.first;
+    bench_answers on = run_child(kind, 0, true), off = run_child(kind, 0, false);
+    return on.n[whole] / off.n[whole];
 }
 
 static double trace_tree_dag(void)       { return ratio("tree", false); }
@@ -246,11 +207,11 @@ static double trace_10us(void)           { return ratio("spin", false); }
 static trace_end many_events(void)
 {
     static trace_end end;
-    for (int trees = 8; end.records < EVENTS; trees *= 2) {
+    for (int trees = bench_n(8); end.records < bench_n(EVENTS); trees *= 2) {
         run_child("trees", trees, true);
         end = read_trace_end(trace_file);
         bench_expect("the trace has a record END", end.records >= 0, 1);
-        bench_expect("trees enough for 10 million records", trees <= 128, 1);
+        bench_expect("trees enough for 10 million records", trees <= 1024, 1);
     }
     return end;
 }
@@ -271,17 +232,20 @@ static const bench_row rows[] = {
 
 int main(int argc, char **argv)
 {
-    if (argc >= 4 && strcmp(argv[1], "--child") == 0) {
-        child(argv[2], atoi(argv[3]), argc, argv);
+    const char *kind;
+    int n;
+    if (bench_is_child(argc, argv, &kind, &n)) {
+        child(kind, n, argc, argv);
         return 0;
     }
     if (bench_lists_rows(BENCH_ROWS(rows), argv))
         return 0;
     own_argv = argv;
     if (!mkdtemp(directory))
-        give_up(directory);
+        bench_give_up(directory);
     snprintf(trace_file, sizeof trace_file, "%s/run.sktrace", directory);
-    bench_main(bench_skate_name(argv), BENCH_ROWS(rows), argv);
+    const char *backend = bench_skate_backend(argv);
+    bench_main(bench_skate_name(backend), backend, BENCH_ROWS(rows), argv);
     remove(trace_file);
     rmdir(directory);
     return 0;

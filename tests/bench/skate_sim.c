@@ -245,27 +245,27 @@ static figures on_cluster(double (*run)(int), int n, int nodes)
 }
 
 static double rate(figures f)    { return f.activities / f.seconds; }
-static double sim_tree(void)     { return rate(on_cluster(run_tree_of_buffers, 8192, 100)); }
-static double sim_mw(void)       { return rate(on_cluster(run_master_waits, 100000, 1000)); }
-static double sim_mw_all(void)   { return rate(on_cluster(run_all_at_once, 10000, 1000)); }
+static double sim_tree(void)     { return rate(on_cluster(run_tree_of_buffers, bench_n(8192), 100)); }
+static double sim_mw(void)       { return rate(on_cluster(run_master_waits, bench_n(100000), 1000)); }
+static double sim_mw_all(void)   { return rate(on_cluster(run_all_at_once, bench_n(10000), 1000)); }
 
 enum { EVENTS_OF_A_TASK = 4 };
 
 static double sim_events(void)
 {
-    return EVENTS_OF_A_TASK * rate(run_apart(run_independent, 100000, (char *[]){ "--sk-nodes=100", "--sk-workers=8", NULL }));
+    return EVENTS_OF_A_TASK * rate(run_apart(run_independent, bench_n(100000), (char *[]){ "--sk-nodes=100", "--sk-workers=8", NULL }));
 }
 
 static double sim_events_traced(void)
 {
     char option[sizeof trace_file + 16];
     snprintf(option, sizeof option, "--sk-trace=%s", trace_file);
-    return EVENTS_OF_A_TASK * rate(run_apart(run_independent, 100000, (char *[]){ "--sk-nodes=100", "--sk-workers=8", option, NULL }));
+    return EVENTS_OF_A_TASK * rate(run_apart(run_independent, bench_n(100000), (char *[]){ "--sk-nodes=100", "--sk-workers=8", option, NULL }));
 }
 
 static figures big_tree(void)
 {
-    return run_apart(run_tree, 1 << 19, (char *[]){ "--sk-nodes=4096", "--sk-workers=1", NULL });
+    return run_apart(run_tree, bench_n(1 << 19), (char *[]){ "--sk-nodes=4096", "--sk-workers=1", NULL });
 }
 
 static double sim_tree_4096(void) { return big_tree().seconds; }
@@ -278,7 +278,7 @@ static double sim_tree_4096_bytes(void)
 
 static double sim_10000(void)
 {
-    return run_apart(run_independent, 100000, (char *[]){ "--sk-nodes=10000", "--sk-workers=1", NULL }).seconds;
+    return run_apart(run_independent, bench_n(100000), (char *[]){ "--sk-nodes=10000", "--sk-workers=1", NULL }).seconds;
 }
 
 static double sim_lesson(void)
@@ -310,7 +310,7 @@ int main(int argc, char **argv)
     }
     snprintf(cluster_file, sizeof cluster_file, "%s/cluster", directory);
     snprintf(trace_file, sizeof trace_file, "%s/run.sktrace", directory);
-    bench_main("skate", BENCH_ROWS(rows), argv);
+    bench_main("skate", "virtual", BENCH_ROWS(rows), argv);
     remove(cluster_file);
     remove(trace_file);
     rmdir(directory);

@@ -1,5 +1,6 @@
-# table.awk -- makes a table of a run's lines (round system metric median unit min max runs) and the
-# goals: what we measured, what must be reached, how many times better than each peer we are.
+# table.awk -- makes tables of a run's lines (round system metric median unit min max runs) and the
+# goals: what we measured, what must be reached, how many times better than each peer we are. One table for each
+# backend of Skate. Processes are beside process pools, memcpy and our threads; the others beside the thread peers.
 #
 # awk -v workers=N -v json=FILE -v machine=TEXT -v noisy=0|1 -f table.awk goals LINES
 
@@ -35,7 +36,7 @@ function figure(who, row,    n, list, r)        # median of the rounds' medians
     return n ? median(list, n) : ""
 }
 
-function ratio(who, row,    n, list, r, a, b)   # the same of ours to theirs
+function ratio(us, who, row,    n, list, r, a, b)   # the same of ours to theirs
 {
     for (r = 1; r <= rounds; r++) {
         if (!((r, us, row) in value) || !((r, who, row) in value))
@@ -47,6 +48,11 @@ function ratio(who, row,    n, list, r, a, b)   # the same of ours to theirs
     return n ? median(list, n) : ""
 }
 
+function is_ours(who)    { return who ~ /^skate/ }
+function backend(who)    { sub(/@.*/, "", who); return who }          # "skate-processes@1" -> "skate-processes"
+function far(who)        { return who ~ /^(skate-processes|pool|dask|memcpy)/ }
+function beside(us, who) { return us != who && (far(us) ? far(who) || backend(who) == "skate" : !far(who) && !is_ours(who)) }
+
 function new_row(row)
 {
     if (row in known)
@@ -55,13 +61,16 @@ function new_row(row)
     row_name[++nrows] = row
 }
 
-function growth(row, from, to,    r)            # a row made of two others
+function growth(row, from, to,    r, k, us)     # a row made of two others
 {
-    for (r = 1; r <= rounds; r++)
-        if ((r, us, from) in value && (r, us, to) in value) {
-            value[r, us, row] = value[r, us, to] / value[r, us, from]
-            unit[row] = "times"
-            new_row(row)
+    for (k = 1; k <= nours; k++)
+        for (r = 1; r <= rounds; r++) {
+            us = ours[k]
+            if ((r, us, from) in value && (r, us, to) in value) {
+                value[r, us, row] = value[r, us, to] / value[r, us, from]
+                unit[row] = "times"
+                new_row(row)
+            }
         }
 }
 
@@ -86,7 +95,16 @@ function array_of(name, list, n, last,    i)
 
 /^#/ { next }
 
-FILENAME ~ /goals$/ { must[$1, $2] = $3; aim[$1, $2] = $4; next }
+FILENAME ~ /goals$/ { must[$1, $2, $3] = $4; aim[$1, $2, $3] = $5; next }
+
+$2 == "#" {                                     # "round # system: metric left out: why"
+    who = $3; sub(/:$/, "", who)
+    why = $0; sub(/^.* left out: /, "", why); gsub(/["\\]/, "", why)
+    if (!((who, $4) in is_left_out))
+        left_out[++nleft_out] = sprintf("{\"system\":\"%s\",\"metric\":\"%s\",\"why\":\"%s\"}", who, $4, why)
+    is_left_out[who, $4] = 1
+    next
+}
 
 {
     value[$1, $2, $3] = $4
@@ -96,50 +114,70 @@ FILENAME ~ /goals$/ { must[$1, $2] = $3; aim[$1, $2] = $4; next }
         rounds = $1
     if (!($2 in seen)) {
         seen[$2] = 1
-        if ($2 ~ /^skate/) us = $2; else peer[++npeers] = $2
+        if (is_ours($2)) ours[++nours] = $2
+        system_name[++nsystems] = $2
     }
     lines[++nlines] = sprintf("{\"round\":%d,\"system\":\"%s\",\"metric\":\"%s\",\"median\":%s," \
         "\"unit\":\"%s\",\"min\":%s,\"max\":%s,\"runs\":%d}", $1, $2, $3, $4, $5, $6, $7, $8)
 }
 
-END {
-    growth("drain_growth", "drain_10k", "drain_100k")
-    growth("drain_held_growth", "drain_held_10k", "drain_held_100k")
-    hold = workers == 2 && us == "skate"
+function has_row(us, row,    r)
+{
+    for (r = 1; r <= rounds; r++)
+        if ((r, us, row) in value)
+            return 1
+    return 0
+}
 
+function table_of(us,    p, npeers, peer, i, row, x, goal, good, text, q)
+{
+    for (p = 1; p <= nsystems; p++)             # those that have a row of ours
+        for (i = 1; beside(us, system_name[p]) && i <= nrows; i++)
+            if (has_row(us, row_name[i]) && has_row(system_name[p], row_name[i])) {
+                peer[++npeers] = system_name[p]
+                break
+            }
     printf "\n%-31s %15s  %-21s", "row", us, "must (aim)"
     for (p = 1; p <= npeers; p++)
         printf " %-17s", "/ " peer[p]
     print ""
     for (i = 1; i <= nrows; i++) {
         row = row_name[i]
+        if (!has_row(us, row))
+            continue
         x = figure(us, row)
-        goal = hold && x != "" && ((row, "-") in must)
-        good = goal && (more_is_better(row) ? x >= must[row, "-"] : x <= must[row, "-"])
-        text = goal ? mark(good) " " short(must[row, "-"]) " (" short(aim[row, "-"]) ")" : ""
-        printf "%-31s %15s  %-21s", row, x == "" ? "-" : short(x) " " unit[row], text
+        goal = workers == 2 && ((us, row, "-") in must)
+        good = goal && (more_is_better(row) ? x >= must[us, row, "-"] : x <= must[us, row, "-"])
+        text = goal ? mark(good) " " short(must[us, row, "-"]) " (" short(aim[us, row, "-"]) ")" : ""
+        printf "%-31s %15s  %-21s", row, short(x) " " unit[row], text
         medians[++nmedians] = sprintf("{\"metric\":\"%s\",\"system\":\"%s\",\"median\":%s," \
-            "\"unit\":\"%s\",\"must\":%s,\"aim\":%s,\"ok\":%s}", row, us, x == "" ? "null" : x,
-            unit[row], goal ? must[row, "-"] : "null", goal ? aim[row, "-"] : "null",
-            yes_no(goal, good))
+            "\"unit\":\"%s\",\"must\":%s,\"aim\":%s,\"ok\":%s}", row, us, x, unit[row],
+            goal ? must[us, row, "-"] : "null", goal ? aim[us, row, "-"] : "null", yes_no(goal, good))
         for (p = 1; p <= npeers; p++) {
-            q = ratio(peer[p], row)
-            goal = hold && q != "" && ((row, peer[p]) in must)
-            good = goal && q >= must[row, peer[p]]
+            q = ratio(us, peer[p], row)
+            goal = workers == 2 && q != "" && ((us, row, peer[p]) in must)
+            good = goal && q >= must[us, row, peer[p]]
             text = q == "" ? "" : sprintf("%.2f", q)
-            text = goal ? text " " mark(good) " " must[row, peer[p]] : text
+            text = goal ? text " " mark(good) " " must[us, row, peer[p]] : text
             printf p < npeers ? " %-17s" : " %s", text
             if (q != "")
                 ratios[++nratios] = sprintf("{\"metric\":\"%s\",\"system\":\"%s\"," \
-                    "\"peer\":\"%s\",\"ratio\":%.4g,\"must\":%s,\"ok\":%s}", row, us, peer[p], q,
-                    goal ? must[row, peer[p]] : "null", yes_no(goal, good))
+                    "\"peer\":\"%s\",\"ratio\":%.4g,\"must\":%s,\"aim\":%s,\"ok\":%s}", row, us, peer[p], q,
+                    goal ? must[us, row, peer[p]] : "null", goal ? aim[us, row, peer[p]] : "null", yes_no(goal, good))
         }
         print ""
     }
-    if (hold)
+}
+
+END {
+    growth("drain_growth", "drain_10k", "drain_100k")
+    growth("drain_held_growth", "drain_held_10k", "drain_held_100k")
+    for (k = 1; k <= nours; k++)
+        table_of(ours[k])
+    if (reached + missed)
         printf "\n%d goals reached, %d short", reached, missed
     else
-        printf "\nthe goals are for skate on threads with 2 workers"
+        printf "\nthere are goals for skate on threads and on processes with 2 workers"
     print noisy ? "; the machine was not quiet" : ""
 
     if (json != "") {
@@ -147,6 +185,7 @@ END {
             noisy ? "false" : "true" >json
         array_of("figures", lines, nlines)
         array_of("medians", medians, nmedians)
-        array_of("ratios", ratios, nratios, 1)
+        array_of("ratios", ratios, nratios)
+        array_of("left_out", left_out, nleft_out, 1)
     }
 }
