@@ -612,6 +612,10 @@ static bool open_store(pnode *n, const sk_settings *s, sk_error *err)
 static bool pn_open(sk_backend *self, const sk_settings *settings, sk_error *err)
 {
     pnode *n = pn_of(self);
+#ifdef SK_SANITIZED
+    if (settings->worker_memory)
+        return sk_error_set(err, SK_LIMIT, "worker-memory: the program is built with a sanitizer, whose own memory would count; leave it out");
+#endif
     pthread_mutex_init(&n->turn, NULL);
     pthread_mutex_init(&n->output, NULL);
     pthread_mutex_init(&n->store_lock, NULL);

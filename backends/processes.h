@@ -102,6 +102,7 @@ typedef struct pnode {
     bool look_at_all;
     bool some_gone;
     sk_error start_error;
+    int64_t kills;                     /* by the kernel for want of memory, that are accounted for; see is_for_memory */
 
     pthread_mutex_t store_lock;
     sk_shm *store;
@@ -121,7 +122,7 @@ int pn_depth_of(pnode *n, uint64_t task);                      /* in how many ta
 void pn_start(pnode *n, const sk_command *command);
 void pn_resume(pnode *n, run *r);
 void pn_assign(pnode *n);                                      /* idle processes to attempts that wait for one */
-void pn_died(pnode *n, run *r, const char *how);
+void pn_died(pnode *n, run *r, sk_code code, const char *how);
 bool pn_move(pnode *n, run *r);                                /* to another process, if this one has not begun. false: it has */
 void pn_end_process(pn_worker *w, int sig);                    /* because of the task that it runs */
 void pn_leave_fiber(run *r);                                   /* to the loop, until somebody resumes us */

@@ -16,6 +16,7 @@
 #include "child.h"
 #include "error.h"
 #include "fn.h"
+#include "memory.h"
 #include "proxy.h"
 #include "session.h"
 #include "shm.h"
@@ -44,6 +45,7 @@ static struct {
     size_t nown, own_room;
     const sk_msg *running;                /* for the handler of crashes */
     bool wrote;                           /* to stdout, since its last task */
+    pid_t pid;                            /* a child that a task has forked has all this, too */
 } w;
 
 static int64_t monotonic(void)
@@ -289,6 +291,7 @@ static void run_body(sk_msg *m)
     sk_value out[SK_MAX_RETURNS];
     sk_failure *why = NULL;
     sk_code code = SK_OK;
+    sk_memory_forget();
     if (!sk_frame_run(&frame, t->fn, m->values, out)) {
         why = frame.failure;
         code = why ? why->code : SK_CANCELLED;
@@ -327,11 +330,24 @@ static void name_object(const void *address, char *text, size_t room)
     snprintf(text, room, "an object that it has got or handed over");
 }
 
+/* Is it want of memory that ends the body? Then the node is told. */
+static bool note_memory(void)
+{
+    if (getpid() != w.pid || !w.running || !sk_memory_has_run_out(w.page->last_words, sizeof w.page->last_words))
+        return false;
+    w.page->out_of_memory = 1;
+    return true;
+}
+
+/* A body calls exit(): perhaps because malloc gave it nothing. (A worker itself leaves by _exit.) */
+static void on_exit_of_a_body(void) { note_memory(); }
+
 static void on_crash(int sig, siginfo_t *info, void *context)
 {
     (void)context;
     char object[100] = "";
     char *words = w.page->last_words;
+    bool memory = !sk_shm_map_contains(&w.store, sig == SIGSEGV || sig == SIGBUS ? info->si_addr : NULL) && note_memory();
     const sk_frame *f = sk_lane_self ? sk_lane_self->frame : NULL;
     const char *task = f && f->task ? sk_task_name_of(f->task) : "no task";
     if ((sig == SIGSEGV || sig == SIGBUS) && sk_shm_map_contains(&w.store, info->si_addr))
@@ -345,8 +361,8 @@ static void on_crash(int sig, siginfo_t *info, void *context)
         snprintf(line, sizeof line, ", submitted at %s:%d", f->task->site->file, f->task->site->line);
         say(line);
     }
-    say(*object ? ": " : "");
-    say(*object ? words : "");
+    say(*object || memory ? ": " : "");
+    say(*object || memory ? words : "");
     say("\n");
     void *frames[40];
     backtrace_symbols_fd(frames, backtrace(frames, 40), STDERR_FILENO);
@@ -369,8 +385,8 @@ static void catch_crashes(void)
 {
     void *warm[1];
     backtrace(warm, 1);                    /* loads what it needs now: not in a signal */
-    for (size_t i = 0; i < 5; i++) {
-        int sig = (const int[]){ SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT }[i];
+    for (size_t i = 0; i < 6; i++) {
+        int sig = (const int[]){ SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP }[i];       /* SIGTRAP: GLib's way to abort */
         struct sigaction had, now = { .sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK };
         sigaction(sig, NULL, &had);
         if (had.sa_handler == SIG_DFL)     /* else a sanitizer's */
@@ -406,6 +422,19 @@ static void *map(int fd, size_t size)
     }
     close(fd);
     return p;
+}
+
+static void limit_memory(void)
+{
+    sk_error err;
+    if (w.page->memory && !sk_memory_limit(w.page->memory, &err)) {
+        snprintf(w.page->last_words, sizeof w.page->last_words, "%.500s", err.message);
+        _exit(70);
+    }
+    w.pid = getpid();
+    sk_memory_go_first();
+    sk_memory_watch();
+    atexit(on_exit_of_a_body);
 }
 
 /* A child that a task has forked has this process's memory, but is not this worker. */
@@ -463,6 +492,7 @@ void sk_worker_main(const char *text)
     wire->blob_at = blob_at;
     sk_die_hook = on_die;
     catch_crashes();
+    limit_memory();
     sk_proxy_add(&(sk_msg){ .type = SK_WIRE_HELLO, .text = "skate", .number = SK_WIRE_VERSION, .word = sk_fn_fingerprint() });
     for (sk_msg m;;) {
         if (!sk_wire_flush(wire) || !sk_wire_receive(wire, &m))

@@ -45,6 +45,8 @@ typedef struct sk_config {
     const char *resources;    /* per node, besides cpus: "gpu=2,licence=0.5"; default none */
     uint64_t seed;            /* of sk_random; default 1 */
     size_t store_bytes;       /* what objects may take; default 30 % of memory */
+    size_t worker_memory;     /* on processes: what a worker may take besides objects; default no limit */
+    bool prefix;              /* on processes: lines of tasks begin with who prints them: "(square pid=123) " */
     const char *trace;        /* write the event log to this file; default none */
     bool gantt;               /* print a text Gantt chart at shutdown */
 } sk_config;

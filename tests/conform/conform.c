@@ -385,7 +385,7 @@ static unsigned capabilities_of(const char *name)
 static void forget_environment(void)
 {
     static const char *const names[] = { "BACKEND", "NODES", "WORKERS", "RESOURCES", "SEED", "STORE_BYTES", "TRACE",
-                                         "GANTT", "POLICY", "VIEW", "GATE", "LINT", "CLUSTER", "COST", "PATIENCE", "STACK_BYTES", "TASKS" };
+                                         "GANTT", "POLICY", "VIEW", "GATE", "LINT", "CLUSTER", "COST", "PATIENCE", "WORKER_MEMORY", "PREFIX", "STACK_BYTES", "TASKS" };
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
         g_autofree char *name = g_strconcat("SKATE_", names[i], NULL);
         unsetenv(name);
