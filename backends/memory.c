@@ -11,9 +11,9 @@
 #include <unistd.h>
 #include <wchar.h>
 
-enum { NEAR = 1 << 20 };                   /* malloc asks the kernel for more than it is asked for: the last piece may be left over */
+enum { NEAR = 1 << 20 };                   /* at most a quarter of the limit. malloc asks the kernel for more than it is asked for: the last piece may be left over */
 
-static size_t limit;                       /* 0: none of ours */
+static size_t base, limit;                 /* taken when the limit began; 0: none of ours */
 static volatile bool glib_has_failed;
 
 /* ---- in a worker ---- */
@@ -39,16 +39,13 @@ static size_t taken(void)
 
 bool sk_memory_limit(size_t bytes, sk_error *err)
 {
-    size_t have = taken();
-    if (have >= bytes)
-        return sk_error_set(err, SK_LIMIT, "worker-memory is %zu bytes, and a worker of this program takes %zu before it has run anything; "
-                            "give more", bytes, have);
     struct rlimit r;
     getrlimit(RLIMIT_DATA, &r);
-    r.rlim_cur = r.rlim_max < bytes ? r.rlim_max : bytes;
+    base = taken();
+    r.rlim_cur = r.rlim_max < base + bytes ? r.rlim_max : base + bytes;
     if (setrlimit(RLIMIT_DATA, &r) != 0)
         return sk_error_set(err, SK_LIMIT, "worker-memory: setrlimit: %s", strerror(errno));
-    limit = r.rlim_cur;
+    limit = bytes;
     return true;
 }
 
@@ -71,11 +68,11 @@ void sk_memory_forget(void) { errno = 0; }
 bool sk_memory_has_run_out(char *text, size_t room)
 {
     bool failed = glib_has_failed || errno == ENOMEM;
-    size_t have = taken();
-    if (!failed && !(limit && have + NEAR >= limit))
+    size_t now = taken(), have = now > base ? now - base : 0;
+    if (!failed && !(limit && have + MIN(NEAR, limit / 4) >= limit))
         return false;
     if (limit)
-        snprintf(text, room, "it had run out of memory: it may take %zu bytes (--sk-worker-memory), and had taken %zu", limit, have);
+        snprintf(text, room, "it had run out of memory: it had %zu of the %zu bytes that it may take (--sk-worker-memory)", have, limit);
     else
         snprintf(text, room, "it had run out of memory: malloc or mmap had failed, and it had taken %zu bytes", have);
     return true;

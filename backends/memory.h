@@ -11,8 +11,9 @@
 
 #include "base.h"
 
-/* Private memory of this process, malloc's and that of threads' stacks, ends at so many bytes (RLIMIT_DATA); memory shared with others, as objects
- * are, does not count. false: *err names what it takes already. */
+/* This process gets no more than so many bytes from now on, for malloc and for stacks of threads (RLIMIT_DATA); memory shared with others, as objects
+ * are, does not count. */
+enum { SK_MEMORY_LEAST = 1 << 20 };        /* Skate itself needs some */
 bool sk_memory_limit(size_t bytes, sk_error *err);
 
 void sk_memory_watch(void);                /* once: from now on GLib's aborts for want of memory are noted */

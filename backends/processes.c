@@ -24,6 +24,7 @@
 
 #include "backends.h"
 #include "cluster_file.h"
+#include "memory.h"
 #include "session.h"
 #include "task.h"
 #include "wait.h"
@@ -612,6 +613,8 @@ static bool open_store(pnode *n, const sk_settings *s, sk_error *err)
 static bool pn_open(sk_backend *self, const sk_settings *settings, sk_error *err)
 {
     pnode *n = pn_of(self);
+    if (settings->worker_memory && settings->worker_memory < SK_MEMORY_LEAST)
+        return sk_error_set(err, SK_MISUSE, "worker-memory is %zu bytes; give 1M or more", settings->worker_memory);
 #ifdef SK_SANITIZED
     if (settings->worker_memory)
         return sk_error_set(err, SK_LIMIT, "worker-memory: the program is built with a sanitizer, whose own memory would count; leave it out");

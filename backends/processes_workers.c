@@ -132,6 +132,7 @@ static void fill_page(pn_worker *w)
     page->owners = n->nslots + 1;
     page->stride = sk_shm_stride(n->store);
     page->memory = n->base.settings->worker_memory;
+    page->labels = n->base.settings->prefix;
     page->out_of_memory = 0;
     page->last_words[0] = '\0';
 }
@@ -186,8 +187,10 @@ static bool start(pn_worker *w, sk_error *err)
     w->fns = g_ptr_array_new();
     w->arenas = g_new0(uint8_t, n->nslots + 1);
     w->arenas[w->slot + 1] = true;
-    sk_lines_init(&w->out, stdout, NULL);
-    sk_lines_init(&w->err, stderr, NULL);
+    char prefix[40];
+    snprintf(prefix, sizeof prefix, "(pid=%d) ", (int)w->child.pid);
+    sk_lines_init(&w->out, stdout, n->base.settings->prefix ? prefix : NULL);
+    sk_lines_init(&w->err, stderr, n->base.settings->prefix ? prefix : NULL);
     w->prints = true;
     return true;
 }

@@ -16,6 +16,7 @@
 #include "child.h"
 #include "error.h"
 #include "fn.h"
+#include "lines.h"
 #include "memory.h"
 #include "proxy.h"
 #include "session.h"
@@ -30,6 +31,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,6 +48,8 @@ static struct {
     const sk_msg *running;                /* for the handler of crashes */
     bool wrote;                           /* to stdout, since its last task */
     pid_t pid;                            /* a child that a task has forked has all this, too */
+    struct stat pipes[2];                 /* stdout and stderr */
+    char prefix[SK_LINES_PREFIX];         /* that their lines have now */
 } w;
 
 static int64_t monotonic(void)
@@ -264,6 +268,24 @@ static void say_ran(sk_task *t, sk_code code, sk_value *out, sk_failure *why)
         lock(w.nown - 1);
 }
 
+/* Only where the pipes are that this worker was born with: a task may have closed them, and opened something else there. */
+static void label_output(const sk_task *t)
+{
+    char prefix[SK_LINES_PREFIX], label[SK_LINES_LABEL];
+    if (!w.page->labels)
+        return;
+    snprintf(prefix, sizeof prefix, "(%.200s pid=%d) ", sk_task_name_of(t), (int)w.pid);
+    if (!strcmp(prefix, w.prefix))
+        return;
+    strcpy(w.prefix, prefix);
+    size_t size = sk_lines_label(label, prefix);
+    for (int fd = 1; fd <= 2; fd++) {
+        struct stat now;
+        if (fstat(fd, &now) == 0 && now.st_ino == w.pipes[fd - 1].st_ino && now.st_dev == w.pipes[fd - 1].st_dev)
+            (void)!write(fd, label, size);
+    }
+}
+
 static void run_body(sk_msg *m)
 {
     static sk_task *t;                     /* what messages say of the running task */
@@ -291,6 +313,7 @@ static void run_body(sk_msg *m)
     sk_value out[SK_MAX_RETURNS];
     sk_failure *why = NULL;
     sk_code code = SK_OK;
+    label_output(t);
     sk_memory_forget();
     if (!sk_frame_run(&frame, t->fn, m->values, out)) {
         why = frame.failure;
@@ -431,7 +454,6 @@ static void limit_memory(void)
         snprintf(w.page->last_words, sizeof w.page->last_words, "%.500s", err.message);
         _exit(70);
     }
-    w.pid = getpid();
     sk_memory_go_first();
     sk_memory_watch();
     atexit(on_exit_of_a_body);
@@ -481,6 +503,9 @@ void sk_worker_main(const char *text)
     sk_child_adopt(w.page->driver);
     sk_ring_open(&w.in, sk_worker_ring(w.page, 0), SK_WORKER_RING);
     sk_ring_open(&w.out, sk_worker_ring(w.page, 1), SK_WORKER_RING);
+    w.pid = getpid();
+    fstat(1, &w.pipes[0]);
+    fstat(2, &w.pipes[1]);
     watch_stdout();
     make_session();
     open_store();
