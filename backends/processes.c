@@ -605,6 +605,7 @@ static bool open_store(pnode *n, const sk_settings *s, sk_error *err)
         return false;
     uintptr_t base = (uintptr_t)sk_shm_at(n->store, 0);
     sk_shared_store.base = base;
+    sk_shared_store.remembers_gets = true;
     sk_shared_store.size = sk_shm_stride(n->store) * (n->nslots + 1);
     sk_shared_store.view_delta = (uintptr_t)sk_shm_view(n->store, (void *)base) - base;
     return true;

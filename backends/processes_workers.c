@@ -330,7 +330,7 @@ static sk_code describe(const pn_worker *w, char *how, size_t room)
 
 static void bury(pnode *n, pn_worker *w)
 {
-    char how[900];
+    char how[1200];
     bool was_up = w->state == PN_UP;
     int most = was_killed(w) ? MOST_KILLED : MOST_FAILURES;
     sk_code code = describe(w, how, sizeof how);

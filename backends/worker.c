@@ -14,6 +14,7 @@
 #include "worker.h"
 
 #include "child.h"
+#include "crash.h"
 #include "error.h"
 #include "fn.h"
 #include "lines.h"
@@ -22,6 +23,7 @@
 #include "session.h"
 #include "shm.h"
 #include "task.h"
+#include "whose.h"
 
 #include <errno.h>
 #include <execinfo.h>
@@ -339,18 +341,23 @@ static void say(const char *text)
         return;
 }
 
-/* Which value that this task has got lies there? Its arguments, at least, are known by number. */
+/* Which value that this task has got lies there? Its arguments are known by number, what it has got by the line. */
 static void name_object(const void *address, char *text, size_t room)
 {
     const sk_msg *m = w.running;
+    char what[400];
     for (unsigned i = 0; m && i < m->nvalues; i++) {
         const sk_blob *b = sk_type_has_blob(m->values[i].type) ? m->values[i].blob : NULL;
         if (b && (uintptr_t)address - (uintptr_t)b < sizeof *b + b->size) {
-            snprintf(text, room, "argument %u (%s of %zu bytes)", i + 1, sk_type_name((sk_type)b->type), b->size);
+            sk_whose_describe(b, what, sizeof what);
+            snprintf(text, room, "argument %u %s", i + 1, what);
             return;
         }
     }
-    snprintf(text, room, "an object that it has got or handed over");
+    const sk_blob *got = sk_whose_found(address);
+    if (got)
+        sk_whose_describe(got, what, sizeof what);
+    snprintf(text, room, "an object %s", got ? what : "that it has put or handed over");
 }
 
 /* Is it want of memory that ends the body? Then the node is told. */
@@ -365,27 +372,40 @@ static bool note_memory(void)
 /* A body calls exit(): perhaps because malloc gave it nothing. (A worker itself leaves by _exit.) */
 static void on_exit_of_a_body(void) { note_memory(); }
 
+/* What the node is told besides the signal. */
+static void explain(int sig, const siginfo_t *info, const void *context, char *text, size_t room)
+{
+    bool is_object = (sig == SIGSEGV || sig == SIGBUS) && sk_shm_map_contains(&w.store, info->si_addr);
+    char place[300], object[450];
+    if (!is_object && note_memory())
+        snprintf(object, sizeof object, "%.400s; ", w.page->last_words);
+    else
+        *object = '\0';
+    sk_crash_place(context, place, sizeof place);
+    if (is_object) {
+        name_object(info->si_addr, object, sizeof object);
+        snprintf(text, room, "it wrote into %s: objects are immutable, make a new one with sk_new_array; %s", object, place);
+    } else {
+        snprintf(text, room, "%s%s", object, place);
+    }
+}
+
 static void on_crash(int sig, siginfo_t *info, void *context)
 {
-    (void)context;
-    char object[100] = "";
-    char *words = w.page->last_words;
-    bool memory = !sk_shm_map_contains(&w.store, sig == SIGSEGV || sig == SIGBUS ? info->si_addr : NULL) && note_memory();
+    char why[sizeof w.page->last_words], line[900];
+    explain(sig, info, context, why, sizeof why);
+    if (getpid() == w.pid)
+        memcpy(w.page->last_words, why, sizeof why);
     const sk_frame *f = sk_lane_self ? sk_lane_self->frame : NULL;
     const char *task = f && f->task ? sk_task_name_of(f->task) : "no task";
-    if ((sig == SIGSEGV || sig == SIGBUS) && sk_shm_map_contains(&w.store, info->si_addr))
-        name_object(info->si_addr, object, sizeof object);
-    if (*object)
-        snprintf(words, sizeof w.page->last_words, "it wrote into %s: objects are immutable, make a new one with sk_new_array", object);
-    char line[900];
     snprintf(line, sizeof line, "\nskate: %s in task %s", sigdescr_np(sig), task);
     say(line);
     if (f && f->task && f->task->site) {
         snprintf(line, sizeof line, ", submitted at %s:%d", f->task->site->file, f->task->site->line);
         say(line);
     }
-    say(*object || memory ? ": " : "");
-    say(*object || memory ? words : "");
+    say(*why ? ": " : "");
+    say(why);
     say("\n");
     void *frames[40];
     backtrace_symbols_fd(frames, backtrace(frames, 40), STDERR_FILENO);
@@ -488,6 +508,7 @@ static void open_store(void)
         || !sk_shm_map_add(&w.store, w.page->owner, 3 + SK_WORKER_ARENA, true, &err))
         sk_die(NULL, NULL, 1, "worker: %s", err.message);
     sk_shared_store.is_counted_elsewhere = is_counted_elsewhere;
+    sk_shared_store.remembers_gets = true;
 }
 
 void sk_worker_main(const char *text)

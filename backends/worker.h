@@ -18,7 +18,7 @@ typedef struct sk_worker_page {           /* the first page; rings follow: to th
     uint64_t memory;                      /* that it may take for itself; 0: no limit */
     uint32_t labels;                      /* what is printed is to say by which task: see lines.h */
     uint32_t out_of_memory;               /* it ends for want of memory; the worker writes */
-    char last_words[512];                 /* what its handler of crashes knows; the worker writes */
+    char last_words[800];                 /* what its handler of crashes knows; the worker writes */
 } sk_worker_page;
 _Static_assert(sizeof(sk_worker_page) <= SK_WORKER_PAGE, "");
 
