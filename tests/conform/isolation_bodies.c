@@ -148,6 +148,34 @@ CASE(a_task_may_leave_a_thread_behind, ISOLATED, .config.workers = 1)
     ck_assert_uint_eq(sk_stats().retries, 0);
 }
 
+/* The thread waits until somebody writes into the fifo, then ends the process, in which no task runs any more. */
+static char fifo[500];
+
+static void *ends_the_process(void *data)
+{
+    (void)data;
+    close(open(fifo, O_RDONLY));
+    _exit(3);
+}
+
+SK_REMOTE(int64_t, leaves_a_thread_that_will_exit, (const char *, file))
+{
+    snprintf(fifo, sizeof fifo, "%s", file);
+    return begin(ends_the_process) ? getpid() : 0;
+}
+
+CASE(a_thread_left_behind_that_ends_its_process_charges_nobody, ISOLATED, .config.workers = 1)
+{
+    const char *file = scratch("fifo");
+    ck_assert_int_eq(mkfifo(file, 0600), 0);
+    pid_t pid = (pid_t)sk_get(int64_t, sk_remote(leaves_a_thread_that_will_exit, file));
+    ck_assert_int_gt(pid, 0);
+    close(open(file, O_WRONLY));               /* waits for the thread */
+    EVENTUALLY(kill(pid, 0) != 0 && errno == ESRCH);
+    ck_assert_int_ne(sk_get(int64_t, sk_remote_with(SK_OPTS(.max_retries = SK_ZERO), pid_here)), pid);
+    ck_assert_uint_eq(sk_stats().retries, 0);
+}
+
 SK_REMOTE(int64_t, has_a_thread_that_calls)
 {
     begin(calls);
