@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <ucontext.h>
@@ -96,7 +97,8 @@ static size_t ask(const place *p, char *text, size_t room)
         unsetenv("LD_PRELOAD");
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
-        alarm(PATIENCE_MS / 1000);                /* survives exec: nobody need look after it */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);         /* both survive exec: nobody need look after it */
+        alarm(PATIENCE_MS / 1000);
         dup2(ends[1], STDOUT_FILENO);
         close(STDERR_FILENO);
         close(ends[0]);
@@ -131,7 +133,7 @@ void sk_crash_place(const void *context, char *text, size_t room)
     size_t n = ask(&p, answer, sizeof answer);
     char *line = n ? strchr(answer, '\n') : NULL, *end = line ? strchr(line + 1, '\n') : NULL;
     if (!end) {
-        snprintf(text, room, "at 0x%zx of %s (addr2line -fe %s 0x%zx names the line)", (size_t)p.offset, p.path, p.path, (size_t)p.offset);
+        snprintf(text, room, "at 0x%zx of %s (addr2line, which would name the line, is not here)", (size_t)p.offset, p.path);
         return;
     }
     *line++ = *end = '\0';
@@ -143,5 +145,5 @@ void sk_crash_place(const void *context, char *text, size_t room)
     if (!strchr(line, '?'))
         snprintf(text, room, "in %s at %s", answer, line);
     else
-        snprintf(text, room, "at 0x%zx of %s, %s (compiled with -g, it has lines)", (size_t)p.offset, p.path, *answer == '?' ? "?" : answer);
+        snprintf(text, room, "at 0x%zx of %s, %s (compile it with -g to see the line)", (size_t)p.offset, p.path, *answer == '?' ? "?" : answer);
 }

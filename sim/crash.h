@@ -7,7 +7,7 @@
 
 #include "base.h"
 
-/* "in square at square.c:5"; without -g "at 0x12a7 of /home/me/square, square_body", without addr2line how to ask it. The place is
+/* "in square at square.c:5"; without -g, or without addr2line, "at 0x12a7 of /home/me/square" and what is missing. The place is
  * the innermost one that lies neither in Skate nor in the C library: there the student's program was. `context` is the third argument of the
  * handler, which must run on the thread that has crashed. */
 void sk_crash_place(const void *context, char *text, size_t room);

@@ -231,8 +231,8 @@ typedef enum sk_code {
     SK_TASK,             /* the task called sk_fail, or one of its arguments failed or had the wrong type */
     SK_CANCELLED,
     SK_TASK_TIMEOUT,     /* ran longer than its timeout_s */
-    SK_WORKER_DIED,
-    SK_WORKER_OOM,
+    SK_WORKER_DIED,      /* its process crashed, exited or was killed, or its node is gone, in its last attempt */
+    SK_WORKER_OOM,       /* the same, for want of memory */
     SK_OBJECT_LOST,
     SK_STORE_FULL,       /* need and have are in the message */
     SK_INFEASIBLE,       /* asks for more than any node has */
