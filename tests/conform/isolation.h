@@ -2,7 +2,6 @@
 #ifndef ISOLATION_H
 #define ISOLATION_H
 
-#include "base.h"
 #include "conform.h"
 
 #include <errno.h>
@@ -12,12 +11,6 @@
 #include <unistd.h>
 
 #define ISOLATED .needs = SK_CAN_ISOLATE
-/* Needs what nothing can, where a sanitizer takes the memory that the case is about. */
-#ifdef SK_SANITIZED
-#define NO_SANITIZER (1 << 30)
-#else
-#define NO_SANITIZER 0
-#endif
 #define MIN_OF(a, b) ((a) < (b) ? (a) : (b))
 
 enum { BY_KILL, BY_FAULT, BY_ABORT, BY_EXIT, BY_EXIT_AT_ONCE, BY_PIPE, BY_MISTAKE };

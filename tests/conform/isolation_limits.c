@@ -125,7 +125,7 @@ static void with_few_addresses(void)
     use_all();
 }
 
-CASE(a_limit_of_addresses_is_named, .needs = SK_CAN_ISOLATE | NO_SANITIZER, .by_hand = true)
+CASE(a_limit_of_addresses_is_named, ISOLATED, .limits_memory = true, .by_hand = true)
 {
     ending end = run_apart(with_few_addresses);
     ck_assert_msg(end.status == 2, "status %d: %s", end.status, end.output);
@@ -140,7 +140,7 @@ static void with_some_addresses(void)
     use_all();
 }
 
-CASE(few_addresses_and_a_small_store_are_enough_for_two_workers, .needs = SK_CAN_ISOLATE | NO_SANITIZER, .by_hand = true)
+CASE(few_addresses_and_a_small_store_are_enough_for_two_workers, ISOLATED, .limits_memory = true, .by_hand = true)
 {
     ending end = run_apart(with_some_addresses);
     ck_assert_msg(end.status == 0, "status %d: %s", end.status, end.output);

@@ -9,8 +9,7 @@
 
 enum { MEMORY = 64 << 20 };
 
-/* A sanitizer's own memory would count, and is terabytes of addresses: there the option is refused. */
-#define LIMITED .needs = SK_CAN_ISOLATE | NO_SANITIZER, .config.workers = 1, .config.worker_memory = MEMORY
+#define LIMITED ISOLATED, .limits_memory = true, .config.workers = 1, .config.worker_memory = MEMORY
 
 /* ---- ways to want too much ---- */
 
@@ -133,7 +132,7 @@ CASE(objects_do_not_count_as_memory_of_a_worker, LIMITED)
     ck_assert_uint_eq(sk_stats().retries, 0);
 }
 
-CASE(the_least_memory_is_enough_for_tasks_that_take_none, .needs = SK_CAN_ISOLATE | NO_SANITIZER, .config.workers = 2, .config.worker_memory = 1 << 20)
+CASE(the_least_memory_is_enough_for_tasks_that_take_none, ISOLATED, .limits_memory = true, .config.workers = 2, .config.worker_memory = 1 << 20)
 {
     for (int i = 0; i < 200; i++)
         ck_assert_int_eq(sk_take(int64_t, sk_remote(sees_much, sk_remote(makes_much, 1000 * i + 1))), 1000 * i + 4);
