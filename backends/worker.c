@@ -360,10 +360,10 @@ static void name_object(const void *address, char *text, size_t room)
     snprintf(text, room, "an object %s", got ? what : "that it has put or handed over");
 }
 
-/* Is it want of memory that ends the body? Then the node is told. */
+/* Is it want of memory that ends this process? Then the node is told: the body's doing, or that of what brings its arguments. */
 static bool note_memory(void)
 {
-    if (getpid() != w.pid || !w.running || !sk_memory_has_run_out(w.page->last_words, sizeof w.page->last_words))
+    if (getpid() != w.pid || !sk_memory_has_run_out(w.page->last_words, sizeof w.page->last_words))
         return false;
     w.page->out_of_memory = 1;
     return true;
