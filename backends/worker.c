@@ -376,7 +376,7 @@ static void on_exit_of_a_body(void) { note_memory(); }
 static void explain(int sig, const siginfo_t *info, const void *context, char *text, size_t room)
 {
     bool is_object = (sig == SIGSEGV || sig == SIGBUS) && sk_shm_map_contains(&w.store, info->si_addr);
-    char place[300], object[450];
+    char place[270], object[420];
     if (!is_object && note_memory())
         snprintf(object, sizeof object, "%.400s; ", w.page->last_words);
     else
