@@ -8,20 +8,52 @@ enum { ROUNDS = (1 << 20) / SK_LINES_LONGEST };
 
 void sk_lines_init(sk_lines *l, FILE *to, const char *prefix)
 {
-    *l = (sk_lines){ .to = to, .prefix = prefix, .data = malloc(SK_LINES_LONGEST) };
+    *l = (sk_lines){ .to = to, .prefixes = prefix, .data = malloc(SK_LINES_LONGEST) };
     if (!l->data)
         abort();
+    if (prefix)
+        snprintf(l->prefix, sizeof l->prefix, "%s", prefix);
 }
 
-/* The first `size` bytes, which are whole lines, except perhaps at the end. */
+/* A label: MARK, the prefix, a newline. A program does not print that by chance. */
+static const char MARK[] = "\036skate\037";
+enum { MARK_SIZE = sizeof MARK - 1 };
+
+size_t sk_lines_label(char label[SK_LINES_LABEL], const char *prefix)
+{
+    int n = snprintf(label, SK_LINES_LABEL, "%s%.*s\n", MARK, SK_LINES_PREFIX - 1, prefix);
+    for (char *at = label + MARK_SIZE; at < label + n - 1; at++)
+        if (*at == '\n')                   /* a name may have any characters */
+            *at = ' ';
+    return (size_t)n;
+}
+
+static void take_label(sk_lines *l, const char *text, size_t length)
+{
+    length = length < sizeof l->prefix ? length : sizeof l->prefix - 1;
+    memcpy(l->prefix, text, length);
+    l->prefix[length] = '\0';
+    l->cut = false;
+}
+
+/* The first `size` bytes, which are whole lines, except perhaps at the end. A label may stand behind a line without an end. */
 static void pass_on(sk_lines *l, size_t size)
 {
     flockfile(l->to);
-    if (!l->prefix)
+    if (!l->prefixes)
         fwrite_unlocked(l->data, 1, size, l->to);
-    for (size_t at = 0, length; l->prefix && at < size; at += length) {
+    for (size_t at = 0, length; l->prefixes && at < size; at += length) {
         const char *line = l->data + at, *newline = memchr(line, '\n', size - at);
         length = newline ? (size_t)(newline - line) + 1 : size - at;
+        const char *label = newline ? memmem(line, length, MARK, MARK_SIZE) : NULL;
+        if (label == line) {
+            take_label(l, line + MARK_SIZE, length - MARK_SIZE - 1);
+            continue;
+        }
+        if (label) {
+            length = (size_t)(label - line);
+            newline = NULL;
+        }
         bool shown = l->cut && newline == line;               /* the newline that the last piece has been given already */
         l->cut = !newline;
         if (shown)
@@ -34,6 +66,16 @@ static void pass_on(sk_lines *l, size_t size)
     funlockfile(l->to);
     l->n -= size;
     memmove(l->data, l->data + size, l->n);
+}
+
+/* A long piece may end in the middle of a label: that waits for the rest. */
+static size_t without_label(const sk_lines *l)
+{
+    const char *end = l->data + l->n, *mark = l->prefixes ? memrchr(end - SK_LINES_LABEL, MARK[0], SK_LINES_LABEL) : NULL;
+    if (!mark)
+        return l->n;
+    size_t there = (size_t)(end - mark) < MARK_SIZE ? (size_t)(end - mark) : MARK_SIZE;
+    return memcmp(mark, MARK, there) == 0 ? (size_t)(mark - l->data) : l->n;
 }
 
 bool sk_lines_read(sk_lines *l, int fd)
@@ -54,7 +96,7 @@ bool sk_lines_read(sk_lines *l, int fd)
         if (newline)
             pass_on(l, (size_t)(newline - l->data) + 1);
         else if (l->n == SK_LINES_LONGEST)
-            pass_on(l, l->n);
+            pass_on(l, without_label(l));
         i++;
     }
     return true;

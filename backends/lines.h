@@ -2,7 +2,10 @@
  *
  * Whole lines are written to a FILE under its lock: what other threads print stands before or after one, never inside. A line longer than
  * SK_LINES_LONGEST passes in pieces, and what is left without a newline at the end of the stream passes as it is. Without a prefix not a byte is
- * added or lost; with one each line begins with it, and so does each piece, which then is a line. */
+ * added or lost; with one each line begins with it, and so does each piece, which then is a line.
+ *
+ * A process may change its prefix where it stands in its stream: it writes a *label* (sk_lines_label), which does not pass. So the prefix is exact
+ * however late the stream is read. Labels are looked for only where there is a prefix. */
 #ifndef SK_LINES_H
 #define SK_LINES_H
 
@@ -10,17 +13,22 @@
 
 #include <stdio.h>
 
-enum { SK_LINES_LONGEST = 65536 };         /* with its newline */
+enum { SK_LINES_LONGEST = 65536, SK_LINES_PREFIX = 256 };      /* a line with its newline; a prefix with its NUL */
 
 typedef struct sk_lines {
     FILE *to;                  /* borrowed */
-    const char *prefix;        /* "[worker 1] "; borrowed; NULL: none */
+    bool prefixes;
+    char prefix[SK_LINES_PREFIX];          /* "[worker 1] " */
     char *data;                /* n bytes of a line that has not ended */
     size_t n;
     bool cut;                  /* the last piece was given a newline that the stream does not have */
 } sk_lines;
 
-void sk_lines_init(sk_lines *l, FILE *to, const char *prefix);
+void sk_lines_init(sk_lines *l, FILE *to, const char *prefix);      /* prefix NULL: none */
+
+/* What to write, at once, so that what follows has this prefix; returns its length. Few enough bytes that a pipe takes them whole. */
+enum { SK_LINES_LABEL = SK_LINES_PREFIX + 16 };
+size_t sk_lines_label(char label[SK_LINES_LABEL], const char *prefix);
 
 /* Reads what is there; `fd` is non-blocking. false: the stream has ended, or is broken; what was left has been passed on. A stream that never
  * pauses is left after a megabyte, so that one worker cannot keep its reader from the others. */

@@ -24,6 +24,7 @@
 
 #include "backends.h"
 #include "cluster_file.h"
+#include "memory.h"
 #include "session.h"
 #include "task.h"
 #include "wait.h"
@@ -624,6 +625,7 @@ static bool open_store(pnode *n, const sk_settings *s, sk_error *err)
         return false;
     uintptr_t base = (uintptr_t)sk_shm_at(n->store, 0);
     sk_shared_store.base = base;
+    sk_shared_store.remembers_gets = true;
     sk_shared_store.size = sk_shm_stride(n->store) * (n->nslots + 1);
     sk_shared_store.view_delta = (uintptr_t)sk_shm_view(n->store, (void *)base) - base;
     return true;
@@ -632,6 +634,12 @@ static bool open_store(pnode *n, const sk_settings *s, sk_error *err)
 static bool pn_open(sk_backend *self, const sk_settings *settings, sk_error *err)
 {
     pnode *n = pn_of(self);
+    if (settings->worker_memory && settings->worker_memory < SK_MEMORY_LEAST)
+        return sk_error_set(err, SK_MISUSE, "worker-memory is %zu bytes; give 1M or more", settings->worker_memory);
+#ifdef SK_SANITIZED
+    if (settings->worker_memory)
+        return sk_error_set(err, SK_LIMIT, "worker-memory: the program is built with a sanitizer, whose own memory would count; leave it out");
+#endif
     pthread_mutex_init(&n->turn, NULL);
     pthread_mutex_init(&n->output, NULL);
     pthread_mutex_init(&n->store_lock, NULL);

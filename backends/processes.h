@@ -123,6 +123,7 @@ typedef struct pnode {
     bool look_at_all;
     bool some_gone;
     sk_error start_error;
+    int64_t kills;                     /* by the kernel for want of memory, that are accounted for; see is_for_memory */
 
     pthread_mutex_t store_lock;
     sk_shm *store;
@@ -142,7 +143,7 @@ int pn_depth_of(pnode *n, uint64_t task);                      /* in how many ta
 void pn_start(pnode *n, const sk_command *command);
 void pn_resume(pnode *n, run *r);
 void pn_assign(pnode *n);                                      /* idle processes to attempts that wait for one */
-void pn_died(pnode *n, run *r, const char *how);
+void pn_died(pnode *n, run *r, sk_code code, const char *how);
 bool pn_move(pnode *n, run *r);                                /* to another process, if this one has not begun. false: it has */
 void pn_end_process(run *r, int sig);                          /* because of this task, if the process still runs it */
 run *pn_new_run(pnode *n, uint64_t task, uint64_t attempt, int row);

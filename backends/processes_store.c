@@ -2,6 +2,7 @@
 #include "processes.h"
 
 #include "session.h"
+#include "task.h"
 
 void *pn_alloc(sk_backend *self, size_t size)
 {
@@ -68,6 +69,7 @@ static bool take_over(run *r, size_t i, sk_type type, bool keeps)
     atomic_store_explicit(&blob->refs, keeps ? 2 : 1, relaxed);
     blob->sealed = true;
     blob->copy = 0;
+    blob->fn = sk_task_at(r->task)->fn->index;
     blob->maker = 0;
     if (keeps)
         b->handed_over = true;

@@ -176,13 +176,13 @@ run *pn_run_of(pnode *n, uint64_t task)
 }
 
 /* Its process has died. The cluster forgets the attempt first: the task may be ready again at once. */
-void pn_died(pnode *n, run *r, const char *how)
+void pn_died(pnode *n, run *r, sk_code code, const char *how)
 {
     sk_cluster_ended(n->cluster, r->task, r->attempt, pn_now() - r->began);
     r->died = SK_GONE;
     sk_events_cancel(&n->events, r->handle);
     if (!r->unwanted)
-        sk_task_died(n->lane, &r->strand, SK_GONE, how);
+        sk_task_died(n->lane, &r->strand, SK_GONE, code, how);
     pn_resume(n, r);                       /* it finds itself dead wherever it is, and comes back ended */
 }
 

@@ -5,6 +5,7 @@
 #include "processes.h"
 
 #include "fn.h"
+#include "memory.h"
 #include "session.h"
 
 #include <errno.h>
@@ -131,6 +132,9 @@ static void fill_page(pn_worker *w)
     page->owner = w->slot + 1;
     page->owners = n->nslots + 1;
     page->stride = sk_shm_stride(n->store);
+    page->memory = n->base.settings->worker_memory;
+    page->labels = n->base.settings->prefix;
+    page->out_of_memory = 0;
     page->last_words[0] = '\0';
     memset((void *)page->gates, SK_GATE_DONE, sizeof page->gates);
     w->sent = w->run_number = 0;
@@ -186,8 +190,10 @@ static bool start(pn_worker *w, sk_error *err)
     w->fns = g_ptr_array_new();
     w->arenas = g_new0(uint8_t, n->nslots + 1);
     w->arenas[w->slot + 1] = true;
-    sk_lines_init(&w->out, stdout, NULL);
-    sk_lines_init(&w->err, stderr, NULL);
+    char prefix[40];
+    snprintf(prefix, sizeof prefix, "(pid=%d) ", (int)w->child.pid);
+    sk_lines_init(&w->out, stdout, n->base.settings->prefix ? prefix : NULL);
+    sk_lines_init(&w->err, stderr, n->base.settings->prefix ? prefix : NULL);
     w->prints = true;
     return true;
 }
@@ -300,12 +306,29 @@ static void take_from_idle(pnode *n, pn_worker *w)
         }
 }
 
-static void describe(const pn_worker *w, char *how, size_t room)
+static bool was_killed(const pn_worker *w) { return !w->child.taken && WIFSIGNALED(w->child.status) && WTERMSIG(w->child.status) == SIGKILL; }
+
+/* Has the kernel killed it for want of memory? It counts whom it has, but not by name: each death that is not our doing takes one of those that are
+ * new. More can be left over for others of our processes, which may have died with it, and no more. */
+static bool is_for_memory(pnode *n, const pn_worker *w)
 {
-    char fate[200];
+    int64_t kills = was_killed(w) && !w->doomed ? sk_memory_kills("") : -1;
+    if (kills < 0 || kills <= n->kills)
+        return false;
+    n->kills = MAX(n->kills + 1, kills - (int64_t)(n->up + n->starting));
+    return true;
+}
+
+static sk_code describe(const pn_worker *w, char *how, size_t room)
+{
+    char fate[200], *words = w->page->last_words;
+    bool killed = is_for_memory(w->node, w);
     sk_child_fate(&w->child, fate, sizeof fate);
-    w->page->last_words[sizeof w->page->last_words - 1] = '\0';
-    snprintf(how, room, "its process (%d) %s%s%s", (int)w->child.pid, fate, *w->page->last_words ? ": " : "", w->page->last_words);
+    words[sizeof w->page->last_words - 1] = '\0';
+    if (killed)
+        snprintf(words, sizeof w->page->last_words, "by the kernel's OOM killer: memory had run out, of the machine or of its control group");
+    snprintf(how, room, "its process (%d) %s%s%s", (int)w->child.pid, fate, *words ? ": " : "", words);
+    return killed || w->page->out_of_memory ? SK_WORKER_OOM : SK_WORKER_DIED;
 }
 
 /* What it said before it died holds: tasks that it has ended have ended. */
@@ -323,9 +346,10 @@ static void hear_out(pnode *n, pn_worker *w)
 
 static void bury(pnode *n, pn_worker *w)
 {
-    char how[900];
-    bool was_up = w->state == PN_UP, was_killed = !w->child.taken && WIFSIGNALED(w->child.status) && WTERMSIG(w->child.status) == SIGKILL;
-    describe(w, how, sizeof how);
+    char how[1200];
+    bool was_up = w->state == PN_UP;
+    int most = was_killed(w) ? MOST_KILLED : MOST_FAILURES;
+    sk_code code = describe(w, how, sizeof how);
     pn_drain_output(n, w);
     hear_out(n, w);
     w->state = PN_GONE;                    /* not to be used again, whatever its attempt's end brings */
@@ -336,12 +360,12 @@ static void bury(pnode *n, pn_worker *w)
     else
         n->starting--;
     if (w->run && !pn_move(n, w->run))
-        pn_died(n, w->run, how);
+        pn_died(n, w->run, code, how);
     clear(n, w);
     w->state = PN_NONE;
     w->doomed = false;
     w->reaped = false;                     /* the place may be wanted again at once: it is not to be buried twice */
-    if (!was_up && ++w->failures >= (was_killed ? MOST_KILLED : MOST_FAILURES))
+    if (!was_up && ++w->failures >= (unsigned)most)
         sk_die(NULL, NULL, 1, "backend processes: worker processes do not start: %s", how);
     bool is_needed = n->queue || n->up + n->starting < (unsigned)sk_session.settings.workers;
     if (is_needed && !atomic_load(&n->closing))
@@ -451,6 +475,7 @@ bool pn_workers_open(pnode *n, sk_error *err)
         return false;
     n->bell = at;
     sk_bell_init(n->bell);
+    n->kills = sk_memory_kills("");
     n->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (n->wake_fd < 0)
         return fail(err, "eventfd");

@@ -95,7 +95,7 @@ SK_NO_TSAN static void pass_on(int sig, siginfo_t *info, void *context)
     if (had->sa_flags & SA_SIGINFO)
         had->sa_sigaction(sig, info, context);
     else if (had->sa_handler == SIG_DFL || had->sa_handler == SIG_IGN)
-        sk_session_crash(sig);
+        sk_session_crash(sig, info->si_addr, context);
     else
         had->sa_handler(sig);
 }

@@ -14,12 +14,16 @@
 #include "worker.h"
 
 #include "child.h"
+#include "crash.h"
 #include "error.h"
 #include "fn.h"
+#include "lines.h"
+#include "memory.h"
 #include "proxy.h"
 #include "session.h"
 #include "shm.h"
 #include "task.h"
+#include "whose.h"
 
 #include <errno.h>
 #include <execinfo.h>
@@ -29,6 +33,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,6 +51,9 @@ static struct {
     uint8_t number;                      /* of the last RUN that has come */
     int64_t began;
     bool wrote;                           /* to stdout, since its last task */
+    pid_t pid;                            /* a child that a task has forked has all this, too */
+    struct stat pipes[2];                 /* stdout and stderr */
+    char prefix[SK_LINES_PREFIX];         /* that their lines have now */
 } w;
 
 static int64_t monotonic(void)
@@ -265,6 +273,24 @@ static void say_ran(sk_task *t, sk_code code, sk_value *out, sk_failure *why)
         lock(w.nown - 1);
 }
 
+/* Only where the pipes are that this worker was born with: a task may have closed them, and opened something else there. */
+static void label_output(const sk_task *t)
+{
+    char prefix[SK_LINES_PREFIX], label[SK_LINES_LABEL];
+    if (!w.page->labels)
+        return;
+    snprintf(prefix, sizeof prefix, "(%.200s pid=%d) ", sk_task_name_of(t), (int)w.pid);
+    if (!strcmp(prefix, w.prefix))
+        return;
+    strcpy(w.prefix, prefix);
+    size_t size = sk_lines_label(label, prefix);
+    for (int fd = 1; fd <= 2; fd++) {
+        struct stat now;
+        if (fstat(fd, &now) == 0 && now.st_ino == w.pipes[fd - 1].st_ino && now.st_dev == w.pipes[fd - 1].st_dev)
+            (void)!write(fd, label, size);
+    }
+}
+
 static void run_body(sk_msg *m)
 {
     static sk_task *t;                     /* what messages say of the running task */
@@ -300,6 +326,8 @@ static void run_body(sk_msg *m)
     sk_value out[SK_MAX_RETURNS];
     sk_failure *why = NULL;
     sk_code code = SK_OK;
+    label_output(t);
+    sk_memory_forget();
     if (!sk_frame_run(&frame, t->fn, m->values, out)) {
         why = frame.failure;
         code = why ? why->code : SK_CANCELLED;
@@ -324,40 +352,71 @@ static void say(const char *text)
         return;
 }
 
-/* Which value that this task has got lies there? Its arguments, at least, are known by number. */
+/* Which value that this task has got lies there? Its arguments are known by number, what it has got by the line. */
 static void name_object(const void *address, char *text, size_t room)
 {
     const sk_msg *m = w.running;
+    char what[400];
     for (unsigned i = 0; m && i < m->nvalues; i++) {
         const sk_blob *b = sk_type_has_blob(m->values[i].type) ? m->values[i].blob : NULL;
         if (b && (uintptr_t)address - (uintptr_t)b < sizeof *b + b->size) {
-            snprintf(text, room, "argument %u (%s of %zu bytes)", i + 1, sk_type_name((sk_type)b->type), b->size);
+            sk_whose_describe(b, what, sizeof what);
+            snprintf(text, room, "argument %u %s", i + 1, what);
             return;
         }
     }
-    snprintf(text, room, "an object that it has got or handed over");
+    const sk_blob *got = sk_whose_found(address);
+    if (got)
+        sk_whose_describe(got, what, sizeof what);
+    snprintf(text, room, "an object %s", got ? what : "that it has put or handed over");
+}
+
+/* Is it want of memory that ends this process? Then the node is told: the body's doing, or that of what brings its arguments. */
+static bool note_memory(void)
+{
+    if (getpid() != w.pid || !sk_memory_has_run_out(w.page->last_words, sizeof w.page->last_words))
+        return false;
+    w.page->out_of_memory = 1;
+    return true;
+}
+
+/* A body calls exit(): perhaps because malloc gave it nothing. (A worker itself leaves by _exit.) */
+static void on_exit_of_a_body(void) { note_memory(); }
+
+/* What the node is told besides the signal. */
+static void explain(int sig, const siginfo_t *info, const void *context, char *text, size_t room)
+{
+    bool is_object = (sig == SIGSEGV || sig == SIGBUS) && sk_shm_map_contains(&w.store, info->si_addr);
+    char place[270], object[420];
+    if (!is_object && note_memory())
+        snprintf(object, sizeof object, "%.400s; ", w.page->last_words);
+    else
+        *object = '\0';
+    sk_crash_place(context, place, sizeof place);
+    if (is_object) {
+        name_object(info->si_addr, object, sizeof object);
+        snprintf(text, room, "it wrote into %s: objects are immutable, make a new one with sk_new_array; %s", object, place);
+    } else {
+        snprintf(text, room, "%s%s", object, place);
+    }
 }
 
 static void on_crash(int sig, siginfo_t *info, void *context)
 {
-    (void)context;
-    char object[100] = "";
-    char *words = w.page->last_words;
+    char why[sizeof w.page->last_words], line[900];
+    explain(sig, info, context, why, sizeof why);
+    if (getpid() == w.pid)
+        memcpy(w.page->last_words, why, sizeof why);
     const sk_frame *f = sk_lane_self ? sk_lane_self->frame : NULL;
     const char *task = f && f->task ? sk_task_name_of(f->task) : "no task";
-    if ((sig == SIGSEGV || sig == SIGBUS) && sk_shm_map_contains(&w.store, info->si_addr))
-        name_object(info->si_addr, object, sizeof object);
-    if (*object)
-        snprintf(words, sizeof w.page->last_words, "it wrote into %s: objects are immutable, make a new one with sk_new_array", object);
-    char line[900];
     snprintf(line, sizeof line, "\nskate: %s in task %s", sigdescr_np(sig), task);
     say(line);
     if (f && f->task && f->task->site) {
         snprintf(line, sizeof line, ", submitted at %s:%d", f->task->site->file, f->task->site->line);
         say(line);
     }
-    say(*object ? ": " : "");
-    say(*object ? words : "");
+    say(*why ? ": " : "");
+    say(why);
     say("\n");
     void *frames[40];
     backtrace_symbols_fd(frames, backtrace(frames, 40), STDERR_FILENO);
@@ -380,8 +439,8 @@ static void catch_crashes(void)
 {
     void *warm[1];
     backtrace(warm, 1);                    /* loads what it needs now: not in a signal */
-    for (size_t i = 0; i < 5; i++) {
-        int sig = (const int[]){ SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT }[i];
+    for (size_t i = 0; i < 6; i++) {
+        int sig = (const int[]){ SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP }[i];       /* SIGTRAP: GLib's way to abort */
         struct sigaction had, now = { .sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK };
         sigaction(sig, NULL, &had);
         if (had.sa_handler == SIG_DFL)     /* else a sanitizer's */
@@ -419,6 +478,18 @@ static void *map(int fd, size_t size)
     return p;
 }
 
+static void limit_memory(void)
+{
+    sk_error err;
+    if (w.page->memory && !sk_memory_limit(w.page->memory, &err)) {
+        snprintf(w.page->last_words, sizeof w.page->last_words, "%.500s", err.message);
+        _exit(70);
+    }
+    sk_memory_go_first();
+    sk_memory_watch();
+    atexit(on_exit_of_a_body);
+}
+
 /* A child that a task has forked has this process's memory, but is not this worker. */
 static void in_forked_child(void) { sk_lane_self = NULL; }
 
@@ -448,6 +519,7 @@ static void open_store(void)
         || !sk_shm_map_add(&w.store, w.page->owner, 3 + SK_WORKER_ARENA, true, &err))
         sk_die(NULL, NULL, 1, "worker: %s", err.message);
     sk_shared_store.is_counted_elsewhere = is_counted_elsewhere;
+    sk_shared_store.remembers_gets = true;
 }
 
 void sk_worker_main(const char *text)
@@ -463,6 +535,9 @@ void sk_worker_main(const char *text)
     sk_child_adopt(w.page->driver);
     sk_ring_open(&w.in, sk_worker_ring(w.page, 0), SK_WORKER_RING);
     sk_ring_open(&w.out, sk_worker_ring(w.page, 1), SK_WORKER_RING);
+    w.pid = getpid();
+    fstat(1, &w.pipes[0]);
+    fstat(2, &w.pipes[1]);
     watch_stdout();
     make_session();
     open_store();
@@ -474,6 +549,7 @@ void sk_worker_main(const char *text)
     wire->blob_at = blob_at;
     sk_die_hook = on_die;
     catch_crashes();
+    limit_memory();
     sk_proxy_add(&(sk_msg){ .type = SK_WIRE_HELLO, .text = "skate", .number = SK_WIRE_VERSION, .word = sk_fn_fingerprint() });
     for (sk_msg m;;) {
         if (!sk_wire_flush(wire) || !sk_proxy_next(&m))

@@ -20,8 +20,11 @@ typedef struct sk_worker_page {           /* the first page; rings follow: to th
     uint64_t seed, stride;
     uint32_t owners, owner;               /* of arenas; this worker's own */
     int32_t driver, workers;              /* pid; how many work at a time */
+    uint64_t memory;                      /* that it may take for itself; 0: no limit */
+    uint32_t labels;                      /* what is printed is to say by which task: see lines.h */
+    uint32_t out_of_memory;               /* it ends for want of memory; the worker writes */
+    char last_words[800];                 /* what its handler of crashes knows; the worker writes */
     _Alignas(64) _Atomic uint8_t gates[SK_GATES];        /* of RUNs, by number: see sk_gate */
-    char last_words[512];                 /* what its handler of crashes knows; the worker writes */
 } sk_worker_page;
 _Static_assert(sizeof(sk_worker_page) <= SK_WORKER_PAGE, "");
 

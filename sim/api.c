@@ -5,6 +5,7 @@
 #include "session.h"
 #include "task.h"
 #include "wait.h"
+#include "whose.h"
 
 #include <pthread.h>
 #include <stdarg.h>
@@ -106,6 +107,7 @@ static sk_value get_value(sk_ref ref, sk_type type, sk_site *site, const char *c
     bool plain_int = value.type == SK_T_I64 && type == SK_T_INT && value.i64 == (int)value.i64;
     if (unlikely(value.type != (uint64_t)type && !plain_int && !sk_value_fits(&value, type, text, sizeof text)))
         fail_get(sk_failure_new(SK_TASK, site, NULL, "the object %s", text), call, site);
+    sk_whose_note(&value, site);
     return value;
 }
 
@@ -154,6 +156,7 @@ bool sk_try_get_into(sk_ref ref, sk_type type, void *out, double timeout_s, sk_e
     }
     if (!sk_value_fits(&value, type, text, sizeof text))
         return sk_error_set(err, SK_TASK, "the object %s", text);
+    sk_whose_note(&value, site);
     sk_value_store(&value, type, out);
     return true;
 }
@@ -176,8 +179,10 @@ static bool get_all(const sk_ref *refs, size_t n, sk_type type, void *values, si
             *why = sk_failure_new(SK_TASK, site, NULL, "object %zu of %zu %s", i + 1, n, text);
             return false;
         }
-        if (code == SK_OK)
+        if (code == SK_OK) {
+            sk_whose_note(&v, site);
             sk_value_store(&v, type, (char *)values + i * stride);
+        }
     }
     if (code == SK_TIMEOUT && !*why)
         *why = sk_failure_new(SK_TIMEOUT, site, NULL, "%zu of %zu ready after %g s", count, n, timeout_s);

@@ -10,7 +10,7 @@
 
 /* Of an object with SK_HAS_PAST. `claims`: argument slots of kept tasks that name it; together they have one hold. */
 typedef struct past { uint64_t id; uint32_t claims; GSList *shelf; } past;
-typedef struct deaths { uint64_t id; GString *text; } deaths;
+typedef struct deaths { uint64_t id; GString *text; sk_code code; } deaths;
 
 static sk_idmap pasts, died;
 static GPtrArray *to_bury;             /* kept tasks nobody needs any more: a list, so that long lineages do not eat the stack */
@@ -58,20 +58,22 @@ void sk_lineage_shelve(sk_object *o, bool fails)
         sk_session.backend->ops->freed((sk_backend *)sk_session.backend, sk_object_id(o));
 }
 
-void sk_lineage_note_death(uint64_t task, const char *how)
+void sk_lineage_note_death(uint64_t task, sk_code code, const char *how)
 {
     deaths *d = sk_idmap_find(&died, task);
     if (!d) {
         d = g_new0(deaths, 1);
-        *d = (deaths){ task, g_string_new(NULL) };
+        *d = (deaths){ .id = task, .text = g_string_new(NULL) };
         sk_idmap_add(&died, d);
     }
+    d->code = code;
     g_string_append_printf(d->text, "%s%s", d->text->len ? "; " : "", how);
 }
 
-const char *sk_lineage_deaths(uint64_t task)
+const char *sk_lineage_deaths(uint64_t task, sk_code *code)
 {
     deaths *d = sk_idmap_find(&died, task);
+    *code = d ? d->code : SK_WORKER_DIED;
     return d ? d->text->str : NULL;
 }
 

@@ -34,9 +34,9 @@ void sk_lineage_shelve(sk_object *o, bool fails);
 /* An object is about to be freed, when sk_has_lineage. */
 void sk_lineage_object_goes(sk_lane *lane, sk_object *o);
 
-/* What ended the attempts of this task that died, for the message that says it has died for good. */
-void sk_lineage_note_death(uint64_t task, const char *how);
-const char *sk_lineage_deaths(uint64_t task);              /* "node 1 crashed at 2 s; node 3 ..." or NULL */
+/* What ended the attempts of this task that died, for the message that says it has died for good; `code` is the last one's. */
+void sk_lineage_note_death(uint64_t task, sk_code code, const char *how);
+const char *sk_lineage_deaths(uint64_t task, sk_code *code);      /* "node 1 crashed at 2 s; node 3 ..." or NULL */
 void sk_lineage_forget_deaths(uint64_t task);
 
 void sk_lineage_clear(void);                               /* at sk_init and at the end */

@@ -2,6 +2,7 @@
 #include "session.h"
 
 #include "admit.h"
+#include "crash.h"
 #include "divert.h"
 #include "fn.h"
 #include "gantt.h"
@@ -11,6 +12,7 @@
 #include "runfile.h"
 #include "task.h"
 #include "wait.h"
+#include "whose.h"
 
 #include <errno.h>
 #include <execinfo.h>
@@ -134,7 +136,7 @@ static void end_nodes(void)
 __attribute__((format(printf, 1, 2)))
 static void say(const char *format, ...)
 {
-    char text[500];
+    char text[1400];
     va_list args;
     va_start(args, format);
     int n = vsnprintf(text, sizeof text, format, args);
@@ -218,8 +220,9 @@ static void at_exit(void)
     write_out();
 }
 
-static void on_interrupt(int sig)
+static void on_interrupt(int sig, siginfo_t *info, void *context)
 {
+    (void)info, (void)context;
     static volatile sig_atomic_t again;
     if (again++)
         _exit(128 + sig);
@@ -233,7 +236,19 @@ static void on_interrupt(int sig)
     raise(sig);
 }
 
-void sk_session_crash(int sig)
+/* Views of shared objects are the only memory that can be read and not written and that a student comes by. */
+static void say_object(int sig, const void *address, const void *context)
+{
+    char what[1000], place[600];
+    if ((sig != SIGSEGV && sig != SIGBUS) || !sk_whose_view(address, what, sizeof what))
+        return;
+    say("skate: it wrote into %s: objects are immutable, make a new one with sk_new_array\n", what);
+    sk_crash_place(context, place, sizeof place);
+    if (*place)
+        say("skate: it did so %s\n", place);
+}
+
+void sk_session_crash(int sig, const void *address, const void *context)
 {
     static volatile sig_atomic_t again;
     if (again++)
@@ -242,6 +257,7 @@ void sk_session_crash(int sig)
     say("\nskate: %s in %s%s\n", sigdescr_np(sig), f && f->task ? "task " : "the driver", f && f->task ? sk_task_name_of(f->task) : "");
     if (sk_lane_self)
         print_running(sk_lane_self, NULL);
+    say_object(sig, address, context);
     void *frames[40];
     backtrace_symbols_fd(frames, backtrace(frames, 40), STDERR_FILENO);
     write_out();
@@ -249,15 +265,21 @@ void sk_session_crash(int sig)
     raise(sig);
 }
 
+static void on_crash(int sig, siginfo_t *info, void *context) { sk_session_crash(sig, info->si_addr, context); }
+
 static const int interrupts[] = { SIGINT, SIGTERM }, crashes[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
 
 /* Ours only where the program has none, and none of a sanitizer's. */
-static void handle(const int *signals, size_t n, void (*handler)(int), bool on)
+static void handle(const int *signals, size_t n, void (*handler)(int, siginfo_t *, void *), bool on)
 {
     for (size_t i = 0; i < n; i++) {
-        struct sigaction old, new = { .sa_handler = on ? handler : SIG_DFL, .sa_flags = SA_ONSTACK };
+        struct sigaction old, new = { .sa_flags = SA_ONSTACK };
+        if (on) {
+            new.sa_sigaction = handler;
+            new.sa_flags |= SA_SIGINFO;
+        }
         sigaction(signals[i], NULL, &old);
-        if (old.sa_handler == (on ? SIG_DFL : handler))
+        if (old.sa_flags & SA_SIGINFO ? !on && old.sa_sigaction == handler : on && old.sa_handler == SIG_DFL)
             sigaction(signals[i], &new, NULL);
     }
 }
@@ -372,7 +394,7 @@ void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
     sk_session.backend_threads += sk_runfile_open(full_argc > 0 && full_argv[0] ? full_argv[0] : program_invocation_name);
     sk_die_hook = write_whole;
     handle(interrupts, 2, on_interrupt, true);
-    handle(crashes, 5, sk_session_crash, true);
+    handle(crashes, 5, on_crash, true);
     const char *port = getenv("SKATE_PORT");
     if (port && !strcmp(port, "proxy"))
         sk_session.proxied = sk_proxy_start();
@@ -428,7 +450,7 @@ void sk_shutdown_at(sk_site *site)
     if (ops->close)
         ops->close(backend);
     handle(interrupts, 2, on_interrupt, false);
-    handle(crashes, 5, sk_session_crash, false);
+    handle(crashes, 5, on_crash, false);
     end_nodes();
     sk_counts counts = sk_session_counts();
     bool trace = sk_trace_on;

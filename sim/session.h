@@ -31,7 +31,8 @@ bool sk_session_hold_contained(sk_ref ref);      /* through this lane's port */
 void sk_session_release_contained(sk_ref ref);
 sk_counts sk_session_counts(void);
 int64_t sk_session_monotonic(void);              /* ns since sk_init, whatever the backend's time */
-void sk_session_crash(int sig);                  /* what the handler of SIGSEGV does: says what ran, and dies of the signal */
+/* What the handler of SIGSEGV does: says what ran, and dies of the signal. Where it faulted; the handler's third argument. */
+void sk_session_crash(int sig, const void *address, const void *context);
 void sk_compute_here(double units);              /* graph.c: really computes */
 void *sk_session_frame(void);                    /* identifies the task this thread is in */
 int64_t sk_session_running(void);                /* ordinary tasks that run now */

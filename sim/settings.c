@@ -28,6 +28,8 @@ static const struct option {
     { "patience", "SECONDS", "a simulated task has hung after so much cpu time of the process without waiting; default 10, 0: never", TEXT, offsetof(sk_settings, patience) },
     { "seed", "N", "of sk_random; default 1", SEED, offsetof(sk_settings, seed) },
     { "store-bytes", "SIZE", "what objects may take in this process, all nodes' together: 500M, 2G; default 30 % of memory", SIZE, offsetof(sk_settings, store_bytes) },
+    { "worker-memory", "SIZE", "what each worker of processes may take besides objects: 500M, 2G; default no limit", SIZE, offsetof(sk_settings, worker_memory) },
+    { "prefix", NULL, "on processes, begin each line that a task prints with who prints it: (square pid=123)", FLAG, offsetof(sk_settings, prefix) },
     { "trace", "FILE", "write the event log to FILE (skate trace FILE reads it)", TEXT, offsetof(sk_settings, trace) },
     { "gantt", NULL, "print a Gantt chart at the end", FLAG, offsetof(sk_settings, gantt) },
 };
@@ -139,6 +141,10 @@ static void from_config(sk_settings *s, const sk_config *c, const sk_site *site)
         s->seed = c->seed;
     if (c->store_bytes)
         s->store_bytes = c->store_bytes;
+    if (c->worker_memory)
+        s->worker_memory = c->worker_memory;
+    if (c->prefix)
+        s->prefix = true;
     if (c->trace && *c->trace)
         set(s, option("trace"), c->trace, "sk_config.trace", site);
     if (c->gantt)
@@ -249,6 +255,11 @@ void sk_settings_for(sk_settings *s, const sk_backend_ops *ops, sk_site *site)
                   s->nodes, ops->name);
     if (s->nodes > 1 && !places)
         sk_misuse(site, "--sk-nodes=%d: the backend %s has one node; leave --sk-nodes out", s->nodes, ops->name);
+    static const char *const of_workers[] = { "worker-memory", "prefix" };
+    for (size_t i = 0; i < sizeof of_workers / sizeof *of_workers; i++)
+        if (is_given(of_workers[i]) && !(ops->can & SK_CAN_ISOLATE))      /* a program that asks for it itself runs on every backend */
+            sk_misuse(site, "--sk-%s: on the backend %s tasks run in the program's own process; leave it out, or take the backend processes",
+                      of_workers[i], ops->name);
     if (s->policy && !ops->spend)
         sk_misuse(site, "policy %s: the backend %s has one node, and nothing to place; leave the policy out, or take the backend virtual",
                   s->policy, ops->name);

@@ -45,6 +45,8 @@ typedef struct sk_config {
     const char *resources;    /* per node, besides cpus: "gpu=2,licence=0.5"; default none */
     uint64_t seed;            /* of sk_random; default 1 */
     size_t store_bytes;       /* what objects may take; default 30 % of memory */
+    size_t worker_memory;     /* on processes: what a worker may take besides objects; default no limit */
+    bool prefix;              /* on processes: lines of tasks begin with who prints them: "(square pid=123) " */
     const char *trace;        /* write the event log to this file; default none */
     bool gantt;               /* print a text Gantt chart at shutdown */
 } sk_config;
@@ -229,8 +231,8 @@ typedef enum sk_code {
     SK_TASK,             /* the task called sk_fail, or one of its arguments failed or had the wrong type */
     SK_CANCELLED,
     SK_TASK_TIMEOUT,     /* ran longer than its timeout_s */
-    SK_WORKER_DIED,
-    SK_WORKER_OOM,
+    SK_WORKER_DIED,      /* its process crashed, exited or was killed, or its node is gone, in its last attempt */
+    SK_WORKER_OOM,       /* the same, for want of memory */
     SK_OBJECT_LOST,
     SK_STORE_FULL,       /* need and have are in the message */
     SK_INFEASIBLE,       /* asks for more than any node has */

@@ -418,9 +418,10 @@ static sk_failure *timed_out(sk_task *t)
 
 static sk_failure *died(sk_task *t)
 {
-    const char *how = sk_lineage_deaths(sk_task_id(t));
-    return sk_failure_new(SK_WORKER_DIED, t->site, NULL, "%s: died %s %u (max_retries is %d)%s%s", sk_task_name_of(t),
-                          t->attempts == 1 ? "in its only attempt," : "in its last attempt,", t->attempts,
+    sk_code code;
+    const char *how = sk_lineage_deaths(sk_task_id(t), &code);
+    return sk_failure_new(code, t->site, NULL, "%s: %s %s %u (max_retries is %d)%s%s", sk_task_name_of(t),
+                          code == SK_WORKER_OOM ? "ran out of memory" : "died", t->attempts == 1 ? "in its only attempt," : "in its last attempt,", t->attempts,
                           t->extras ? t->extras->max_retries : SK_DEFAULT_RETRIES, how ? ": " : "", how ? how : "");
 }
 
@@ -511,7 +512,7 @@ void sk_task_end(sk_lane *lane, sk_task *t, sk_outcome how, sk_value *out, sk_fa
 
 static void cancel_handles(sk_lane *lane, const uint64_t *handles, size_t n);
 
-void sk_task_died(sk_lane *lane, sk_strand *strand, sk_death death, const char *how)
+void sk_task_died(sk_lane *lane, sk_strand *strand, sk_death death, sk_code code, const char *how)
 {
     sk_frame *frame = strand->frame;
     sk_task *t = frame->task;
@@ -532,7 +533,7 @@ void sk_task_died(sk_lane *lane, sk_strand *strand, sk_death death, const char *
     unsigned cancel = sk_task_cancel_flags(t, generation);
     sk_failure *why = NULL;
     bool retry;
-    sk_lineage_note_death(frame->id, how);
+    sk_lineage_note_death(frame->id, code, how);
     sk_outcome end = judge(t, cancel, SK_ENDED_DIED, NULL, &why, &retry);
     if (!(cancel & SK_CANCEL_ONLY_THIS))          /* as in Ray: who submitted them is gone, and submits them again if it is tried again */
         cancel_handles(lane, strand->handles + frame->handles, strand->nhandles - frame->handles);

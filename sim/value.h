@@ -16,14 +16,19 @@ typedef struct sk_blob {
     size_t size;                           /* bytes of data; a string's NUL counts */
     int64_t shape[SK_MAX_DIMS];
     uint64_t maker;                        /* of an unsealed array: the frame that may write it */
-    uint64_t copy;                         /* of an object that another process or lane holds: not counted in the store */
+    uint32_t copy;                         /* of an object that another process or lane holds: not counted in the store */
+    uint32_t fn;                           /* whose task made it, where that is of use (whose.h): its index; 0: the driver, or not known */
 } sk_blob;
 _Static_assert(sizeof(sk_blob) == 64, "data follows the header and must stay aligned to 64");
 
 /* A store that several processes map. In the node's process blobs lie from base on, and views that the program gets view_delta further on, where
  * the same pages can only be read. In a worker process the node counts references, for most blobs: is_counted_elsewhere knows which.
  * In all others size is 0, and the function NULL. */
-extern struct sk_shared_store { uintptr_t base, size, view_delta; bool (*is_counted_elsewhere)(const sk_blob *); } sk_shared_store;
+extern struct sk_shared_store {
+    uintptr_t base, size, view_delta;
+    bool (*is_counted_elsewhere)(const sk_blob *);
+    bool remembers_gets;                   /* writing into a view is a fault: see whose.h */
+} sk_shared_store;
 static inline bool sk_blob_is_shared(const sk_blob *blob)
 {
     return unlikely((uintptr_t)blob - sk_shared_store.base < sk_shared_store.size);

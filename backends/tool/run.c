@@ -21,8 +21,8 @@
 
 #define USAGE_ERROR 2
 
-static gchar *backend, *workers, *nodes, *resources, *seed, *store_bytes, *trace, *policy, *cluster, *cost, *stack_bytes, *tasks, *patience;
-static gboolean gantt;
+static gchar *backend, *workers, *nodes, *resources, *seed, *store_bytes, *trace, *policy, *cluster, *cost, *stack_bytes, *tasks, *patience, *worker_memory;
+static gboolean gantt, prefix;
 
 static const GOptionEntry entries[] = {
     { "backend", 0, 0, G_OPTION_ARG_FILENAME, &backend,
@@ -46,6 +46,10 @@ static const GOptionEntry entries[] = {
     { "seed", 0, 0, G_OPTION_ARG_STRING, &seed, "of sk_random, and of choices by lot (1)", "N" },
     { "store-bytes", 0, 0, G_OPTION_ARG_STRING, &store_bytes,
       "what objects may take in this process: 500M, 2G (a simulated node's: store-bytes in its cluster file)", "N" },
+    { "worker-memory", 0, 0, G_OPTION_ARG_STRING, &worker_memory,
+      "what each worker of processes may take besides objects: 500M, 2G (no limit)", "N" },
+    { "prefix", 0, 0, G_OPTION_ARG_NONE, &prefix,
+      "on processes, begin each line that a task prints with who prints it: (square pid=123)", NULL },
     { "trace", 0, 0, G_OPTION_ARG_FILENAME, &trace,
       "write the log of the run, for skate trace", "FILE" },
     { "gantt", 0, 0, G_OPTION_ARG_NONE, &gantt, "print who did what when, at the end", NULL },
@@ -253,6 +257,8 @@ int main(int argc, char **argv)
     set_count("--tasks", "SKATE_TASKS", tasks, 25000);
     set_patience(patience);
     set_size("--store-bytes", "SKATE_STORE_BYTES", store_bytes);
+    set_size("--worker-memory", "SKATE_WORKER_MEMORY", worker_memory);
+    set_text("SKATE_PREFIX", prefix ? "1" : NULL);
     set_text("SKATE_TRACE", trace);
     set_text("SKATE_GANTT", gantt ? "1" : NULL);
     become(argv + 1);

@@ -50,6 +50,8 @@ typedef struct sk_settings {            /* what sk_init found; strings live unti
     uint64_t seed;
     size_t store_bytes;
     bool gantt;
+    size_t worker_memory;                    /* bytes; 0: no limit */
+    bool prefix;                             /* lines that tasks print say who printed them */
 } sk_settings;
 
 /* ---- 1. The table -------------------------------------------------------------------------------

@@ -86,6 +86,20 @@ static bool by_proxy(void)
     return g_strcmp0(getenv("SKATE_PORT"), "proxy") == 0;
 }
 
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+const bool under_tsan = true;
+#else
+const bool under_tsan = false;
+#endif
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) || __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+static const bool under_sanitizer = true;
+#else
+static const bool under_sanitizer = false;
+#endif
+
 /* Why a case cannot run on a backend that can `has`; NULL if it can. */
 static const char *reason_to_skip(const conform_case *c, unsigned has)
 {
@@ -106,6 +120,8 @@ static const char *reason_to_skip(const conform_case *c, unsigned has)
         return "it may have more than one node";
     if (c->own_queue && (has & (SK_CAN_NODES | SK_CAN_ISOLATE)))
         return "its cluster queues tasks by rules of its own";
+    if (c->limits_memory && under_sanitizer)
+        return "a sanitizer's own memory would count";
     if (c->not_by_proxy && by_proxy())
         return "the driver sits behind a proxy (SKATE_PORT=proxy)";
     return NULL;
@@ -116,14 +132,6 @@ static const char *reason_to_skip(const conform_case *c, unsigned has)
 const char *backend_name(void) { return backend; }
 unsigned backend_can(void) { return can; }
 
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
-const bool under_tsan = true;
-#else
-const bool under_tsan = false;
-#endif
 bool with_few(void) { return under_tsan && (can & SK_CAN_VIRTUAL_TIME); }
 
 /* Memory that lives as long as the process, and is no leak for LeakSanitizer. */
@@ -385,7 +393,7 @@ static unsigned capabilities_of(const char *name)
 static void forget_environment(void)
 {
     static const char *const names[] = { "BACKEND", "NODES", "WORKERS", "RESOURCES", "SEED", "STORE_BYTES", "TRACE",
-                                         "GANTT", "POLICY", "VIEW", "GATE", "LINT", "CLUSTER", "COST", "PATIENCE", "STACK_BYTES", "TASKS" };
+                                         "GANTT", "POLICY", "VIEW", "GATE", "LINT", "CLUSTER", "COST", "PATIENCE", "WORKER_MEMORY", "PREFIX", "STACK_BYTES", "TASKS" };
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
         g_autofree char *name = g_strconcat("SKATE_", names[i], NULL);
         unsetenv(name);

@@ -43,6 +43,7 @@ struct conform_case {
                                    * skipped when the driver sits behind a proxy */
     bool one_node;                /* skipped where there may be more than one node */
     bool own_queue;               /* about the core's queue for resources (sim/admit.c): skipped where a cluster has its own */
+    bool limits_memory;           /* of processes: a sanitizer's own would count, and is terabytes of addresses. Skipped under one */
     sk_config config;             /* workers 0 means 2 here; backend and trace belong to the frame */
     bool by_hand;                 /* the body calls start() or sk_init itself, and shuts down */
     bool leaves;                  /* leaves tasks or bytes for the shutdown: do not count before it */

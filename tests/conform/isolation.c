@@ -269,17 +269,10 @@ SK_REMOTE(sk_array, counting, (int64_t, n))
     return a;
 }
 
-SK_REMOTE(int64_t, writes_into_its_argument, (sk_array, a))
-{
-    ((volatile int64_t *)a.data)[5] = 99;
-    return 0;
-}
-
-SK_REMOTE(int64_t, writes_into_what_it_got, (sk_list, refs))
-{
-    ((volatile int64_t *)sk_get(sk_array, refs.refs[0]).data)[5] = 99;
-    return 0;
-}
+/* Each in one line, which is to be named. */
+enum { ARGUMENT_LINE = __LINE__ + 1, GOT_LINE = __LINE__ + 2 };
+SK_REMOTE(int64_t, writes_into_its_argument, (sk_array, a)) { ((volatile int64_t *)a.data)[5] = 99; return 0; }
+SK_REMOTE(int64_t, writes_into_what_it_got, (sk_list, refs)) { ((volatile int64_t *)sk_get(sk_array, refs.refs[0]).data)[5] = 99; return 0; }
 
 SK_REMOTE(int64_t, writes_into_what_it_put)
 {
@@ -292,25 +285,51 @@ SK_REMOTE(int64_t, writes_into_what_it_put)
 
 enum { LARGE = 8192 };                /* int64_t: 64 KiB, which lie in the shared store */
 
-static void is_not_written(sk_ref array)
+/* addr2line, which comes with the compiler, knows lines. */
+static bool has_addr2line(void)
 {
+    static int known;
+    if (!known)
+        known = system("command -v addr2line >/dev/null") == 0 ? 1 : -1;
+    return known > 0;
+}
+
+static void names_line(const char *text, const char *function, int line)
+{
+    char place[100];
+    if (has_addr2line())
+        snprintf(place, sizeof place, "in %s at isolation.c:%d", function, line);
+    else
+        snprintf(place, sizeof place, "(addr2line, which would name the line, is not here)");
+    CONTAINS(text, place);
+}
+
+static void is_not_written(sk_ref array, const char *maker)
+{
+    char got[100];
     static const sk_options once = { .max_retries = SK_ZERO };
     sk_error err = FAILS(sk_remote_with(&once, writes_into_its_argument, array), SK_WORKER_DIED);
     CONTAINS(err.message, "it wrote into argument 1 (sk_array of 65536 bytes)");
+    CONTAINS(err.message, maker);
+    names_line(err.message, "writes_into_its_argument", ARGUMENT_LINE);
     err = FAILS(sk_remote_with(&once, writes_into_what_it_got, sk_list_of(&array, 1)), SK_WORKER_DIED);
-    CONTAINS(err.message, "it wrote into an object");
+    CONTAINS(err.message, "it wrote into an object (sk_array of 65536 bytes)");
+    CONTAINS(err.message, maker);
+    snprintf(got, sizeof got, "got at tests/conform/isolation.c:%d", GOT_LINE);
+    CONTAINS(err.message, got);
+    names_line(err.message, "writes_into_what_it_got", GOT_LINE);
     ck_assert(is_counting(sk_read(int64_t, sk_get(sk_array, array)), LARGE));
     ck_assert_int_eq(sk_get(int64_t, sk_remote(counting_is_whole, array)), 1);
 }
 
-CASE(a_task_that_writes_into_an_object_of_a_task_dies_and_changes_nothing, ISOLATED) { is_not_written(sk_remote(counting, LARGE)); }
+CASE(a_task_that_writes_into_an_object_of_a_task_dies_and_changes_nothing, ISOLATED) { is_not_written(sk_remote(counting, LARGE), " that counting made"); }
 
 CASE(a_task_that_writes_into_an_object_of_the_driver_dies_and_changes_nothing, ISOLATED)
 {
     static int64_t x[LARGE];
     for (int i = 0; i < LARGE; i++)
         x[i] = i;
-    is_not_written(sk_put(sk_array_of(x, LARGE)));
+    is_not_written(sk_put(sk_array_of(x, LARGE)), " that the driver put");
 }
 
 CASE(a_task_that_writes_into_what_it_has_put_dies, ISOLATED)
@@ -319,23 +338,94 @@ CASE(a_task_that_writes_into_what_it_has_put_dies, ISOLATED)
     CONTAINS(err.message, "it wrote into an object");
 }
 
+enum { A_TASKS, PUT, OF_SOME, DROPPED };
+static int driver_gets;
+
 static void driver_writes(void)
 {
+    static int64_t x[LARGE];
     start(NULL);
-    sk_array a = sk_get(sk_array, sk_remote(counting, LARGE));
+    x[5] = 5;
+    sk_ref r[2] = { sk_remote(same, 1) };        /* r[1] is the array */
+    r[1] = driver_gets == PUT ? sk_put(sk_array_of(x, LARGE)) : sk_remote(counting, LARGE); printf("made in line %d\n", __LINE__);
+    sk_array a = sk_get(sk_array, r[1]); printf("got in line %d\n", __LINE__);
+    if (driver_gets == OF_SOME) {
+        sk_get_all(sk_array, r + 1, 1, &a); printf("got with others in line %d\n", __LINE__);
+    }
+    if (driver_gets == DROPPED)
+        sk_drop(r[1]);
     printf("it reads %d\n", (int)sk_read(int64_t, a)[5]);
+    printf("written in line %d\n", __LINE__ + 1);
     ((volatile int64_t *)a.data)[5] = 99;
-    printf("it wrote\n");
+    printf("it has written\n");
     stop();
 }
 
-CASE(a_driver_that_writes_into_an_object_faults, .not_by_proxy = true, ISOLATED, .by_hand = true)
+static int line_in(const char *text, const char *words)
 {
+    const char *at = strstr(text, words);
+    ck_assert_msg(at != NULL, "\"%s\" is not in %s", words, text);
+    return atoi(at + strlen(words));
+}
+
+static ending driver_that_writes(int what)
+{
+    driver_gets = what;
     ending end = run_apart(driver_writes);
     ck_assert_int_eq(end.status, 1000 + SIGSEGV);
     CONTAINS(end.output, "it reads 5");
     CONTAINS(end.output, "the driver");
-    ck_assert_ptr_null(strstr(end.output, "it wrote"));
+    ck_assert_ptr_null(strstr(end.output, "it has written"));
+    names_line(end.output, "driver_writes", line_in(end.output, "written in line "));
+    return end;
+}
+
+static void writes_into_what_was(int what, const char *format, const char *got)
+{
+    char words[400], place[100];
+    ending end = driver_that_writes(what);
+    snprintf(place, sizeof place, "isolation.c:%d", line_in(end.output, "made in line "));
+    snprintf(words, sizeof words, format, "tests/conform/", place, "tests/conform/", line_in(end.output, got));
+    CONTAINS(end.output, words);
+}
+
+CASE(a_driver_that_writes_into_what_a_task_made_is_told_which_and_where, .not_by_proxy = true, ISOLATED, .by_hand = true)
+{
+    writes_into_what_was(A_TASKS, "it wrote into an object (sk_array of 65536 bytes) that counting made, submitted at %s%s, got at %sisolation.c:%d: "
+                         "objects are immutable", "got in line ");
+}
+
+CASE(a_driver_that_writes_into_what_it_put_is_told_so, .not_by_proxy = true, ISOLATED, .by_hand = true)
+{
+    writes_into_what_was(PUT, "it wrote into an object (sk_array of 65536 bytes) that was put at %s%s, got at %sisolation.c:%d: "
+                         "objects are immutable", "got in line ");
+}
+
+CASE(a_driver_that_writes_into_one_of_several_is_told_where_it_got_it_last, .not_by_proxy = true, ISOLATED, .by_hand = true)
+{
+    writes_into_what_was(OF_SOME, "it wrote into an object (sk_array of 65536 bytes) that counting made, submitted at %s%s, got at %sisolation.c:%d: "
+                         "objects are immutable", "got with others in line ");
+}
+
+CASE(a_driver_that_writes_into_what_it_has_dropped_is_told_so, .not_by_proxy = true, ISOLATED, .by_hand = true)
+{
+    CONTAINS(driver_that_writes(DROPPED).output, "it wrote into where an object has been whose ref has been dropped");
+}
+
+static void has_a_handler_of_its_own(int sig) { _exit(sig); }
+
+static void driver_with_a_handler_writes(void)
+{
+    signal(SIGSEGV, has_a_handler_of_its_own);
+    driver_gets = A_TASKS;
+    driver_writes();
+}
+
+CASE(a_handler_of_the_program_s_own_for_faults_stays, .not_by_proxy = true, ISOLATED, .by_hand = true)
+{
+    ending end = run_apart(driver_with_a_handler_writes);
+    ck_assert_int_eq(end.status, SIGSEGV);
+    ck_assert_ptr_null(strstr(end.output, "it wrote into"));
 }
 
 SK_REMOTE_OUT(makes_and_says_where, ((sk_array, a), (int64_t, pid)), (int64_t, n))

@@ -148,6 +148,34 @@ CASE(a_task_may_leave_a_thread_behind, ISOLATED, .config.workers = 1)
     ck_assert_uint_eq(sk_stats().retries, 0);
 }
 
+/* The thread waits until somebody writes into the fifo, then ends the process, in which no task runs any more. */
+static char fifo[500];
+
+static void *ends_the_process(void *data)
+{
+    (void)data;
+    close(open(fifo, O_RDONLY));
+    _exit(3);
+}
+
+SK_REMOTE(int64_t, leaves_a_thread_that_will_exit, (const char *, file))
+{
+    snprintf(fifo, sizeof fifo, "%s", file);
+    return begin(ends_the_process) ? getpid() : 0;
+}
+
+CASE(a_thread_left_behind_that_ends_its_process_charges_nobody, ISOLATED, .config.workers = 1)
+{
+    const char *file = scratch("fifo");
+    ck_assert_int_eq(mkfifo(file, 0600), 0);
+    pid_t pid = (pid_t)sk_get(int64_t, sk_remote(leaves_a_thread_that_will_exit, file));
+    ck_assert_int_gt(pid, 0);
+    close(open(file, O_WRONLY));               /* waits for the thread */
+    EVENTUALLY(kill(pid, 0) != 0 && errno == ESRCH);
+    ck_assert_int_ne(sk_get(int64_t, sk_remote_with(SK_OPTS(.max_retries = SK_ZERO), pid_here)), pid);
+    ck_assert_uint_eq(sk_stats().retries, 0);
+}
+
 SK_REMOTE(int64_t, has_a_thread_that_calls)
 {
     begin(calls);
@@ -213,6 +241,78 @@ CASE(what_a_task_prints_is_there_before_its_answer, ISOLATED, .by_hand = true)
         at += n;
     }
     ck_assert_str_eq(at, "");
+}
+
+SK_REMOTE(int64_t, greets, (const char *, whom))
+{
+    printf("hello %s\n", whom);
+    fprintf(stderr, "and welcome, %s\n", whom);
+    printf("no end");                          /* of this line */
+    return getpid();
+}
+
+SK_REMOTE(int64_t, takes_leave)
+{
+    (void)!write(STDOUT_FILENO, "good\nbye\n", 9);
+    return getpid();
+}
+
+static void print_with_prefixes(void)
+{
+    start(&(sk_config){ .workers = 1, .prefix = true });
+    for (int i = 0; i < 2; i++) {
+        (void)sk_get(int64_t, sk_remote(greets, "Ada"));
+        (void)sk_get(int64_t, sk_remote(takes_leave));
+    }
+    int64_t pid = sk_get(int64_t, sk_remote_with(SK_OPTS(.name = "the last"), greets, "Bob"));
+    stop();
+    printf("pid %d\n", (int)pid);
+}
+
+CASE(lines_of_tasks_say_on_request_which_task_has_printed_them, ISOLATED, .by_hand = true)
+{
+    ending end = run_apart(print_with_prefixes);
+    ck_assert_int_eq(end.status, 0);
+    const char *at = strstr(end.output, "\npid ");
+    ck_assert_ptr_nonnull(at);
+    int pid = atoi(at + 5);
+    static const struct { int times; const char *format; } lines[] = {
+        { 2, "(greets pid=%d) hello Ada\n" }, { 2, "(greets pid=%d) and welcome, Ada\n" }, { 2, "(greets pid=%d) no end\n" },
+        { 2, "(takes_leave pid=%d) good\n" }, { 2, "(takes_leave pid=%d) bye\n" }, { 1, "(the last pid=%d) hello Bob\n" },
+        { 1, "(the last pid=%d) and welcome, Bob\n" }, { 1, "(the last pid=%d) no end\n" } };
+    size_t length = 0;
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        char line[100];
+        length += (size_t)lines[i].times * (size_t)snprintf(line, sizeof line, lines[i].format, pid);
+        ck_assert_msg(count_of(end.output, line) == (size_t)lines[i].times, "%s is not there %d times: %s", line, lines[i].times, end.output);
+    }
+    ck_assert_uint_eq(length, (size_t)(at + 1 - end.output));       /* and nothing else */
+}
+
+/* The task opens a file where its stdout was: nothing of ours may be written there. */
+SK_REMOTE(int64_t, opens_a_file_as_stdout, (const char *, file))
+{
+    close(STDOUT_FILENO);
+    return open(file, O_WRONLY | O_CREAT, 0600) == STDOUT_FILENO;
+}
+
+static const char *file_as_stdout;
+
+static void open_a_file_as_stdout(void)
+{
+    start(&(sk_config){ .workers = 1, .prefix = true });
+    printf("%d\n", (int)sk_get(int64_t, sk_remote(opens_a_file_as_stdout, file_as_stdout)));
+    (void)sk_get(int64_t, sk_remote(same, 1));
+    stop();
+}
+
+CASE(a_file_that_a_task_opens_as_its_stdout_gets_no_labels, ISOLATED, .by_hand = true)
+{
+    file_as_stdout = scratch("stdout");
+    CONTAINS(run_apart(open_a_file_as_stdout).output, "1\n");
+    struct stat s;
+    ck_assert_int_eq(stat(file_as_stdout, &s), 0);
+    ck_assert_int_eq(s.st_size, 0);
 }
 
 enum { WIDE = 200 };

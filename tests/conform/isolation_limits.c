@@ -69,6 +69,7 @@ static void with_descriptors(int descriptors)
 }
 static void with_64(void) { with_descriptors(64); }
 static void with_12(void) { with_descriptors(12); }
+static void with_16(void) { with_descriptors(16); }
 static void with_24(void) { with_descriptors(24); }
 
 CASE(sixty_four_descriptors_are_enough_for_two_workers, ISOLATED, .by_hand = true)
@@ -96,8 +97,56 @@ CASE(too_few_descriptors_are_named, ISOLATED, .by_hand = true)
     ending end = run_apart(with_12);
     ck_assert_int_ne(end.status, 0);
     says_or_manages(&end, "ulimit -n");
+    end = run_apart(with_16);
+    says_or_manages(&end, "ulimit -n");
     end = run_apart(with_24);
     says_or_manages(&end, "ulimit -n");
+}
+
+/* ---- sizes of files, addresses ---- */
+
+/* Shared memory is a file to the kernel, and one that is too large would be a signal that ends the program (SIGXFSZ). */
+static void with_small_files(void)
+{
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 100000, 100000 });
+    use_all();
+}
+
+CASE(a_limit_of_the_size_of_files_is_named, ISOLATED, .by_hand = true)
+{
+    ending end = run_apart(with_small_files);
+    ck_assert_msg(end.status == 2, "status %d: %s", end.status, end.output);
+    CONTAINS(end.output, "the limit is 100000 bytes a file: raise it (ulimit -f), or ask for less with --sk-store-bytes");
+}
+
+static void with_few_addresses(void)
+{
+    setrlimit(RLIMIT_AS, &(struct rlimit){ 300000000, 300000000 });
+    use_all();
+}
+
+CASE(a_limit_of_addresses_is_named, ISOLATED, .limits_memory = true, .by_hand = true)
+{
+    ending end = run_apart(with_few_addresses);
+    ck_assert_msg(end.status == 2, "status %d: %s", end.status, end.output);
+    CONTAINS(end.output, "raise it (ulimit -v), or ask for less with --sk-store-bytes");
+}
+
+/* Enough for the node and not for many workers: fewer take over from blocked ones, or it says so; answers are right. */
+static void with_some_addresses(void)
+{
+    setrlimit(RLIMIT_AS, &(struct rlimit){ 1000000000, 1000000000 });
+    setenv("SKATE_STORE_BYTES", "8M", 1);
+    use_all();
+}
+
+CASE(few_addresses_and_a_small_store_are_enough_for_two_workers, ISOLATED, .limits_memory = true, .by_hand = true)
+{
+    ending end = run_apart(with_some_addresses);
+    ck_assert_msg(end.status == 0, "status %d: %s", end.status, end.output);
+    CONTAINS(end.output, "sum 6000570\n");
+    ck_assert_msg(strstr(end.output, "done\n"), "%s", end.output);
+    ck_assert_ptr_null(strstr(end.output, "SK_"));
 }
 
 /* ---- processes ---- */
@@ -160,6 +209,45 @@ CASE(a_driver_may_start_with_descriptors_0_to_2_closed, ISOLATED, .by_hand = tru
     ck_assert_int_eq(run_apart(without_0_to_2).status, 5);
 }
 
+/* What the program opens after that is its stdout, and gets what is printed; nothing else of ours may land there. */
+static const char *opened_as_stdout;
+
+static void closes_0_to_2_later(void)
+{
+    start(&(sk_config){ .workers = 2 });
+    if (sk_take(int64_t, sk_remote(prints_and_says)) != 5)
+        _exit(20);
+    for (int fd = 0; fd < 3; fd++)
+        close(fd);
+    if (open("/dev/null", O_RDONLY) != 0 || open(opened_as_stdout, O_WRONLY | O_CREAT, 0600) != 1)
+        _exit(21);
+    for (int i = 0; i < 20; i++)
+        if (sk_take(int64_t, sk_remote(prints_and_says)) != 5)
+            _exit(22);
+    sk_error err = error_of(sk_remote_with(SK_OPTS(.max_retries = SK_ZERO), dies_at_first, scratch("attempts"), 9, BY_KILL));
+    if (err.code != SK_WORKER_DIED || sk_take(int64_t, sk_remote(prints_and_says)) != 5)      /* by a process that starts without a stderr here */
+        _exit(23);
+    stop();
+    fflush(stdout);
+    _exit(5);
+}
+
+CASE(a_driver_may_close_descriptors_0_to_2_while_it_runs, ISOLATED, .by_hand = true)
+{
+    opened_as_stdout = scratch("stdout");
+    ck_assert_int_eq(run_apart(closes_0_to_2_later).status, 5);
+    FILE *f = fopen(opened_as_stdout, "r");
+    ck_assert_ptr_nonnull(f);
+    char line[200];
+    int lines = 0;
+    while (fgets(line, sizeof line, f)) {
+        ck_assert_str_eq(line, "a line that goes nowhere\n");
+        lines++;
+    }
+    fclose(f);
+    ck_assert_int_eq(lines, 21);
+}
+
 /* ---- a driver whose reader has gone ---- */
 
 static void into_a_broken_pipe(void)
@@ -183,4 +271,28 @@ CASE(a_driver_that_prints_into_a_broken_pipe_ends_or_goes_on, ISOLATED, .by_hand
 {
     int status = run_apart(into_a_broken_pipe).status;
     ck_assert_msg(status == 5 || status == 1000 + SIGPIPE, "status %d", status);
+}
+
+/* A driver that does not want the signal goes on, and so do its tasks, to whom the pipe is none of their business. */
+static void into_a_broken_pipe_without_a_signal(void)
+{
+    int ends[2];
+    ck_assert(pipe(ends) == 0);
+    close(ends[0]);
+    signal(SIGPIPE, SIG_IGN);
+    dup2(ends[1], 1);
+    dup2(ends[1], 2);
+    start(&(sk_config){ .workers = 2 });
+    for (int i = 0; i < 200; i++)
+        if (sk_take(int64_t, sk_remote(prints_and_says)) != 5)
+            _exit(20);
+    if (sk_stats().retries)
+        _exit(21);
+    stop();
+    _exit(5);
+}
+
+CASE(a_driver_that_ignores_broken_pipes_goes_on_without_its_readers, ISOLATED, .by_hand = true)
+{
+    ck_assert_int_eq(run_apart(into_a_broken_pipe_without_a_signal).status, 5);
 }

@@ -222,6 +222,71 @@ START_TEST(lines_of_two_processes_do_not_mix)
 }
 END_TEST
 
+/* A label moves along every place in the reader's buffer, so that it is cut everywhere. */
+START_TEST(a_label_changes_the_prefix_where_it_stands_and_does_not_pass)
+{
+    char label[SK_LINES_LABEL];
+    size_t size = sk_lines_label(label, "(f\ng) ");
+    for (size_t length = SK_LINES_LONGEST - 2 * SK_LINES_LABEL; length <= SK_LINES_LONGEST + 2; length++) {
+        stream s;
+        stream_open(&s, "> ");
+        char *line = malloc(length);
+        memset(line, 'x', length);
+        give(&s, "one\n", 4);
+        ck_assert(sk_lines_read(&s.lines, s.ends[0]));
+        for (size_t at = 0; at < length; at += 60000) {
+            give(&s, line + at, length - at < 60000 ? length - at : 60000);
+            if (at + 60000 < length)
+                ck_assert(sk_lines_read(&s.lines, s.ends[0]));
+        }
+        ck_assert(sk_lines_read(&s.lines, s.ends[0]));
+        give(&s, label, size / 2);
+        ck_assert(sk_lines_read(&s.lines, s.ends[0]));
+        give(&s, label + size / 2, size - size / 2);
+        give(&s, "two\nthree", 9);
+        ck_assert(sk_lines_read(&s.lines, s.ends[0]));
+        give(&s, label, size);
+        give(&s, "four\n", 5);
+        ck_assert(sk_lines_read(&s.lines, s.ends[0]));
+        sk_lines_clear(&s.lines);
+        fflush(s.file);
+        size_t head = strlen("> one\n> "), xs = 0, rest = 0;
+        ck_assert_int_eq(strncmp(s.text, "> one\n> ", head), 0);
+        for (const char *at = s.text + head; *at && *at != '('; at++)
+            xs += *at == 'x', rest += *at != 'x' && !strchr("> \n", *at);
+        ck_assert_uint_eq(xs, length);
+        ck_assert_uint_eq(rest, 0);
+        const char *end = strchr(s.text, '(');
+        ck_assert_ptr_nonnull(end);
+        ck_assert_str_eq(end, "(f g) two\n(f g) three\n(f g) four\n");
+        free(line);
+        fclose(s.file);
+        free(s.text);
+        close(s.ends[0]);
+        close(s.ends[1]);
+    }
+}
+END_TEST
+
+START_TEST(without_a_prefix_a_label_passes_as_it_is)
+{
+    char label[SK_LINES_LABEL];
+    size_t size = sk_lines_label(label, "(f) ");
+    stream s;
+    stream_open(&s, NULL);
+    give(&s, label, size);
+    ck_assert(sk_lines_read(&s.lines, s.ends[0]));
+    sk_lines_clear(&s.lines);
+    fflush(s.file);
+    ck_assert_uint_eq(s.size, size);
+    ck_assert_int_eq(memcmp(s.text, label, size), 0);
+    fclose(s.file);
+    free(s.text);
+    close(s.ends[0]);
+    close(s.ends[1]);
+}
+END_TEST
+
 Suite *lines_suite(void)
 {
     Suite *suite = suite_create("lines");
@@ -232,6 +297,8 @@ Suite *lines_suite(void)
     tcase_add_test(tests, a_pipe_with_nothing_in_it_is_not_at_its_end);
     tcase_add_test(tests, long_lines_pass_in_pieces_each_a_line_with_its_prefix);
     tcase_add_test(tests, lines_of_two_processes_do_not_mix);
+    tcase_add_test(tests, a_label_changes_the_prefix_where_it_stands_and_does_not_pass);
+    tcase_add_test(tests, without_a_prefix_a_label_passes_as_it_is);
     suite_add_tcase(suite, tests);
     return suite;
 }
