@@ -64,6 +64,7 @@ static void body(void *data)
     if (!r->died)
         sk_cluster_ended(n->cluster, r->task, r->attempt, pn_now() - r->began);
     pn_give_back(n, r);
+    pn_unpin_all(n, r);
     let_worker_go(n, r);
     if (r->again)
         pn_announce(n, r->task);
@@ -82,7 +83,7 @@ static run *new_run(pnode *n)
         r->handle = sk_events_add_handles(&n->events, 1);
         r->node = n;
     }
-    r->due = r->again = r->runnable = r->ended = r->blocked = r->listens = r->moves = false;
+    r->due = r->again = r->runnable = r->ended = r->blocked = r->listens = r->moves = r->hungry = false;
     r->died = SK_ALIVE;
     r->worker = NULL;
     r->served = NULL;
@@ -188,7 +189,7 @@ bool pn_move(pnode *n, run *r)
 {
     pn_worker *w = r->worker;
     size_t unread = SK_WORKER_RING - sk_ring_writable(&w->to);
-    if (!r->served || r->runnable || w->doomed || w->to.broken || unread < w->to.at - w->run_at)
+    if ((!r->served && !r->hungry) || r->runnable || w->doomed || w->to.broken || unread < w->to.at - w->run_at)
         return false;
     r->moves = true;
     r->worker = NULL;
@@ -204,7 +205,7 @@ bool pn_move(pnode *n, run *r)
 
 void pn_clear_runs(pnode *n)
 {
-    for (run *r; (r = n->free_runs); free(r->own), free(r))
+    for (run *r; (r = n->free_runs); free(r->own), free(r->pins), free(r))
         n->free_runs = r->next;
 }
 
@@ -317,6 +318,12 @@ static bool run_there(pnode *n, run *r, const sk_fn *fn, const sk_value *in, sk_
     sk_frame *frame = sk_lane_self->frame;
     const sk_task *t = frame->task;
     w->run_at = w->to.at;
+    sk_error err;
+    if (!pn_pin_arguments(n, r, in, fn->nargs, &err)) {        /* may have waited: perhaps it has another process now, or none */
+        if (!r->died && !r->moves)
+            *why = sk_failure_new(err.code, t->site, NULL, "%s: %s", sk_task_name_of(t), err.message);
+        return false;
+    }
     r->served = sk_served_new(&w->wire, w->fns);
     sk_served_turn(r->served);
     sk_msg m = { .type = SK_WIRE_RUN, .number = fn->index, .more = (uint32_t)frame->worker, .word = frame->seed, .id = frame->id, .site = t->site,
@@ -343,7 +350,7 @@ static bool run_there(pnode *n, run *r, const sk_fn *fn, const sk_value *in, sk_
     return false;
 }
 
-static bool is_wanted(run *r)
+bool pn_is_wanted(const run *r)
 {
     uint32_t generation = (uint32_t)(r->task >> 32);
     return !sk_task_cancel_flags(sk_task_at(r->task), generation) && !(sk_task_flags(r->task) & SK_FLAG_TIMED_OUT);
@@ -358,7 +365,7 @@ bool pn_run_body(sk_backend *self, const sk_fn *fn, const sk_value *in, sk_value
         while (!r->worker)
             pn_leave_fiber(r);
         r->moves = false;
-        if (!is_wanted(r))                 /* cancelled while it had none */
+        if (!pn_is_wanted(r))                 /* cancelled while it had none */
             return false;
         ok = run_there(n, r, fn, in, out, why);
     }

@@ -47,6 +47,7 @@ typedef struct sk_config {
     size_t store_bytes;       /* what objects may take; default 30 % of memory */
     const char *trace;        /* write the event log to this file; default none */
     bool gantt;               /* print a text Gantt chart at shutdown */
+    const char *spill_dir;    /* processes: where objects go when the store is full; default $TMPDIR or /var/tmp; "none" */
 } sk_config;
 
 /* Starts the runtime. argc and argv (may be NULL) are read for --sk-* options, which are removed;
