@@ -154,7 +154,10 @@ bool pn_give_arena(pn_worker *w, unsigned owner);
 void pn_report(sk_runfile *file);
 
 /* processes_room.c: with the turn, if not said otherwise */
-typedef struct pn_need { size_t charge, pages, asked; bool no_memory; } pn_need;     /* to be charged; of shared memory; for the message; the system has none */
+typedef struct pn_need {
+    size_t charge, pages, asked;       /* to be charged; of shared memory; for the message */
+    bool no_memory, only_wait;         /* the system has none; what can be spilled is what would be needed itself */
+} pn_need;
 /* true: try again. false: *err says why there is none. May leave the fiber, or turn the loop, until the deadline (before now: does not wait). Any thread. */
 bool pn_make_room(pnode *n, const pn_need *need, int64_t deadline, sk_error *err);
 void pn_room_may_be(pnode *n);                                 /* something was freed, or can be spilled now. Any thread */

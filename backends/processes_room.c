@@ -137,7 +137,7 @@ static bool say_full(pnode *n, size_t asked, sk_error *err)
 
 bool pn_make_room(pnode *n, const pn_need *need, int64_t deadline, sk_error *err)
 {
-    if (spill_one(n))
+    if (!need->only_wait && spill_one(n))
         return true;
     uint64_t seen = atomic_load_explicit(&n->room_changes, seq_cst);
     pthread_mutex_lock(&n->store_lock);
@@ -198,10 +198,10 @@ static size_t away_of(pnode *n, const sk_blob *blob)
     return away;
 }
 
-static bool make_room_to_pin(pnode *n, const sk_blob *blob, int why, int64_t deadline, sk_error *err)
+static bool make_room_to_pin(pnode *n, const sk_blob *blob, int why, bool only_wait, int64_t deadline, sk_error *err)
 {
     size_t away = away_of(n, blob);
-    return why != EIO && pn_make_room(n, &(pn_need){ away, away, blob->size, why == ENOMEM }, deadline, err);
+    return why != EIO && pn_make_room(n, &(pn_need){ .charge = away, .pages = away, .asked = blob->size, .no_memory = why == ENOMEM, .only_wait = only_wait }, deadline, err);
 }
 
 static uint64_t serial_of(pnode *n, const sk_blob *blob)
@@ -242,14 +242,14 @@ bool pn_pin_arguments(pnode *n, run *r, const sk_value *in, unsigned nargs, sk_e
             continue;
         }
         int why = errno;
-        bool all_spilled = why == EDQUOT && spill_one(n);      /* most often it is only this */
-        if (!all_spilled) {
+        bool spilled = why != EIO && spill_one(n);             /* none of those that are pinned by now */
+        if (!spilled) {
             while (r->npins > before)
                 unpin_last(n, r);                              /* and nobody is told, for nobody has missed it */
-            if (!make_room_to_pin(n, blob, why, SK_NEVER, err))
+            if (!make_room_to_pin(n, blob, why, true, SK_NEVER, err))
                 return false;
         }
-        i = all_spilled ? i - 1 : UINT_MAX;                    /* this one again, or all */
+        i = spilled ? i - 1 : UINT_MAX;                        /* this one again, or all */
     }
     return true;
 }
@@ -293,7 +293,7 @@ bool pn_pull(sk_backend *self, uint64_t object, int64_t deadline)
     sk_error err = { 0 };
     if (!pinned) {
         sk_blob_ref(blob);
-        while (!(pinned = try_to_pin(n, blob, !r, &err)) && make_room_to_pin(n, blob, errno, deadline, &err))
+        while (!(pinned = try_to_pin(n, blob, !r, &err)) && make_room_to_pin(n, blob, errno, false, deadline, &err))
             ;
         if (pinned && r)
             note_pin(n, r, blob);

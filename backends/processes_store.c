@@ -32,7 +32,7 @@ void *pn_alloc(sk_backend *self, size_t size)
     int why;
     void *block;
     while (!(block = try_to_alloc(n, 0, size, &why))) {
-        pn_need need = { 0, (size + page - 1) / page * page, asked, why == ENOMEM };
+        pn_need need = { .pages = (size + page - 1) / page * page, .asked = asked, .no_memory = why == ENOMEM };
         if (why == ENOSPC ? !say_no_place(asked, &sk_alloc_error)
                           : !pn_make_room(n, &need, sk_lane_self == n->lane ? -1 : SK_NEVER, &sk_alloc_error))
             return NULL;
@@ -77,7 +77,7 @@ sk_blob *pn_alloc_for(pnode *n, unsigned owner, size_t size, sk_error *err)
         }
         if (charged)
             sk_store_discharge(size);
-        pn_need need = { size, (size + page - 1) / page * page, asked, why == ENOMEM };
+        pn_need need = { .charge = size, .pages = (size + page - 1) / page * page, .asked = asked, .no_memory = why == ENOMEM };
         if (why == ENOSPC ? !say_no_place(asked, err) : !pn_make_room(n, &need, SK_NEVER, err))
             return NULL;
     }

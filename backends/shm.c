@@ -308,12 +308,12 @@ void sk_shm_keep(sk_shm *s, const void *block)
 
 size_t sk_shm_spill(sk_shm *s)
 {
-    sk_block *k = sk_blocks_idlest(s->blocks);
+    sk_block *k = sk_blocks_idlest(s->blocks, !sk_spill_is_on(s->spill));
+    if (k && k->copy == SK_NO_COPY && !sk_spill_write(s->spill, s->base + k->offset + s->page, k->size - s->page, &k->copy))
+        k = sk_blocks_idlest(s->blocks, true);
     if (!k)
         return 0;
     size_t size = k->size - s->page;
-    if (k->copy == SK_NO_COPY && !sk_spill_write(s->spill, s->base + k->offset + s->page, size, &k->copy))
-        return 0;
     drop_pages(s, k->owner, k->offset + s->page, size);
     sk_blocks_send(s->blocks, k, size);
     return size;

@@ -117,7 +117,13 @@ void sk_blocks_unpin(sk_blocks *b, sk_block *k)
     update_idle(b, k);
 }
 
-sk_block *sk_blocks_idlest(const sk_blocks *b) { return is_empty(&b->idle) ? NULL : of_link(b->idle.after, idle); }
+sk_block *sk_blocks_idlest(const sk_blocks *b, bool with_copy)
+{
+    for (sk_link *l = b->idle.after; l != &b->idle; l = l->after)
+        if (!with_copy || of_link(l, idle)->copy != SK_NO_COPY)
+            return of_link(l, idle);
+    return NULL;
+}
 
 void sk_blocks_send(sk_blocks *b, sk_block *k, size_t size)
 {

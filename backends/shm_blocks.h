@@ -69,7 +69,7 @@ sk_block *sk_blocks_at(const sk_blocks *b, uint64_t offset);            /* the l
 void sk_blocks_keep(sk_blocks *b, sk_block *block);                     /* live: it is written */
 void sk_blocks_pin(sk_blocks *b, sk_block *block);                      /* live, not away */
 void sk_blocks_unpin(sk_blocks *b, sk_block *block);
-sk_block *sk_blocks_idlest(const sk_blocks *b);                         /* idle for the longest time; NULL: none is */
+sk_block *sk_blocks_idlest(const sk_blocks *b, bool with_copy);         /* idle for the longest time (of those that have a copy); NULL: none is */
 void sk_blocks_send(sk_blocks *b, sk_block *block, size_t size);        /* idle: so many bytes of it are away now */
 void sk_blocks_bring(sk_blocks *b, sk_block *block);                    /* and are back: it is idle again */
 
