@@ -15,7 +15,7 @@
 #define HUGE ((size_t)2 << 20)
 #define LEAST (8 * HUGE)                 /* of places: a small store should not be in pieces at once */
 #define LONGEST 32                       /* capacities in a stride: what is spilled keeps its place */
-#define MOST ((size_t)1 << 44)           /* addresses for that; as many as are needed to hold the capacity itself there may always be */
+#define MOST ((size_t)1 << 45)           /* addresses for that; as many as are needed to hold the capacity itself there may always be */
 #define STEP ((size_t)16 << 20)          /* asked of the kernel at once: a signal costs no more than that again */
 
 struct sk_shm {
