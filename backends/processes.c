@@ -588,6 +588,9 @@ static void pn_counts(sk_backend *self, sk_counts *counts)
     counts->threads = (int)n->up;
     counts->threads_peak = (int)n->up_peak;
     counts->blocked_peak = (int)n->blocked_peak;
+    pthread_mutex_lock(&n->store_lock);
+    counts->bytes_spilled = sk_shm_spilled(n->store);
+    pthread_mutex_unlock(&n->store_lock);
     pn_leave(n);
 }
 
