@@ -123,11 +123,13 @@ static bool say_full(pnode *n, size_t asked, sk_error *err)
 {
     char more[700];
     pthread_mutex_lock(&n->store_lock);
-    uint64_t idle = sk_shm_idle(n->store), used = sk_shm_live(n->store) - idle, spilled = sk_shm_spilled(n->store);
+    uint64_t idle = sk_shm_idle(n->store), left = sk_shm_left(n->store), used = sk_shm_live(n->store) - idle - left;
+    uint64_t spilled = sk_shm_spilled(n->store);
     const char *to = sk_shm_spills_to(n->store);
     int length = snprintf(more, sizeof more, "%llu bytes are in use by tasks that run or seen by the program, ", (unsigned long long)used);
     if (to)
-        snprintf(more + length, sizeof more - (size_t)length, "%llu are spilled to %.400s; ", (unsigned long long)spilled, to);
+        snprintf(more + length, sizeof more - (size_t)length, "%llu are spilled to %.400s and leave %llu here; ", (unsigned long long)spilled, to,
+                 (unsigned long long)left);
     else
         snprintf(more + length, sizeof more - (size_t)length, "%llu are held by refs, and nothing can be spilled (--sk-spill-dir); ",
                  (unsigned long long)idle);

@@ -406,6 +406,7 @@ const void *sk_shm_view(const sk_shm *s, const void *block)
 size_t sk_shm_room(const sk_shm *s) { return s->capacity - s->blocks->live_bytes; }
 uint64_t sk_shm_live(const sk_shm *s) { return s->blocks->live_bytes; }
 uint64_t sk_shm_spilled(const sk_shm *s) { return s->blocks->away_bytes; }
+uint64_t sk_shm_left(const sk_shm *s) { return s->blocks->left_bytes; }
 uint64_t sk_shm_idle(const sk_shm *s) { return s->blocks->idle_bytes; }
 const char *sk_shm_spills_to(const sk_shm *s) { return sk_spill_is_on(s->spill) ? sk_spill_directory(s->spill) : NULL; }
 uint64_t sk_shm_warm(const sk_shm *s) { return s->blocks->warm_bytes; }

@@ -68,7 +68,8 @@ bool sk_shm_contains(const sk_shm *s, const void *p);                           
 size_t sk_shm_room(const sk_shm *s);                                             /* bytes that are not live */
 uint64_t sk_shm_live(const sk_shm *s);                                           /* bytes in blocks, without what is in the file only */
 uint64_t sk_shm_spilled(const sk_shm *s);                                        /* bytes that are in the file only */
-uint64_t sk_shm_idle(const sk_shm *s);                                           /* bytes that could be */
+uint64_t sk_shm_left(const sk_shm *s);                                           /* bytes that have stayed, of blocks that are spilled */
+uint64_t sk_shm_idle(const sk_shm *s);                                           /* bytes that could be spilled */
 /* Where it spills to; NULL: it does not (any more). */
 const char *sk_shm_spills_to(const sk_shm *s);
 uint64_t sk_shm_warm(const sk_shm *s);                                           /* bytes freed whose pages are still there */

@@ -130,6 +130,7 @@ void sk_blocks_send(sk_blocks *b, sk_block *k, size_t size)
     k->away = size;
     b->live_bytes -= size;
     b->away_bytes += size;
+    b->left_bytes += k->size - size;
     update_idle(b, k);
 }
 
@@ -137,6 +138,7 @@ void sk_blocks_bring(sk_blocks *b, sk_block *k)
 {
     b->live_bytes += k->away;
     b->away_bytes -= k->away;
+    b->left_bytes -= k->size - k->away;
     k->away = 0;
     update_idle(b, k);
 }
@@ -148,6 +150,7 @@ static void leave_live(sk_blocks *b, sk_block *k, sk_block_state to)
     sk_idmap_remove(&b->live, k->offset);
     b->live_bytes -= k->size - k->away;
     b->away_bytes -= k->away;
+    b->left_bytes -= k->away ? k->size - k->away : 0;
     k->state = to;
     update_idle(b, k);
     k->kept = k->seen = false;

@@ -47,6 +47,7 @@ typedef struct sk_blocks {
     uint64_t clock;
     uint64_t live_bytes, warm_bytes;     /* live: without what is away */
     uint64_t idle_bytes, away_bytes;
+    uint64_t left_bytes;                 /* of what is away: that part which is not */
     unsigned owners;
     sk_block_arena arenas[];
 } sk_blocks;

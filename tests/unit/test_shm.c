@@ -668,6 +668,19 @@ START_TEST(a_limit_of_file_sizes_is_a_named_error_and_no_signal)
 }
 END_TEST
 
+START_TEST(under_a_limit_of_file_sizes_arenas_are_as_long_as_it_allows)
+{
+    struct rlimit was = lower(RLIMIT_FSIZE, 10 * MB);
+    sk_shm *t = sk_shm_new(8 * MB, 3, NULL, &why);
+    bool added = t && sk_shm_add(t, 0, &why) && sk_shm_alloc(t, 0, 8 * MB);
+    size_t stride = t ? sk_shm_stride(t) : 0;
+    sk_shm_free(t);
+    setrlimit(RLIMIT_FSIZE, &was);
+    ck_assert_msg(added, "%s", why.message);
+    ck_assert_uint_eq(stride, 10 * MB);
+}
+END_TEST
+
 START_TEST(more_addresses_than_there_are_is_a_named_error)
 {
     int before = open_files();
@@ -792,6 +805,7 @@ Suite *shm_suite(void)
     tcase_add_test(tests, a_half_mapped_arena_is_reserved_addresses_again);
     tcase_add_test(tests, a_limit_of_open_files_is_a_named_error);
     tcase_add_test(tests, a_limit_of_file_sizes_is_a_named_error_and_no_signal);
+    tcase_add_test(tests, under_a_limit_of_file_sizes_arenas_are_as_long_as_it_allows);
     tcase_add_test(tests, more_addresses_than_there_are_is_a_named_error);
     tcase_add_test(tests, a_store_as_large_as_this_machine_gets_its_addresses);
 #ifndef SK_SANITIZED
