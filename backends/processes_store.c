@@ -15,11 +15,12 @@ static void *try_to_alloc(pnode *n, unsigned owner, size_t size, int *why)
     return block;
 }
 
-/* The arena has no place of that length: a smaller one, or none as long as so much keeps its place there. */
-static bool say_no_place(size_t asked, sk_error *err)
+/* Its arena has no place of that length. */
+static bool say_no_place(const pnode *n, size_t asked, sk_error *err)
 {
-    return sk_error_set(err, SK_STORE_FULL, "the object store has no %zu bytes in one piece; drop refs you no longer need, or give more with "
-                        "--sk-store-bytes", asked);
+    return sk_error_set(err, SK_STORE_FULL, "the object store is full: need %zu bytes in one piece, and the %zu bytes of addresses that each process "
+                        "has for its objects (also for those that are spilled) have none so long; drop refs you no longer need, give more with "
+                        "--sk-store-bytes, or allow more addresses (ulimit -v)", asked, sk_shm_stride(n->store));
 }
 
 /* By the program, to write; sk_blob_new has charged it. In the loop (a long list that arrives) it does not wait. */
@@ -33,7 +34,7 @@ void *pn_alloc(sk_backend *self, size_t size)
     void *block;
     while (!(block = try_to_alloc(n, 0, size, &why))) {
         pn_need need = { .pages = (size + page - 1) / page * page, .asked = asked, .no_memory = why == ENOMEM };
-        if (why == ENOSPC ? !say_no_place(asked, &sk_alloc_error)
+        if (why == ENOSPC ? !say_no_place(n, asked, &sk_alloc_error)
                           : !pn_make_room(n, &need, sk_lane_self == n->lane ? -1 : SK_NEVER, &sk_alloc_error))
             return NULL;
     }
@@ -78,7 +79,7 @@ sk_blob *pn_alloc_for(pnode *n, unsigned owner, size_t size, sk_error *err)
         if (charged)
             sk_store_discharge(size);
         pn_need need = { .charge = size, .pages = (size + page - 1) / page * page, .asked = asked, .no_memory = why == ENOMEM };
-        if (why == ENOSPC ? !say_no_place(asked, err) : !pn_make_room(n, &need, SK_NEVER, err))
+        if (why == ENOSPC ? !say_no_place(n, asked, err) : !pn_make_room(n, &need, SK_NEVER, err))
             return NULL;
     }
 }
