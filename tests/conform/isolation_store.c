@@ -120,7 +120,8 @@ CASE(a_task_streams_through_more_than_the_store_holds_beside_what_it_looks_at, I
     sk_ref kept[6];
     for (int i = 0; i < 6; i++)
         kept[i] = sk_remote(filled, 1, 50 + i);
-    ck_assert(sk_get(bool, sk_remote(gets_what_it_makes_and_keeps_looking, 30)));
+    bool good = sk_get(bool, sk_remote(gets_what_it_makes_and_keeps_looking, 30));
+    ck_assert(good);
     for (int i = 0; i < 6; i++)
         ck_assert(is_whole(kept[i], 50 + i));
 }
