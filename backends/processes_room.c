@@ -231,10 +231,31 @@ static sk_blob *blob_in_store(const sk_value *v)
     return sk_type_has_blob(v->type) && v->blob && sk_blob_is_shared(v->blob) ? v->blob : NULL;
 }
 
+/* What pinning them takes of what can be had, and is it too much? No bytes are moved to find out. */
+static size_t arguments_take(pnode *n, const sk_value *in, unsigned nargs, bool *too_much)
+{
+    size_t takes = 0;
+    pthread_mutex_lock(&n->store_lock);
+    for (unsigned i = 0; i < nargs; i++) {
+        sk_blob *blob = blob_in_store(&in[i]);
+        for (unsigned k = 0; k < i && blob; k++)               /* the same once more takes nothing */
+            if (blob_in_store(&in[k]) == blob)
+                blob = NULL;
+        takes += blob ? sk_shm_takes(n->store, blob) : 0;
+    }
+    *too_much = takes > sk_shm_available(n->store);
+    pthread_mutex_unlock(&n->store_lock);
+    return takes;
+}
+
 /* All of them or none: two attempts that each waited with half of what they need would wait for each other. */
 bool pn_pin_arguments(pnode *n, run *r, const sk_value *in, unsigned nargs, sk_error *err)
 {
-    size_t before = r->npins;
+    size_t before = r->npins, takes;
+    bool too_much;
+    while (takes = arguments_take(n, in, nargs, &too_much), too_much)
+        if (!pn_make_room(n, &(pn_need){ .pages = takes, .asked = takes, .only_wait = true }, SK_NEVER, err))
+            return false;
     for (unsigned i = 0; i < nargs; i++) {
         sk_blob *blob = blob_in_store(&in[i]);
         if (!blob)

@@ -321,6 +321,14 @@ size_t sk_shm_spill(sk_shm *s)
 
 size_t sk_shm_away(const sk_shm *s, const void *block) { return block_of(s, block)->away; }
 
+size_t sk_shm_available(const sk_shm *s) { return sk_shm_room(s) + s->blocks->idle_bytes + s->blocks->left_bytes; }
+
+size_t sk_shm_takes(const sk_shm *s, const void *block)
+{
+    const sk_block *k = block_of(s, block);
+    return k->kept && !k->pins ? k->size : 0;
+}
+
 static bool restore(sk_shm *s, sk_block *k, sk_error *err)
 {
     if (k->away > sk_shm_room(s)) {

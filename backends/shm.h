@@ -50,6 +50,9 @@ void sk_shm_keep(sk_shm *s, const void *block);
  * none, or there is no file to write to. */
 size_t sk_shm_spill(sk_shm *s);
 size_t sk_shm_away(const sk_shm *s, const void *block);                          /* bytes of it that are in the file only */
+/* Bytes that can be had, by spilling all that can be spilled, and how many of them it takes to pin this block (0: it is pinned). */
+size_t sk_shm_available(const sk_shm *s);
+size_t sk_shm_takes(const sk_shm *s, const void *block);
 /* Brings it back, if need be, and keeps it until it is unpinned as often, or released. false: errno as in sk_shm_alloc; or EIO: it cannot be
  * read (*err says why), now or ever. Nothing has changed then. */
 bool sk_shm_pin(sk_shm *s, const void *block, sk_error *err);

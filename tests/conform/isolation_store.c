@@ -280,7 +280,7 @@ CASE(arguments_that_do_not_fit_together_are_store_full, ISOLATED, .config.store_
     sk_ref a = sk_remote(filled, 3, 1), b = sk_remote(filled, 3, 2);
     sk_error err = FAILS(sk_remote(both_are_whole, a, 1, b, 2), SK_STORE_FULL);
     CONTAINS(err.message, "both_are_whole: ");
-    says_need_and_have(&err, "need 314");
+    says_need_and_have(&err, "need 6291456 bytes, have");
     ck_assert(is_whole(a, 1) && is_whole(b, 2));
 }
 

@@ -75,7 +75,11 @@ START_TEST(what_is_not_kept_or_is_pinned_stays)
 {
     char *written = sk_shm_alloc(s, 0, MB), *p = made(0, MB, 1);
     fill(written, MB, 2);
+    ck_assert_uint_eq(sk_shm_available(s), 7 * MB);
+    ck_assert_uint_eq(sk_shm_takes(s, p), MB);
     ck_assert(sk_shm_pin(s, p, &why) && sk_shm_pin(s, p, &why));
+    ck_assert_uint_eq(sk_shm_available(s), 6 * MB);
+    ck_assert_uint_eq(sk_shm_takes(s, p), 0);
     uint64_t serial = sk_shm_serial(s, p);
     ck_assert_uint_eq(sk_shm_spill(s), 0);
     sk_shm_unpin(s, p, serial);
@@ -83,6 +87,8 @@ START_TEST(what_is_not_kept_or_is_pinned_stays)
     sk_shm_unpin(s, p, serial);
     ck_assert_uint_eq(sk_shm_spill(s), MB - page);
     ck_assert(is_filled(written, MB, 2) && sk_shm_away(s, p));
+    ck_assert_uint_eq(sk_shm_available(s), 7 * MB);
+    ck_assert_uint_eq(sk_shm_takes(s, p), MB);
 }
 END_TEST
 
