@@ -4,7 +4,8 @@
 #   make demo                 run the lessons, the Gantt of some of them too (under a minute)
 #   make check                run all tests; the last line is the count (SUITES="unit conform": some)
 #   make sim-faults SEEDS=n   run n (10000) random programs under random faults, in virtual time
-#   make chaos KILLS=n        kill n (500) worker processes at random while they work, then 100 programs
+#   make chaos KILLS=n        kill n (500) worker processes at random while they work, then 100 programs;
+#                             once more with a store that is far too small
 #   make bench                run the benchmarks: ROWS="tree_dag chain" picks some, BACKENDS="threads processes" where,
 #                             PEERS=DIR runs other runtimes beside it, JSON=FILE keeps the figures
 #   make sim-model            compare makespans of the virtual backend with SimGrid's, if it is installed
@@ -316,6 +317,7 @@ sim-faults: $(B)/tests/sim-faults
 # Worker processes and whole programs killed at random moments: KILLS=n.
 chaos: $(B)/tests/chaos
 	@$(B)/tests/chaos --kills $(or $(KILLS),500)
+	@$(B)/tests/chaos --store --kills $(or $(KILLS),500)
 
 # ---- Benchmarks ----------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@
  * its process and gives back its cpus, so another process takes over, up to a bound.
  *
  * Reading order: the turn; the loop; waiting; the keeper; asking; open and close; the table. Then processes_tasks.c, _ahead.c, _workers.c, _store.c,
- * and worker.c, the other side. */
+ * _room.c, and worker.c, the other side. */
 #include "processes.h"
 
 #include "backends.h"
@@ -146,6 +146,7 @@ void pn_announce(pnode *n, uint64_t task)
         }
     ready.priority = CLAMP(ready.priority, INT_MIN / MOST_NESTING, INT_MAX / MOST_NESTING) * MOST_NESTING + MIN(nearness, most);
     n->recall_all |= n->nahead && pn_rank(ready.priority) > n->ahead_rank;
+    pn_keep_arguments(n, t);
     sk_cluster_ready(n->cluster, &ready);
 }
 
@@ -212,7 +213,7 @@ static bool is_audible(pnode *n)
             && (sk_ring_readable(&w->from) || (w->run && w->wire.nout && sk_ring_writable(&w->to))))
             return true;
     }
-    return n->some_gone;
+    return n->some_gone || pn_is_food(n);
 }
 
 static bool step(pnode *n)
@@ -220,6 +221,7 @@ static bool step(pnode *n)
     if (n->look_at_all) {
         n->look_at_all = false;
         sk_strands_visit(look_at, n);
+        pn_wake_hungry(n);
     }
     pn_worker *w = n->free;
     if (w) {
@@ -227,6 +229,8 @@ static bool step(pnode *n)
         pn_run_next(n, w);
         return true;
     }
+    if (pn_feed(n))
+        return true;
     run *r = n->runnable;
     if (r) {
         n->runnable = r->next;
@@ -276,14 +280,15 @@ static bool step(pnode *n)
 /* Does some worker compute, or is one on its way to somebody who needs it? Then something will happen by itself. */
 static bool is_busy(const pnode *n)
 {
-    return n->alive > n->blocked && (n->busy > n->blocked || n->starting);
+    size_t waiting = n->blocked + atomic_load_explicit(&n->hungry, relaxed);
+    return n->alive > waiting && (n->busy > waiting || n->starting);
 }
 
 /* Somebody waits, and nothing can happen in here. Attempts that wait for a process get none, or the program's other threads bring something, or it
  * is a deadlock. */
 static bool end_standstill(pnode *n)
 {
-    if (n->queue && !n->starting && pn_want_worker(n))
+    if ((n->queue && !n->starting && pn_want_worker(n)) || pn_end_hunger(n))
         return true;
     for (run *r = n->last_run; n->queue && !n->idle && !n->starting && r; r = r->before)      /* no process can be had: who waits gives up */
         if (r->blocked) {
@@ -395,6 +400,24 @@ static void wait_in_program(pnode *n, sk_wait *wait)
         if (is_audible(n))
             sk_bell_ring(n->bell);
     }
+}
+
+bool pn_go_on(pnode *n, int64_t until)
+{
+    sk_lane *mine = sk_lane_self;
+    sk_lane_self = n->lane;
+    bool did = step(n);
+    sk_lane_self = mine;
+    if (did && atomic_load_explicit(&n->entering, relaxed)) {
+        away a = go_away(n);
+        come_back(n, a);
+    }
+    if (did)
+        return true;
+    if (!is_busy(n) && sk_events_next(&n->events) == SK_NEVER && !n->some_gone)
+        return (n->queue && !n->starting && pn_want_worker(n)) || pn_end_hunger(n);
+    doze(n, until);
+    return true;
 }
 
 static void pn_wait(sk_backend *self, sk_wait *wait)
@@ -550,9 +573,7 @@ static void pn_kill(sk_backend *self, sk_task_name task)
 }
 
 static void pn_spend(sk_backend *self, sk_operation what, size_t bytes) { (void)self, (void)what, (void)bytes; }
-static void pn_sealed(sk_backend *self, uint64_t object, size_t bytes, bool made) { (void)self, (void)object, (void)bytes, (void)made; }
 static void pn_freed(sk_backend *self, uint64_t object) { (void)self, (void)object; }
-static bool pn_pull(sk_backend *self, uint64_t object, int64_t deadline) { (void)self, (void)object, (void)deadline; return true; }
 
 /* ---- asking ---- */
 
@@ -588,6 +609,9 @@ static void pn_counts(sk_backend *self, sk_counts *counts)
     counts->threads = (int)n->up;
     counts->threads_peak = (int)n->up_peak;
     counts->blocked_peak = (int)n->blocked_peak;
+    pthread_mutex_lock(&n->store_lock);
+    counts->bytes_spilled = sk_shm_spilled(n->store);
+    pthread_mutex_unlock(&n->store_lock);
     pn_leave(n);
 }
 
@@ -619,10 +643,11 @@ static bool open_store(pnode *n, const sk_settings *s, sk_error *err)
     /* Addresses for an arena each: where they are short (ulimit -v, ThreadSanitizer) there are fewer processes to take over from blocked ones. */
     for (unsigned more = PN_MORE_PROCESSES; !n->store && more >= 2; more /= 2) {
         n->nslots = n->most = (unsigned)s->workers + more;
-        n->store = sk_shm_new(s->store_bytes, n->nslots + 1, err);
+        n->store = sk_shm_new(s->store_bytes, n->nslots + 1, s->spill_dir, err);
     }
     if (!n->store || !sk_shm_add(n->store, 0, err))
         return false;
+    pn_room_open();
     uintptr_t base = (uintptr_t)sk_shm_at(n->store, 0);
     sk_shared_store.base = base;
     sk_shared_store.remembers_gets = true;
@@ -684,6 +709,7 @@ static void pn_close(sk_backend *self)
         sk_fiber_pool_clear();
     sk_cluster_free(n->cluster);
     sk_events_clear(&n->events);
+    pn_room_close();
     sk_shared_store = (struct sk_shared_store){ 0 };
     sk_shm_free(n->store);
     pthread_mutex_destroy(&n->turn);

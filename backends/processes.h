@@ -59,6 +59,8 @@ typedef struct pn_worker {
 
 typedef struct pn_block { sk_blob *blob; size_t size; bool handed_over; } pn_block;
 
+typedef struct pn_pin { const sk_blob *blob; uint64_t serial; } pn_pin;      /* see sk_shm_unpin: no reference */
+
 /* One attempt of a task: a fiber of the node that stands for the body, which runs elsewhere. */
 typedef struct run {
     struct pnode *node;
@@ -78,6 +80,9 @@ typedef struct run {
     bool is_there;                     /* its RUN was sent ahead, and nothing that the body says has been read */
     bool unwanted;                     /* the graph does not know of it: only the body must end */
     int64_t body_ns;                   /* as the worker has measured */
+    bool hungry, fed, refused, lent;   /* it waits for room in the store: there may be some; there is none; its cpu is another's. processes_room.c */
+    pn_pin *pins;                      /* what its body may read */
+    size_t npins, pin_room;
     uint8_t died;
     sk_wait *wait;                     /* if blocked */
     struct run *next;                  /* runnable, free, or waiting for a process */
@@ -127,6 +132,9 @@ typedef struct pnode {
 
     pthread_mutex_t store_lock;
     sk_shm *store;
+    _Atomic unsigned hungry, starving; /* attempts, and threads of the program, that wait for room in the store */
+    _Atomic uint64_t room_changes;     /* how often there may have been more of it */
+    uint64_t room_seen;                /* as many of them have the hungry ones been told */
 } pnode;
 
 static inline pnode *pn_of(sk_backend *self) { return (pnode *)self; }
@@ -137,6 +145,7 @@ void pn_leave(pnode *n);
 void pn_wake_run(pnode *n, run *r);
 int64_t pn_now(void);
 void pn_announce(pnode *n, uint64_t task);                     /* ready: to the scheduler */
+bool pn_go_on(pnode *n, int64_t until);                        /* a thread of the program: a step, or a nap. false: nothing can happen */
 int pn_depth_of(pnode *n, uint64_t task);                      /* in how many tasks that are under way it is nested */
 
 /* processes_tasks.c: attempts. With the turn. */
@@ -153,6 +162,7 @@ bool pn_run_body(sk_backend *self, const sk_fn *fn, const sk_value *in, sk_value
 void pn_leave_body(sk_backend *self);
 void pn_clear_runs(pnode *n);
 run *pn_run_of(pnode *n, uint64_t task);
+bool pn_is_wanted(const run *r);                               /* neither cancelled nor out of time */
 
 /* processes_ahead.c: tasks that are sent to a process which still runs another. With the turn. */
 bool pn_is_light(uint64_t task);
@@ -181,10 +191,31 @@ bool pn_give_arena(pn_worker *w, unsigned owner);
 /* processes_report.c: any thread, without the turn */
 void pn_report(sk_runfile *file);
 
+/* processes_room.c: with the turn, if not said otherwise */
+typedef struct pn_need {
+    size_t charge, pages, asked;       /* to be charged; of shared memory; for the message */
+    bool no_memory, only_wait;         /* the system has none; what can be spilled is what would be needed itself */
+} pn_need;
+/* true: try again. false: *err says why there is none. May leave the fiber, or turn the loop, until the deadline (before now: does not wait). Any thread. */
+bool pn_make_room(pnode *n, const pn_need *need, int64_t deadline, sk_error *err);
+void pn_room_may_be(pnode *n);                                 /* something was freed, or can be spilled now. Any thread */
+bool pn_is_food(const pnode *n);                               /* ... since the hungry ones have been told */
+bool pn_feed(pnode *n);                                        /* tells them */
+void pn_wake_hungry(pnode *n);                                 /* some may be wanted no more */
+bool pn_end_hunger(pnode *n);                                  /* nothing can happen: some hungry one has to do without. false: there is none */
+bool pn_pin_arguments(pnode *n, run *r, const sk_value *in, unsigned nargs, sk_error *err);      /* until pn_unpin_all. May leave the fiber */
+void pn_unpin_all(pnode *n, run *r);
+void pn_pin_own(pnode *n, run *r, const sk_blob *blob);        /* what has never been away */
+bool pn_pull(sk_backend *self, uint64_t object, int64_t deadline);
+void pn_sealed(sk_backend *self, uint64_t object, size_t bytes, bool made);
+void pn_keep_arguments(pnode *n, sk_task *t);                  /* the values among them may be spilled until it starts */
+void pn_room_open(void);
+void pn_room_close(void);
+
 /* processes_store.c: any thread */
 void *pn_alloc(sk_backend *self, size_t size);
 void pn_free(sk_backend *self, void *bytes, size_t size);
-sk_blob *pn_alloc_for(pnode *n, unsigned owner, size_t size, sk_error *err);      /* charged; to be written by that worker */
+sk_blob *pn_alloc_for(pnode *n, unsigned owner, size_t size, sk_error *err);      /* charged; to be written by that worker. Turn; may leave the fiber */
 bool pn_place(void *served, sk_blob *blob, uint64_t *at);
 sk_blob *pn_blob_at(void *served, sk_type type, uint64_t at);
 void pn_give_back(pnode *n, run *r);                           /* what the attempt has made and not handed over */

@@ -68,7 +68,8 @@ static bool takes_more(pn_worker *w)
 {
     run *r = w->run;
     uint8_t far = (uint8_t)(w->sent + 2 * PN_MOST_AHEAD), gate = w->page ? atomic_load(gate_of(w, far)) : SK_GATE_OPEN;
-    return gate != SK_GATE_OPEN && gate != SK_GATE_CLOSED && w->state == PN_UP && r && r->served && r->listens && !r->blocked && !r->died && !w->doomed && !w->reaped && !w->wire.nout;
+    return gate != SK_GATE_OPEN && gate != SK_GATE_CLOSED && w->state == PN_UP && !w->doomed && !w->reaped && !w->wire.nout
+           && r && r->served && r->listens && !r->blocked && !r->died;
 }
 
 static void fill(pnode *n, pn_worker *w)

@@ -20,6 +20,9 @@ void pn_report(sk_runfile *file)
     atomic_fetch_add_explicit(&n->entering, 1, seq_cst);
     pthread_mutex_lock(&n->turn);
     atomic_fetch_sub_explicit(&n->entering, 1, seq_cst);
+    pthread_mutex_lock(&n->store_lock);
+    file->store_spilled = sk_shm_spilled(n->store);
+    pthread_mutex_unlock(&n->store_lock);
     file->worker_processes = n->up;
     memset(file->rows, 0, sizeof file->rows);
     file->nrows = 0;

@@ -4,14 +4,41 @@
 #include "session.h"
 #include "task.h"
 
+#include <errno.h>
+
+/* Shared memory that is charged already: one block, or why there is none. */
+static void *try_to_alloc(pnode *n, unsigned owner, size_t size, int *why)
+{
+    pthread_mutex_lock(&n->store_lock);
+    void *block = sk_shm_alloc(n->store, owner, size);
+    *why = errno;
+    pthread_mutex_unlock(&n->store_lock);
+    return block;
+}
+
+/* Its arena has no place of that length. */
+static bool say_no_place(const pnode *n, size_t asked, sk_error *err)
+{
+    return sk_error_set(err, SK_STORE_FULL, "the object store is full: need %zu bytes in one piece, and the %zu bytes of addresses that each process "
+                        "has for its objects (also for those that are spilled) have none so long; drop refs you no longer need, give more with "
+                        "--sk-store-bytes, or allow more addresses (ulimit -v)", asked, sk_shm_stride(n->store));
+}
+
+/* By the program, to write; sk_blob_new has charged it. In the loop (a long list that arrives) it does not wait. */
 void *pn_alloc(sk_backend *self, size_t size)
 {
     pnode *n = pn_of(self);
     if (size < SK_PLACED_MIN)
         return sk_store_alloc(size);
-    pthread_mutex_lock(&n->store_lock);
-    void *block = sk_shm_alloc(n->store, 0, size);
-    pthread_mutex_unlock(&n->store_lock);
+    size_t asked = size - sizeof(sk_blob), page = sk_shm_page();
+    int why;
+    void *block;
+    while (!(block = try_to_alloc(n, 0, size, &why))) {
+        pn_need need = { .pages = (size + page - 1) / page * page, .asked = asked, .no_memory = why == ENOMEM };
+        if (why == ENOSPC ? !say_no_place(n, asked, &sk_alloc_error)
+                          : !pn_make_room(n, &need, sk_lane_self == n->lane ? -1 : SK_NEVER, &sk_alloc_error))
+            return NULL;
+    }
     return block;
 }
 
@@ -20,30 +47,42 @@ void pn_free(sk_backend *self, void *bytes, size_t size)
     pnode *n = pn_of(self);
     if (!sk_blob_is_shared(bytes)) {
         sk_store_free(bytes, size);
-        return;
+    } else {
+        pthread_mutex_lock(&n->store_lock);
+        size_t away = sk_shm_away(n->store, bytes);
+        sk_shm_release(n->store, bytes);
+        pthread_mutex_unlock(&n->store_lock);
+        if (away)
+            sk_store_recharge(away);           /* the caller takes the whole charge back */
     }
-    pthread_mutex_lock(&n->store_lock);
-    sk_shm_release(n->store, bytes);
-    pthread_mutex_unlock(&n->store_lock);
+    pn_room_may_be(n);
 }
 
 sk_blob *pn_alloc_for(pnode *n, unsigned owner, size_t size, sk_error *err)
 {
-    if (size < sizeof(sk_blob) || !sk_store_charge(size, size - sizeof(sk_blob), err)) {
-        if (size < sizeof(sk_blob))
-            sk_error_set(err, SK_PROTOCOL, "a block of %zu bytes", size);
+    if (size < sizeof(sk_blob)) {
+        sk_error_set(err, SK_PROTOCOL, "a block of %zu bytes", size);
         return NULL;
     }
-    pthread_mutex_lock(&n->store_lock);
-    sk_blob *blob = sk_shm_alloc(n->store, owner, size);
-    pthread_mutex_unlock(&n->store_lock);
-    if (!blob) {
-        sk_store_discharge(size);
-        sk_error_set(err, SK_STORE_FULL, "no memory for %zu bytes", size - sizeof(sk_blob));
+    size_t asked = size - sizeof(sk_blob), page = sk_shm_page();
+    if (size > n->base.settings->store_bytes) {
+        sk_store_say_full(asked, "", err);
         return NULL;
     }
-    blob->sealed = false;
-    return blob;
+    for (;;) {
+        int why = EDQUOT;
+        bool charged = sk_store_try_charge(size);
+        sk_blob *blob = charged ? try_to_alloc(n, owner, size, &why) : NULL;
+        if (blob) {
+            blob->sealed = false;
+            return blob;
+        }
+        if (charged)
+            sk_store_discharge(size);
+        pn_need need = { .charge = size, .pages = (size + page - 1) / page * page, .asked = asked, .no_memory = why == ENOMEM };
+        if (why == ENOSPC ? !say_no_place(n, asked, err) : !pn_make_room(n, &need, SK_NEVER, err))
+            return NULL;
+    }
 }
 
 /* To a worker. */
@@ -71,9 +110,10 @@ static bool take_over(run *r, size_t i, sk_type type, bool keeps)
     blob->copy = 0;
     blob->fn = sk_task_at(r->task)->fn->index;
     blob->maker = 0;
-    if (keeps)
+    if (keeps) {
+        pn_pin_own((pnode *)sk_session.backend, r, blob);        /* its body may read it, until it ends */
         b->handed_over = true;
-    else
+    } else
         take_out(r, i);
     return true;
 }

@@ -69,6 +69,7 @@ static void body(void *data)
     if (!r->died && !pn_hand_on(n, r))
         sk_cluster_ended(n->cluster, r->task, r->attempt, r->body_ns);
     pn_give_back(n, r);
+    pn_unpin_all(n, r);
     let_worker_go(n, r);
     if (r->again)
         pn_announce(n, r->task);
@@ -91,7 +92,7 @@ run *pn_new_run(pnode *n, uint64_t task, uint64_t attempt, int row)
     r->attempt = attempt;
     r->row = row;
     r->nesting = pn_depth_of(n, task);
-    r->due = r->again = r->runnable = r->ended = r->blocked = r->listens = r->moves = r->is_there = r->unwanted = false;
+    r->due = r->again = r->runnable = r->ended = r->blocked = r->listens = r->moves = r->hungry = r->is_there = r->unwanted = false;
     r->body_ns = 0;
     r->died = SK_ALIVE;
     r->worker = NULL;
@@ -198,7 +199,7 @@ void pn_end_process(run *r, int sig)
 bool pn_move(pnode *n, run *r)
 {
     pn_worker *w = r->worker;
-    if (!r->served || r->runnable || r->unwanted || w->doomed || pn_has_begun(w))
+    if ((!r->served && !r->hungry) || r->runnable || r->unwanted || w->doomed || (r->served && pn_has_begun(w)))
         return false;
     r->moves = true;
     r->worker = NULL;
@@ -214,7 +215,7 @@ bool pn_move(pnode *n, run *r)
 
 void pn_clear_runs(pnode *n)
 {
-    for (run *r; (r = n->free_runs); free(r->own), free(r))
+    for (run *r; (r = n->free_runs); free(r->own), free(r->pins), free(r))
         n->free_runs = r->next;
 }
 
@@ -328,6 +329,12 @@ static bool run_there(pnode *n, run *r, const sk_fn *fn, const sk_value *in, sk_
     const sk_task *t = frame->task;
     bool is_there = r->is_there;
     r->is_there = false;
+    sk_error err;
+    if (!pn_pin_arguments(n, r, in, fn->nargs, &err)) {        /* may have waited: perhaps it has another process now, or none */
+        if (!r->died && !r->moves)
+            *why = sk_failure_new(err.code, t->site, NULL, "%s: %s", sk_task_name_of(t), err.message);
+        return false;
+    }
     r->served = sk_served_new(&w->wire, w->fns);
     sk_served_turn(r->served);
     sk_msg m = { .type = SK_WIRE_RUN, .number = fn->index, .more = (uint32_t)frame->worker, .word = frame->seed, .id = frame->id, .site = t->site,
@@ -357,7 +364,7 @@ static bool run_there(pnode *n, run *r, const sk_fn *fn, const sk_value *in, sk_
     return false;
 }
 
-static bool is_wanted(run *r)
+bool pn_is_wanted(const run *r)
 {
     uint32_t generation = (uint32_t)(r->task >> 32);
     return !sk_task_cancel_flags(sk_task_at(r->task), generation) && !(sk_task_flags(r->task) & SK_FLAG_TIMED_OUT);
@@ -372,7 +379,7 @@ bool pn_run_body(sk_backend *self, const sk_fn *fn, const sk_value *in, sk_value
         while (!r->worker)
             pn_leave_fiber(r);
         r->moves = false;
-        if (!is_wanted(r))                 /* cancelled while it had none */
+        if (!pn_is_wanted(r))                 /* cancelled while it had none */
             return false;
         ok = run_there(n, r, fn, in, out, why);
     }

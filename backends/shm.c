@@ -1,7 +1,8 @@
-/* shm.c -- the node's side of the store's memory: the arenas' files, their two mappings, and which pages are kept; see shm.h. */
+/* shm.c -- the node's side of the store's memory: the arenas' files, their two mappings, and which pages are kept, or spilled; see shm.h. */
 #include "shm.h"
 
 #include "shm_blocks.h"
+#include "shm_spill.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -13,6 +14,8 @@
 
 #define HUGE ((size_t)2 << 20)
 #define LEAST (8 * HUGE)                 /* of places: a small store should not be in pieces at once */
+#define LONGEST 32                       /* capacities in a stride: what is spilled keeps its place */
+#define MOST ((size_t)1 << 45)           /* addresses for that; as many as are needed to hold the capacity itself there may always be */
 #define STEP ((size_t)16 << 20)          /* asked of the kernel at once: a signal costs no more than that again */
 
 struct sk_shm {
@@ -21,6 +24,7 @@ struct sk_shm {
     unsigned owners;
     int *files;                          /* -1: no arena yet */
     sk_blocks *blocks;
+    sk_spill *spill;
     uint64_t peak;
 };
 
@@ -36,7 +40,23 @@ static void name_of(unsigned owner, char *out, size_t room)
 
 /* ---- the windows ---- */
 
-sk_shm *sk_shm_new(size_t capacity, unsigned owners, sk_error *err)
+static size_t limit_of(int resource)
+{
+    struct rlimit r;
+    return getrlimit(resource, &r) == 0 && r.rlim_cur != RLIM_INFINITY ? (size_t)r.rlim_cur : SIZE_MAX;
+}
+
+/* How long an arena is: room for what is spilled, where addresses are plenty (and no more than a quarter of those that the process may have);
+ * where they are not, twice the capacity, so that room is hardly ever in pieces, or as much less as still holds it. */
+static size_t first_stride(size_t least, unsigned owners)
+{
+    size_t file = limit_of(RLIMIT_FSIZE) / HUGE * HUGE, most = MIN(MOST, limit_of(RLIMIT_AS) / 4) / 2 / owners / HUGE * HUGE;
+    size_t usual = MAX(2 * least, LEAST), long_one = MAX(LONGEST * MIN(least, SIZE_MAX / LONGEST / 2), LEAST);
+    size_t stride = MAX(usual, MIN(most, long_one));
+    return stride > file && file >= least ? file : stride;
+}
+
+sk_shm *sk_shm_new(size_t capacity, unsigned owners, const char *spill_directory, sk_error *err)
 {
     assert(owners > 0);
     size_t page = sk_shm_page(), least = 0, stride = 0, whole = 0;
@@ -45,11 +65,10 @@ sk_shm *sk_shm_new(size_t capacity, unsigned owners, sk_error *err)
     if (capacity <= SIZE_MAX / 4) {
         capacity = round_up(capacity ? capacity : 1, page);
         least = round_up(capacity, HUGE);
-        /* Twice the capacity, so that room is hardly ever in pieces; where addresses are scarce, as much less as still holds it. */
-        stride = 2 * least > LEAST ? 2 * least : LEAST;
+        stride = first_stride(least, owners);
         do
             base = __builtin_mul_overflow(stride, 2 * (size_t)owners, &whole) ? NULL : sk_shm_reserve(whole);
-        while (!base && (stride = stride / 2 / HUGE * HUGE) >= least);
+        while (!base && (stride = stride > 2 * least ? MAX(stride / 2 / HUGE * HUGE, 2 * least) : stride / 2 / HUGE * HUGE) >= least);
     }
     if (!base) {
         char what[160];
@@ -64,6 +83,7 @@ sk_shm *sk_shm_new(size_t capacity, unsigned owners, sk_error *err)
     for (unsigned i = 0; i < owners; i++)
         s->files[i] = -1;
     s->blocks = sk_blocks_new(owners);
+    s->spill = sk_spill_new(spill_directory);
     return s;
 }
 
@@ -76,6 +96,7 @@ void sk_shm_free(sk_shm *s)
         if (s->files[i] >= 0)
             close(s->files[i]);
     sk_blocks_free(s->blocks);
+    sk_spill_free(s->spill);
     g_free(s->files);
     g_free(s);
 }
@@ -84,22 +105,10 @@ size_t sk_shm_stride(const sk_shm *s) { return s->stride; }
 
 /* ---- arenas ---- */
 
-/* Away from 0, 1 and 2, which a program may have closed: its printf must not land in the store. */
-static int lifted(int fd)
-{
-    if (fd < 0 || fd > 2)
-        return fd;
-    int higher = fcntl(fd, F_DUPFD_CLOEXEC, 3), why = errno;
-    close(fd);
-    errno = why;
-    return higher;
-}
-
 /* A file beyond the limit would be a SIGXFSZ, which ends the program: so the limit is asked first. */
 static bool set_length(int fd, size_t length)
 {
-    struct rlimit r;
-    if (getrlimit(RLIMIT_FSIZE, &r) == 0 && r.rlim_cur != RLIM_INFINITY && r.rlim_cur < length) {
+    if (limit_of(RLIMIT_FSIZE) < length) {
         errno = EFBIG;
         return false;
     }
@@ -120,7 +129,7 @@ bool sk_shm_add(sk_shm *s, unsigned owner, sk_error *err)
     if (s->files[owner] >= 0)
         return true;
     const char *call = "memfd_create";
-    int fd = lifted(memfd_create("skate", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    int fd = sk_shm_lifted(memfd_create("skate", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (fd < 0)
         goto failed;
     call = "ftruncate";
@@ -155,7 +164,7 @@ int sk_shm_descriptor(sk_shm *s, unsigned owner, bool writable, sk_error *err)
     assert(sk_shm_has(s, owner));
     char path[40], what[100];
     snprintf(path, sizeof path, "/proc/self/fd/%d", s->files[owner]);
-    int fd = writable ? fcntl(s->files[owner], F_DUPFD_CLOEXEC, 3) : lifted(open(path, O_RDONLY | O_CLOEXEC));
+    int fd = writable ? fcntl(s->files[owner], F_DUPFD_CLOEXEC, 3) : sk_shm_lifted(open(path, O_RDONLY | O_CLOEXEC));
     if (fd < 0) {
         int why = errno;
         name_of(owner, what, sizeof what);
@@ -173,15 +182,15 @@ static void drop_pages(sk_shm *s, unsigned owner, uint64_t offset, size_t size)
         ;
 }
 
-static bool get_pages(sk_shm *s, const sk_block *k)
+static bool get_pages(sk_shm *s, unsigned owner, uint64_t offset, size_t size)
 {
-    off_t at = (off_t)(k->offset - (uint64_t)k->owner * s->stride);
-    for (size_t done = 0, step; done < k->size; done += step) {
-        step = k->size - done < STEP ? k->size - done : STEP;
-        while (fallocate(s->files[k->owner], FALLOC_FL_KEEP_SIZE, at + (off_t)done, (off_t)step) < 0)
+    off_t at = (off_t)(offset - (uint64_t)owner * s->stride);
+    for (size_t done = 0, step; done < size; done += step) {
+        step = size - done < STEP ? size - done : STEP;
+        while (fallocate(s->files[owner], FALLOC_FL_KEEP_SIZE, at + (off_t)done, (off_t)step) < 0)
             if (errno != EINTR) {
                 if (done)
-                    drop_pages(s, k->owner, k->offset, done);
+                    drop_pages(s, owner, offset, done);
                 return false;
             }
     }
@@ -200,30 +209,53 @@ static void cool(sk_shm *s, uint64_t bytes)
     }
 }
 
+/* The same, and if there is no memory, without what is kept warm: that is in the way. */
+static bool get_pages_somehow(sk_shm *s, unsigned owner, uint64_t offset, size_t size)
+{
+    if (get_pages(s, owner, offset, size))
+        return true;
+    cool(s, UINT64_MAX);
+    return get_pages(s, owner, offset, size);
+}
+
 static sk_block *cold(sk_shm *s, unsigned owner, size_t size)
 {
     sk_block *k = sk_blocks_take_cold(s->blocks, owner, size);
-    if (!k)
+    if (!k) {
+        errno = ENOSPC;
         return NULL;
-    if (!get_pages(s, k)) {
-        cool(s, UINT64_MAX);                 /* there is no memory: what is kept warm is in the way */
-        if (!get_pages(s, k)) {
-            sk_blocks_ungive(s->blocks, k);
-            return NULL;
-        }
+    }
+    if (!get_pages_somehow(s, k->owner, k->offset, k->size)) {
+        sk_blocks_ungive(s->blocks, k);
+        errno = ENOMEM;
+        return NULL;
     }
     if (owner == 0)                          /* the node itself is about to write it */
         sk_shm_prefault(s->base + k->offset, size);
     return k;
 }
 
+/* There will be so many live bytes more: warm ones make room. */
+static void cool_for(sk_shm *s, size_t size)
+{
+    uint64_t sum = s->blocks->live_bytes + s->blocks->warm_bytes + size;
+    cool(s, sum > s->capacity ? sum - s->capacity : 0);
+}
+
+static void note_peak(sk_shm *s)
+{
+    if (s->blocks->live_bytes > s->peak)
+        s->peak = s->blocks->live_bytes;
+}
+
 void *sk_shm_alloc(sk_shm *s, unsigned owner, size_t size)
 {
     sk_blocks *b = s->blocks;
+    errno = EDQUOT;
     if (!sk_shm_has(s, owner) || size > s->capacity)
         return NULL;
     size = round_up(size ? size : 1, s->page);
-    if (size > s->capacity - b->live_bytes)
+    if (size > sk_shm_room(s))
         return NULL;
     sk_block *k = sk_blocks_take_warm(b, owner, size, false);
     if (!k && b->live_bytes + b->warm_bytes + size <= s->capacity)
@@ -231,8 +263,7 @@ void *sk_shm_alloc(sk_shm *s, unsigned owner, size_t size)
     if (!k)
         k = sk_blocks_take_warm(b, owner, size, true);
     if (!k) {
-        uint64_t sum = b->live_bytes + b->warm_bytes + size;
-        cool(s, sum > s->capacity ? sum - s->capacity : 0);
+        cool_for(s, size);
         k = cold(s, owner, size);
     }
     if (!k) {                                /* perhaps only because warm and cold room lie side by side */
@@ -241,16 +272,114 @@ void *sk_shm_alloc(sk_shm *s, unsigned owner, size_t size)
     }
     if (!k)
         return NULL;
-    if (b->live_bytes > s->peak)
-        s->peak = b->live_bytes;
+    note_peak(s);
     return s->base + k->offset;
+}
+
+static sk_block *block_of(const sk_shm *s, const void *block)
+{
+    sk_block *k = sk_blocks_at(s->blocks, sk_shm_offset(s, block));
+    assert(k);
+    return k;
 }
 
 void sk_shm_release(sk_shm *s, void *block)
 {
-    sk_block *k = sk_blocks_at(s->blocks, sk_shm_offset(s, block));
-    assert(k);
-    sk_blocks_give(s->blocks, k);
+    sk_block *k = block_of(s, block);
+    if (k->copy != SK_NO_COPY)
+        sk_spill_forget(s->spill, k->copy);
+    k->copy = SK_NO_COPY;
+    if (k->away) {
+        drop_pages(s, k->owner, k->offset, k->size - k->away);
+        sk_blocks_ungive(s->blocks, k);
+    } else {
+        sk_blocks_give(s->blocks, k);
+    }
+}
+
+/* ---- spilling ---- */
+
+void sk_shm_keep(sk_shm *s, const void *block)
+{
+    sk_block *k = block_of(s, block);
+    if (k->size > s->page)                   /* else there is nothing beside the first page */
+        sk_blocks_keep(s->blocks, k);
+}
+
+size_t sk_shm_spill(sk_shm *s)
+{
+    sk_block *k = sk_blocks_idlest(s->blocks, !sk_spill_is_on(s->spill));
+    if (k && k->copy == SK_NO_COPY && !sk_spill_write(s->spill, s->base + k->offset + s->page, k->size - s->page, &k->copy))
+        k = sk_blocks_idlest(s->blocks, true);
+    if (!k)
+        return 0;
+    size_t size = k->size - s->page;
+    drop_pages(s, k->owner, k->offset + s->page, size);
+    sk_blocks_send(s->blocks, k, size);
+    return size;
+}
+
+size_t sk_shm_away(const sk_shm *s, const void *block) { return block_of(s, block)->away; }
+
+size_t sk_shm_available(const sk_shm *s) { return sk_shm_room(s) + s->blocks->idle_bytes + s->blocks->left_bytes; }
+
+size_t sk_shm_takes(const sk_shm *s, const void *block)
+{
+    const sk_block *k = block_of(s, block);
+    return k->kept && !k->pins ? k->size : 0;
+}
+
+static bool restore(sk_shm *s, sk_block *k, sk_error *err)
+{
+    if (k->away > sk_shm_room(s)) {
+        errno = EDQUOT;
+        return false;
+    }
+    uint64_t at = k->offset + s->page;
+    cool_for(s, k->away);
+    if (!get_pages_somehow(s, k->owner, at, k->away)) {
+        errno = ENOMEM;
+        return false;
+    }
+    sk_shm_prefault(s->base + at, k->away);
+    if (!sk_spill_read(s->spill, k->copy, s->base + at, k->away, err)) {
+        drop_pages(s, k->owner, at, k->away);
+        errno = EIO;
+        return false;
+    }
+    sk_blocks_bring(s->blocks, k);
+    note_peak(s);
+    return true;
+}
+
+bool sk_shm_pin(sk_shm *s, const void *block, sk_error *err)
+{
+    sk_block *k = block_of(s, block);
+    if (k->away && !restore(s, k, err))
+        return false;
+    sk_blocks_pin(s->blocks, k);
+    return true;
+}
+
+uint64_t sk_shm_serial(const sk_shm *s, const void *block)
+{
+    const sk_block *k = sk_blocks_at(s->blocks, sk_shm_offset(s, block));
+    return k ? k->freed : 0;
+}
+
+void sk_shm_unpin(sk_shm *s, const void *block, uint64_t serial)
+{
+    if (sk_shm_serial(s, block) == serial)
+        sk_blocks_unpin(s->blocks, block_of(s, block));
+}
+
+bool sk_shm_pin_for_good(sk_shm *s, const void *block, sk_error *err)
+{
+    sk_block *k = block_of(s, block);
+    if (!k->seen && !sk_shm_pin(s, block, err))
+        return false;
+    k->seen = true;
+    return true;
 }
 
 /* ---- places ---- */
@@ -282,6 +411,11 @@ const void *sk_shm_view(const sk_shm *s, const void *block)
     return s->base + s->view_delta + sk_shm_offset(s, block);
 }
 
+size_t sk_shm_room(const sk_shm *s) { return s->capacity - s->blocks->live_bytes; }
 uint64_t sk_shm_live(const sk_shm *s) { return s->blocks->live_bytes; }
+uint64_t sk_shm_spilled(const sk_shm *s) { return s->blocks->away_bytes; }
+uint64_t sk_shm_left(const sk_shm *s) { return s->blocks->left_bytes; }
+uint64_t sk_shm_idle(const sk_shm *s) { return s->blocks->idle_bytes; }
+const char *sk_shm_spills_to(const sk_shm *s) { return sk_spill_is_on(s->spill) ? sk_spill_directory(s->spill) : NULL; }
 uint64_t sk_shm_warm(const sk_shm *s) { return s->blocks->warm_bytes; }
 uint64_t sk_shm_peak(const sk_shm *s) { return s->peak; }

@@ -9,6 +9,11 @@
  * map all arenas for reading; a block of its own arena a worker may unlock, to write a result, and locks again when the object is sealed.
  * What is where is known to the node alone, in private memory (shm_blocks.h).
  *
+ * *Spilling*: a block that is kept (written, and nobody writes it again) and not pinned (nobody reads it) can lend its pages to others. Its
+ * bytes go to a file (shm_spill.h), all but the first page: there is the blob's header, which the node reads and counts in at any time. The
+ * block keeps its place, so its name stays good; whoever wants to read it pins it, and the bytes come back. A copy in the file stays as long as
+ * the block lives, for it never changes: to spill it a second time costs no write. Places are more than the capacity, as many as addresses allow.
+ *
  * shm.c is the node's side, shm_map.c a worker's. Linux only. Nothing here takes a lock: the caller has one.              */
 #ifndef SK_SHM_H
 #define SK_SHM_H
@@ -23,7 +28,7 @@ typedef struct sk_shm sk_shm;
  *
  * Room for `capacity` bytes (rounded up to pages), live and freed ones together. Takes addresses only. Errors (SK_LIMIT) say which call
  * failed, why, and what to do. */
-sk_shm *sk_shm_new(size_t capacity, unsigned owners, sk_error *err);
+sk_shm *sk_shm_new(size_t capacity, unsigned owners, const char *spill_directory, sk_error *err);        /* the latter: see shm_spill.h */
 void sk_shm_free(sk_shm *s);                                                     /* NULL is fine; all pointers die with it */
 size_t sk_shm_stride(const sk_shm *s);                                           /* for sk_shm_map_open */
 bool sk_shm_add(sk_shm *s, unsigned owner, sk_error *err);                       /* its arena; true if it is there already */
@@ -33,10 +38,28 @@ bool sk_shm_has(const sk_shm *s, unsigned owner);
 int sk_shm_descriptor(sk_shm *s, unsigned owner, bool writable, sk_error *err);
 
 /* A block of whole pages, at least one; where the node writes to it. Its pages are there: writing cannot fail. What is in it is what was
- * there before, or zeros. NULL: no room below the capacity, no memory, or the room is in pieces. */
+ * there before, or zeros. NULL: errno is EDQUOT (no room below the capacity: spill, or release some), ENOMEM (the system has no memory: the
+ * same may help) or ENOSPC (this arena has no place of that length). */
 void *sk_shm_alloc(sk_shm *s, unsigned owner, size_t size);
 /* The pages stay for the next block; when live and freed bytes would pass the capacity, those freed first go back to the system. */
 void sk_shm_release(sk_shm *s, void *block);
+
+/* Of live blocks. The node says that one is written: it may be spilled from now on. */
+void sk_shm_keep(sk_shm *s, const void *block);
+/* Spills one block, of those that are kept and not pinned the one that has been so for the longest time: so many bytes have room now. 0: there is
+ * none, or there is no file to write to. */
+size_t sk_shm_spill(sk_shm *s);
+size_t sk_shm_away(const sk_shm *s, const void *block);                          /* bytes of it that are in the file only */
+/* Bytes that can be had, by spilling all that can be spilled, and how many of them it takes to pin this block (0: it is pinned). */
+size_t sk_shm_available(const sk_shm *s);
+size_t sk_shm_takes(const sk_shm *s, const void *block);
+/* Brings it back, if need be, and keeps it until it is unpinned as often, or released. false: errno as in sk_shm_alloc; or EIO: it cannot be
+ * read (*err says why), now or ever. Nothing has changed then. */
+bool sk_shm_pin(sk_shm *s, const void *block, sk_error *err);
+/* `serial` is of the block when it was pinned: where it has been released since, nothing happens. */
+void sk_shm_unpin(sk_shm *s, const void *block, uint64_t serial);
+uint64_t sk_shm_serial(const sk_shm *s, const void *block);                      /* no other block has it, has had it or will; 0: none is there */
+bool sk_shm_pin_for_good(sk_shm *s, const void *block, sk_error *err);           /* once for all: until it is released */
 
 /* The size of the live block that starts exactly there, and whose it is (owner may be NULL); 0: there is none. Any offset may be asked. */
 size_t sk_shm_block(const sk_shm *s, uint64_t offset, unsigned *owner);
@@ -45,7 +68,13 @@ void *sk_shm_at(const sk_shm *s, uint64_t offset);                              
 const void *sk_shm_view(const sk_shm *s, const void *block);                     /* the same bytes, where writing faults */
 bool sk_shm_contains(const sk_shm *s, const void *p);                            /* is it in either window? */
 
-uint64_t sk_shm_live(const sk_shm *s);                                           /* bytes in blocks */
+size_t sk_shm_room(const sk_shm *s);                                             /* bytes that are not live */
+uint64_t sk_shm_live(const sk_shm *s);                                           /* bytes in blocks, without what is in the file only */
+uint64_t sk_shm_spilled(const sk_shm *s);                                        /* bytes that are in the file only */
+uint64_t sk_shm_left(const sk_shm *s);                                           /* bytes that have stayed, of blocks that are spilled */
+uint64_t sk_shm_idle(const sk_shm *s);                                           /* bytes that could be spilled */
+/* Where it spills to; NULL: it does not (any more). */
+const char *sk_shm_spills_to(const sk_shm *s);
 uint64_t sk_shm_warm(const sk_shm *s);                                           /* bytes freed whose pages are still there */
 uint64_t sk_shm_peak(const sk_shm *s);                                           /* most live bytes so far */
 
@@ -84,6 +113,8 @@ bool sk_shm_map_lock(sk_shm_map *m, void *written, size_t size);
 /* ---- both (shm_map.c) ---- */
 
 size_t sk_shm_page(void);
+/* A new descriptor, or -1 and errno: away from 0, 1 and 2, which a program may have closed, so that its printf does not land there. Takes fd. */
+int sk_shm_lifted(int fd);
 char *sk_shm_reserve(size_t size);                                               /* addresses only, at a multiple of 2 MiB; NULL: errno */
 /* Pages that are about to be written are mapped at once: a fault each costs three times as much. Tries; nothing depends on it. */
 void sk_shm_prefault(void *p, size_t size);

@@ -75,12 +75,89 @@ static sk_block *smallest(GTree *tree, size_t size)      /* of at least that siz
 static sk_block *new_block(uint32_t owner, uint64_t offset, size_t size, sk_block_state state)
 {
     sk_block *k = g_new(sk_block, 1);
-    *k = (sk_block){ .offset = offset, .size = size, .owner = owner, .state = state };
+    *k = (sk_block){ .offset = offset, .size = size, .owner = owner, .state = state, .copy = SK_NO_COPY };
     ring(&k->same);
     ring(&k->age);
     ring(&k->unmerged);
+    ring(&k->idle);
     return k;
 }
+
+/* ---- live ones: who is idle ---- */
+
+static void update_idle(sk_blocks *b, sk_block *k)
+{
+    bool is = !is_empty(&k->idle), should_be = k->state == SK_BLOCK_LIVE && k->kept && !k->pins && !k->away;
+    if (is == should_be)
+        return;
+    if (should_be)
+        link_after(b->idle.before, &k->idle);
+    else
+        unlink_from(&k->idle);
+    b->idle_bytes += should_be ? k->size : -k->size;
+}
+
+void sk_blocks_keep(sk_blocks *b, sk_block *k)
+{
+    k->kept = true;
+    update_idle(b, k);
+}
+
+void sk_blocks_pin(sk_blocks *b, sk_block *k)
+{
+    assert(!k->away);
+    k->pins++;
+    update_idle(b, k);
+}
+
+void sk_blocks_unpin(sk_blocks *b, sk_block *k)
+{
+    assert(k->pins);
+    k->pins--;
+    update_idle(b, k);
+}
+
+sk_block *sk_blocks_idlest(const sk_blocks *b, bool with_copy)
+{
+    for (sk_link *l = b->idle.after; l != &b->idle; l = l->after)
+        if (!with_copy || of_link(l, idle)->copy != SK_NO_COPY)
+            return of_link(l, idle);
+    return NULL;
+}
+
+void sk_blocks_send(sk_blocks *b, sk_block *k, size_t size)
+{
+    k->away = size;
+    b->live_bytes -= size;
+    b->away_bytes += size;
+    b->left_bytes += k->size - size;
+    update_idle(b, k);
+}
+
+void sk_blocks_bring(sk_blocks *b, sk_block *k)
+{
+    b->live_bytes += k->away;
+    b->away_bytes -= k->away;
+    b->left_bytes -= k->size - k->away;
+    k->away = 0;
+    update_idle(b, k);
+}
+
+/* It is live no more. */
+static void leave_live(sk_blocks *b, sk_block *k, sk_block_state to)
+{
+    assert(k->state == SK_BLOCK_LIVE && k->copy == SK_NO_COPY);
+    sk_idmap_remove(&b->live, k->offset);
+    b->live_bytes -= k->size - k->away;
+    b->away_bytes -= k->away;
+    b->left_bytes -= k->away ? k->size - k->away : 0;
+    k->state = to;
+    update_idle(b, k);
+    k->kept = k->seen = false;
+    k->away = k->pins = 0;
+}
+
+/* ---- cutting and merging ---- */
 
 /* The first `size` bytes of a block become one of their own, in no list yet; the rest keeps the record. */
 static sk_block *cut(sk_blocks *b, sk_block *k, size_t size)
@@ -142,6 +219,7 @@ static void merge_warm(sk_blocks *b, sk_block *k)
 static sk_block *make_live(sk_blocks *b, sk_block *k)
 {
     k->state = SK_BLOCK_LIVE;
+    k->freed = ++b->clock;
     sk_idmap_add(&b->live, k);
     b->live_bytes += k->size;
     return k;
@@ -177,11 +255,9 @@ sk_block *sk_blocks_take_warm(sk_blocks *b, unsigned owner, size_t size, bool an
 
 void sk_blocks_give(sk_blocks *b, sk_block *k)
 {
-    assert(k->state == SK_BLOCK_LIVE);
-    sk_idmap_remove(&b->live, k->offset);
-    b->live_bytes -= k->size;
+    assert(!k->away);
+    leave_live(b, k, SK_BLOCK_WARM);
     b->warm_bytes += k->size;
-    k->state = SK_BLOCK_WARM;
     k->grain = k->size;
     k->freed = ++b->clock;
     link_after(b->age.before, &k->age);
@@ -219,9 +295,7 @@ sk_block *sk_blocks_take_cold(sk_blocks *b, unsigned owner, size_t size)
 
 void sk_blocks_ungive(sk_blocks *b, sk_block *k)
 {
-    assert(k->state == SK_BLOCK_LIVE);
-    sk_idmap_remove(&b->live, k->offset);
-    b->live_bytes -= k->size;
+    leave_live(b, k, SK_BLOCK_COLD);
     make_cold(b, k);
 }
 
@@ -259,6 +333,7 @@ sk_blocks *sk_blocks_new(unsigned owners)
     sk_blocks *b = g_malloc0(sizeof *b + owners * sizeof b->arenas[0]);
     b->owners = owners;
     ring(&b->age);
+    ring(&b->idle);
     return b;
 }
 

@@ -3,7 +3,10 @@
  * Blocks tile an arena without gaps: each knows its neighbours. A block is LIVE, WARM (freed, its pages are still there) or COLD (no
  * pages). Of each state's free blocks there is a tree by size, and in it, per size, the last one freed first. Warm neighbours are
  * merged only when a size is not there as such, so that a program which makes the same sizes again and again finds them as they
- * were. All of it lies in private memory of the node: no worker can break it. The caller has a lock.                     */
+ * were. All of it lies in private memory of the node: no worker can break it. The caller has a lock.
+ *
+ * A live block that is *kept* (nobody writes it any more) and not *pinned* (nobody reads it just now) is *idle*: these are in the order in
+ * which they became so. An idle one can go *away*: it stays live, in its place, but some of its bytes are elsewhere, and do not count.    */
 #ifndef SK_SHM_BLOCKS_H
 #define SK_SHM_BLOCKS_H
 
@@ -18,12 +21,18 @@ typedef struct sk_block {
     uint64_t offset;                     /* first: sk_idmap finds live blocks by it */
     size_t size;
     size_t grain;                        /* warm: the largest block that was freed here and may be wanted again */
-    uint64_t freed;                      /* warm: when, as a count */
+    uint64_t freed;                      /* warm: when, as a count; live: since when, so that no two live blocks have ever the same */
     struct sk_block *left, *right;       /* neighbours in the arena; NULL at its ends */
     sk_link same, age, unmerged;         /* free: others of this size; warm: all by age; warm: may have warm neighbours */
-    uint32_t owner;
+    sk_link idle;                        /* live, kept, not pinned, not away */
+    size_t away;                         /* live: bytes of it that are not in memory */
+    uint64_t copy;                       /* live: where in the file its bytes are; SK_NO_COPY: nowhere */
+    uint32_t owner, pins;
     sk_block_state state;
+    bool kept, seen;                     /* seen: one of the pins is for good */
 } sk_block;
+
+#define SK_NO_COPY UINT64_MAX
 
 typedef struct sk_block_arena {
     GTree *warm, *cold;                  /* by size; NULL: there is no such arena */
@@ -34,8 +43,11 @@ typedef struct sk_block_arena {
 typedef struct sk_blocks {
     sk_idmap live;
     sk_link age;                         /* warm blocks of all arenas, oldest first */
+    sk_link idle;                        /* idle blocks of all arenas, the first to become so first */
     uint64_t clock;
-    uint64_t live_bytes, warm_bytes;
+    uint64_t live_bytes, warm_bytes;     /* live: without what is away */
+    uint64_t idle_bytes, away_bytes;
+    uint64_t left_bytes;                 /* of what is away: that part which is not */
     unsigned owners;
     sk_block_arena arenas[];
 } sk_blocks;
@@ -49,10 +61,17 @@ void sk_blocks_add(sk_blocks *b, unsigned owner, uint64_t offset, size_t size); 
 sk_block *sk_blocks_take_warm(sk_blocks *b, unsigned owner, size_t size, bool any);
 sk_block *sk_blocks_take_cold(sk_blocks *b, unsigned owner, size_t size);
 
-void sk_blocks_give(sk_blocks *b, sk_block *block);                     /* live -> warm */
+void sk_blocks_give(sk_blocks *b, sk_block *block);                     /* live, nothing of it away -> warm */
 void sk_blocks_ungive(sk_blocks *b, sk_block *block);                   /* live -> cold: its pages could not be had */
 void sk_blocks_cool(sk_blocks *b, sk_block *block, size_t size);        /* the last `size` bytes of a warm block -> cold */
 sk_block *sk_blocks_oldest(const sk_blocks *b);                         /* warm block; NULL: none */
 sk_block *sk_blocks_at(const sk_blocks *b, uint64_t offset);            /* the live block that starts there, or NULL */
+
+void sk_blocks_keep(sk_blocks *b, sk_block *block);                     /* live: it is written */
+void sk_blocks_pin(sk_blocks *b, sk_block *block);                      /* live, not away */
+void sk_blocks_unpin(sk_blocks *b, sk_block *block);
+sk_block *sk_blocks_idlest(const sk_blocks *b, bool with_copy);         /* idle for the longest time (of those that have a copy); NULL: none is */
+void sk_blocks_send(sk_blocks *b, sk_block *block, size_t size);        /* idle: so many bytes of it are away now */
+void sk_blocks_bring(sk_blocks *b, sk_block *block);                    /* and are back: it is idle again */
 
 #endif

@@ -25,6 +25,16 @@ size_t sk_shm_page(void)
     return known;
 }
 
+int sk_shm_lifted(int fd)
+{
+    if (fd < 0 || fd > 2)
+        return fd;
+    int higher = fcntl(fd, F_DUPFD_CLOEXEC, 3), why = errno;
+    close(fd);
+    errno = why;
+    return higher;
+}
+
 char *sk_shm_reserve(size_t size)
 {
     size_t whole = size + HUGE;

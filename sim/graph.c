@@ -231,6 +231,7 @@ __attribute__((noinline, cold)) static sk_code pull(sk_lane *lane, sk_object *o,
 {
     spend(SK_GET, &o->value, 1);
     sk_frame_leave_if_dead(lane->frame);
+    lane->boxing_error.code = SK_OK;
     bool there = !sk_value_has_bytes(&o->value) || sk_session.backend->ops->pull((sk_backend *)sk_session.backend, sk_object_id(o), deadline);
     sk_frame_leave_if_dead(lane->frame);
     sk_object_state state = sk_object_state_of(o);
@@ -242,6 +243,10 @@ __attribute__((noinline, cold)) static sk_code pull(sk_lane *lane, sk_object *o,
         return SK_OK;
     if (deadline != SK_NEVER && sk_session_now() >= deadline)
         return SK_TIMEOUT;
+    if (lane->boxing_error.code) {                /* the backend knows */
+        *why = sk_failure_new(lane->boxing_error.code, site, NULL, "%s", lane->boxing_error.message);
+        return lane->boxing_error.code;
+    }
     *why = sk_failure_new(SK_OBJECT_LOST, site, NULL, "the object is out of reach: no node that has a copy can send it, and none ever will");
     return SK_OBJECT_LOST;
 }

@@ -15,7 +15,7 @@
 
 #include <sys/types.h>
 
-enum { SK_RUNFILE_VERSION = 1, SK_RUNFILE_ROWS = 256, SK_RUNFILE_TASK = 56, SK_RUNFILE_PATH = 4200 };
+enum { SK_RUNFILE_VERSION = 2, SK_RUNFILE_ROWS = 256, SK_RUNFILE_TASK = 56, SK_RUNFILE_PATH = 4200 };
 #define SK_RUNFILE_MAGIC "skate-ps"
 
 typedef struct sk_runfile_row {            /* a worker process */
@@ -35,7 +35,7 @@ typedef struct sk_runfile {
     char backend[40], program[200];
     uint64_t submitted, done, failed, cancelled, retries;      /* tasks; retries: attempts beyond the first */
     uint64_t running;                      /* tasks that run and are not blocked; without those that ask for other than one cpu */
-    uint64_t store_live, store_peak, store_limit;              /* bytes */
+    uint64_t store_live, store_peak, store_limit, store_spilled;      /* bytes; spilled ones are in a file only, and not live */
     uint64_t worker_processes;             /* of which the first SK_RUNFILE_ROWS are in `rows` */
     sk_runfile_row rows[SK_RUNFILE_ROWS];
 } sk_runfile;
@@ -45,7 +45,7 @@ unsigned sk_runfile_open(const char *program);
 void sk_runfile_close(void);
 void sk_runfile_remove(void);              /* the program dies; also in a signal handler */
 
-/* Fills in worker_processes, nrows and rows; a backend sets it before its slot `started` returns. Called by the file's own thread, which has
+/* Fills in worker_processes, nrows and rows, and store_spilled; a backend sets it before its slot `started` returns. Called by the file's own thread, which has
  * no lane, until the backend's `close`. */
 extern void (*sk_runfile_fill_rows)(sk_runfile *file);
 

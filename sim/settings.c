@@ -28,6 +28,7 @@ static const struct option {
     { "patience", "SECONDS", "a simulated task has hung after so much cpu time of the process without waiting; default 10, 0: never", TEXT, offsetof(sk_settings, patience) },
     { "seed", "N", "of sk_random; default 1", SEED, offsetof(sk_settings, seed) },
     { "store-bytes", "SIZE", "what objects may take in this process, all nodes' together: 500M, 2G; default 30 % of memory", SIZE, offsetof(sk_settings, store_bytes) },
+    { "spill-dir", "DIR", "where objects go when the store of processes is full, or none; default $TMPDIR or /var/tmp", TEXT, offsetof(sk_settings, spill_dir) },
     { "worker-memory", "SIZE", "what each worker of processes may take besides objects: 500M, 2G; default no limit", SIZE, offsetof(sk_settings, worker_memory) },
     { "prefix", NULL, "on processes, begin each line that a task prints with who prints it: (square pid=123)", FLAG, offsetof(sk_settings, prefix) },
     { "trace", "FILE", "write the event log to FILE (skate trace FILE reads it)", TEXT, offsetof(sk_settings, trace) },
@@ -141,6 +142,8 @@ static void from_config(sk_settings *s, const sk_config *c, const sk_site *site)
         s->seed = c->seed;
     if (c->store_bytes)
         s->store_bytes = c->store_bytes;
+    if (c->spill_dir && *c->spill_dir)
+        set(s, option("spill-dir"), c->spill_dir, "sk_config.spill_dir", site);
     if (c->worker_memory)
         s->worker_memory = c->worker_memory;
     if (c->prefix)
@@ -280,5 +283,6 @@ void sk_settings_clear(sk_settings *s)
     free((char *)s->cluster);
     free((char *)s->cost);
     free((char *)s->patience);
+    free((char *)s->spill_dir);
     *s = (sk_settings){ 0 };
 }

@@ -49,6 +49,7 @@ typedef struct sk_config {
     bool prefix;              /* on processes: lines of tasks begin with who prints them: "(square pid=123) " */
     const char *trace;        /* write the event log to this file; default none */
     bool gantt;               /* print a text Gantt chart at shutdown */
+    const char *spill_dir;    /* processes: where objects go when the store is full; default $TMPDIR or /var/tmp; "none" */
 } sk_config;
 
 /* Starts the runtime. argc and argv (may be NULL) are read for --sk-* options, which are removed;
@@ -256,7 +257,8 @@ const char *sk_code_name(sk_code code);      /* "TASK_TIMEOUT" */
 typedef struct sk_counts {
     uint64_t tasks_submitted, tasks_done, tasks_failed, tasks_cancelled, attempts, retries;
     uint64_t objects_made, objects_live;        /* live: not yet freed */
-    uint64_t bytes_live, bytes_peak;            /* of strings, buffers, arrays and lists */
+    uint64_t bytes_live, bytes_peak;            /* of strings, buffers, arrays and lists: in memory */
+    uint64_t bytes_spilled;                     /* and in a file only, for want of memory; processes */
     uint64_t steals, parks;                     /* of workers */
     int workers, threads, threads_peak, blocked_peak;   /* OS threads that can run tasks; tasks blocked at once */
 } sk_counts;

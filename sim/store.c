@@ -138,19 +138,45 @@ void sk_store_limit(size_t bytes) { limit = bytes; }
 uint64_t sk_store_live(void)      { return atomic_load_explicit(&live, relaxed); }
 uint64_t sk_store_peak(void)      { return atomic_load_explicit(&peak, relaxed); }
 
-bool sk_store_charge(size_t size, size_t asked, sk_error *err)
+bool (*sk_store_make_room)(size_t size, size_t asked, sk_error *err);
+
+bool sk_store_say_full(size_t asked, const char *more, sk_error *err)
+{
+    uint64_t have = sk_store_live();
+    return sk_error_set(err, SK_STORE_FULL, "the object store is full: need %zu bytes, have %zu of %zu free; %sdrop refs you no longer need, "
+                        "or give more with --sk-store-bytes", asked, limit > have ? (size_t)(limit - have) : 0, limit, more);
+}
+
+bool sk_store_has_room(size_t size) { return size <= limit && sk_store_live() <= limit - size; }
+
+bool sk_store_try_charge(size_t size)
 {
     uint64_t have = atomic_fetch_add_explicit(&live, size, relaxed), now = have + size;
     if (unlikely(now > limit || now < size)) {
         atomic_fetch_sub_explicit(&live, size, relaxed);
-        return sk_error_set(err, SK_STORE_FULL, "the object store is full: need %zu bytes, have %zu of %zu free; "
-                            "drop refs you no longer need, or give more with --sk-store-bytes",
-                            asked, limit > have ? (size_t)(limit - have) : 0, limit);
+        return false;
     }
     uint64_t old = atomic_load_explicit(&peak, relaxed);
     while (now > old && !atomic_compare_exchange_weak_explicit(&peak, &old, now, relaxed, relaxed))
         ;
     return true;
+}
+
+bool sk_store_charge(size_t size, size_t asked, sk_error *err)
+{
+    while (unlikely(!sk_store_try_charge(size))) {
+        if (size > limit || !sk_store_make_room)
+            return sk_store_say_full(asked, "", err);
+        if (!sk_store_make_room(size, asked, err))
+            return false;
+    }
+    return true;
+}
+
+/* What comes back from elsewhere, whether there is room or not. */
+void sk_store_recharge(size_t size)
+{
+    atomic_fetch_add_explicit(&live, size, relaxed);
 }
 
 void sk_store_discharge(size_t size)

@@ -89,6 +89,13 @@ void sk_store_free(void *bytes, size_t size);
 void sk_store_clear(void);                         /* gives back what is kept */
 /* Accounting, over every kind of store. */
 bool sk_store_charge(size_t size, size_t asked, sk_error *err);      /* asked: for the message */
+bool sk_store_try_charge(size_t size);             /* the same without a word, and without making room */
+void sk_store_recharge(size_t size);               /* a charge that was taken back for a while */
+bool sk_store_has_room(size_t size);
+/* SK_STORE_FULL, with need and have; `more`: what else there is to say, ended by "; ". false */
+bool sk_store_say_full(size_t asked, const char *more, sk_error *err);
+/* A backend that can make room when a charge does not fit, or wait for some: true: try again; false: *err says why not. NULL: none can. */
+extern bool (*sk_store_make_room)(size_t size, size_t asked, sk_error *err);
 void sk_store_discharge(size_t size);
 void sk_store_limit(size_t bytes);
 uint64_t sk_store_live(void);

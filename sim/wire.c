@@ -152,7 +152,7 @@ static void add_failure(sk_wire *w, const sk_failure *failure)
 static void add_counts(sk_wire *w, const sk_counts *c)
 {
     const uint64_t words[] = { c->tasks_submitted, c->tasks_done, c->tasks_failed, c->tasks_cancelled, c->attempts, c->retries,
-                               c->objects_made, c->objects_live, c->bytes_live, c->bytes_peak, c->steals, c->parks };
+                               c->objects_made, c->objects_live, c->bytes_live, c->bytes_peak, c->bytes_spilled, c->steals, c->parks };
     const int numbers[] = { c->workers, c->threads, c->threads_peak, c->blocked_peak };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         add_number(w, words[i], 8);

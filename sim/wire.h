@@ -26,7 +26,7 @@
 
 #include <glib.h>
 
-enum { SK_WIRE_VERSION = 1, SK_WIRE_HEADER = 5, SK_WIRE_BATCH = 64 << 10,
+enum { SK_WIRE_VERSION = 2, SK_WIRE_HEADER = 5, SK_WIRE_BATCH = 64 << 10,
        SK_WIRE_MAX_NAME = 4096, SK_WIRE_MAX_TEXT = 1 << 20, SK_WIRE_MAX_REFS = 16 << 20, SK_WIRE_MAX_HOPS = 1 << 20,
        SK_WIRE_MAX_SITES = 1 << 20, SK_WIRE_MAX_ITEMS = 64 };
 #define SK_WIRE_MAX_BLOB  ((size_t)1 << 30)

@@ -199,7 +199,7 @@ static sk_failure *take_failure(sk_wire *w, reader *r)
 static void take_counts(reader *r, sk_counts *c)
 {
     uint64_t *const words[] = { &c->tasks_submitted, &c->tasks_done, &c->tasks_failed, &c->tasks_cancelled, &c->attempts, &c->retries,
-                                &c->objects_made, &c->objects_live, &c->bytes_live, &c->bytes_peak, &c->steals, &c->parks };
+                                &c->objects_made, &c->objects_live, &c->bytes_live, &c->bytes_peak, &c->bytes_spilled, &c->steals, &c->parks };
     int *const numbers[] = { &c->workers, &c->threads, &c->threads_peak, &c->blocked_peak };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         *words[i] = take_number(r, 8);

@@ -180,7 +180,8 @@ static void print_session(const sk_runfile *f)
 {
     g_autofree char *program = printable(f->program), *backend = printable(f->backend), *since = age(f->since);
     g_autofree char *live = bytes(f->store_live), *peak = bytes(f->store_peak), *most = bytes(f->store_limit);
-    g_autofree char *store = g_strdup_printf("%s, %s of %s", live, peak, most);
+    g_autofree char *spilled = bytes(f->store_spilled), *also = f->store_spilled ? g_strdup_printf(", %s spilled", spilled) : g_strdup("");
+    g_autofree char *store = g_strdup_printf("%s, %s of %s%s", live, peak, most, also);
     guint64 ended = f->done + f->failed + f->cancelled, left = f->submitted > ended ? f->submitted - ended : 0;
     printf("%7d  %-10s %7d  %-8s %8" PRIu64 " %8" PRIu64 " %9" PRIu64 "  %-26s %s\n", f->pid, backend, f->workers, since, f->running, left, f->done,
            store, program);
@@ -227,9 +228,9 @@ static void print_json_session(const sk_runfile *f)
     print_string("backend", f->backend);
     printf(", \"nodes\": %d, \"workers\": %d, \"since\": %" PRId64 ",\n    \"tasks\": { \"submitted\": %" PRIu64 ", \"running\": %" PRIu64 ", \"done\": %" PRIu64
            ", \"failed\": %" PRIu64 ", \"cancelled\": %" PRIu64 ", \"retries\": %" PRIu64 " },\n"
-           "    \"store\": { \"live\": %" PRIu64 ", \"peak\": %" PRIu64 ", \"limit\": %" PRIu64 " },\n"
+           "    \"store\": { \"live\": %" PRIu64 ", \"peak\": %" PRIu64 ", \"limit\": %" PRIu64 ", \"spilled\": %" PRIu64 " },\n"
            "    \"worker_processes\": [", f->nodes, f->workers, f->since, f->submitted, f->running, f->done, f->failed, f->cancelled, f->retries,
-           f->store_live, f->store_peak, f->store_limit);
+           f->store_live, f->store_peak, f->store_limit, f->store_spilled);
     for (uint32_t i = 0; i < f->nrows; i++) {
         printf("%s\n      { \"pid\": %d, ", i ? "," : "", f->rows[i].pid);
         print_string("task", f->rows[i].task);

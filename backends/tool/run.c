@@ -21,7 +21,7 @@
 
 #define USAGE_ERROR 2
 
-static gchar *backend, *workers, *nodes, *resources, *seed, *store_bytes, *trace, *policy, *cluster, *cost, *stack_bytes, *tasks, *patience, *worker_memory;
+static gchar *backend, *workers, *nodes, *resources, *seed, *store_bytes, *spill_dir, *trace, *policy, *cluster, *cost, *stack_bytes, *tasks, *patience, *worker_memory;
 static gboolean gantt, prefix;
 
 static const GOptionEntry entries[] = {
@@ -46,6 +46,8 @@ static const GOptionEntry entries[] = {
     { "seed", 0, 0, G_OPTION_ARG_STRING, &seed, "of sk_random, and of choices by lot (1)", "N" },
     { "store-bytes", 0, 0, G_OPTION_ARG_STRING, &store_bytes,
       "what objects may take in this process: 500M, 2G (a simulated node's: store-bytes in its cluster file)", "N" },
+    { "spill-dir", 0, 0, G_OPTION_ARG_FILENAME, &spill_dir,
+      "where objects go when the store of processes is full ($TMPDIR, or /var/tmp), or none", "DIR" },
     { "worker-memory", 0, 0, G_OPTION_ARG_STRING, &worker_memory,
       "what each worker of processes may take besides objects: 500M, 2G (no limit)", "N" },
     { "prefix", 0, 0, G_OPTION_ARG_NONE, &prefix,
@@ -257,6 +259,7 @@ int main(int argc, char **argv)
     set_count("--tasks", "SKATE_TASKS", tasks, 25000);
     set_patience(patience);
     set_size("--store-bytes", "SKATE_STORE_BYTES", store_bytes);
+    set_text("SKATE_SPILL_DIR", spill_dir);
     set_size("--worker-memory", "SKATE_WORKER_MEMORY", worker_memory);
     set_text("SKATE_PREFIX", prefix ? "1" : NULL);
     set_text("SKATE_TRACE", trace);

@@ -49,6 +49,7 @@ typedef struct sk_settings {            /* what sk_init found; strings live unti
     int tasks;
     uint64_t seed;
     size_t store_bytes;
+    const char *spill_dir;                   /* NULL: not given; "none" */
     bool gantt;
     size_t worker_memory;                    /* bytes; 0: no limit */
     bool prefix;                             /* lines that tasks print say who printed them */
@@ -151,7 +152,7 @@ typedef struct sk_backend_ops {
     void (*sealed)(sk_backend *self, uint64_t object, size_t bytes, bool made_by_task);
     void (*freed)(sk_backend *self, uint64_t object);
     /* The calling task or driver needs the bytes where it is. Returns when they are there, or at the deadline (before now(): only starts
-     * to fetch them): false. */
+     * to fetch them): false. If they cannot be had for another reason than that they are lost, the lane's boxing_error says why. */
     bool (*pull)(sk_backend *self, uint64_t object, int64_t deadline);
     /* Could it ever run? If not, says why: "asks for 4 cpus, the largest node has 2". node: -1 any. */
     bool (*is_feasible)(sk_backend *self, const struct sk_demand *demand, int node, char *why, size_t room);

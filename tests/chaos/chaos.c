@@ -1,11 +1,14 @@
 /* chaos.c -- kill -9: of random worker processes, while a program reduces trees (`make chaos`), and of programs.
  *
- *   chaos [--kills N] [--drivers N] [--seed N]
+ *   chaos [--kills N] [--drivers N] [--seed N] [--store]
  *
  * The idea: a round is a reduction whose answer tells whether every part came once and in its place (rounds.c). A thread kills children of
  * this process all the time, also while a session starts and shuts down (killer.c). Each round is right, none takes ten times as long as
  * half of them do (and five seconds), and after each session there are as many descriptors as before it, no process, and no shared memory.
  * Then programs are killed as a whole (drivers.c). What is random comes from the seed, but for the moments.
+ *
+ * --store: the store is far too small for what the rounds have at once, so that it spills and workers wait for room; objects are of random sizes, and
+ * come and go in random order, while those who read and write them are killed (store.c).
  *
  * --stay: a round that hangs is left hanging, for a debugger. */
 #include "chaos.h"
@@ -26,7 +29,7 @@ enum { SESSIONS = 5, MOST_ROUNDS = 1 << 20 };
 static struct {
     long kills, drivers;
     uint64_t seed;
-    bool stay;
+    bool stay, store;
     double patience;                        /* factor: sanitizers */
 } option = { .kills = 500, .drivers = 100, .patience = 1 };
 
@@ -120,7 +123,7 @@ static void play_round(uint64_t seed)
     }
     double began = chaos_now();
     atomic_store(&round_began, began);
-    bool ok = chaos_round(seed);
+    bool ok = option.store ? chaos_store_round(seed) : chaos_round(seed);
     atomic_store(&round_began, 0);
     lengths[rounds++ % MOST_ROUNDS] = chaos_now() - began;
     if (ok)
@@ -171,7 +174,8 @@ static void play_session(uint64_t *random, long until)
 {
     pid_t pids[10];
     int before = descriptors();
-    sk_init(NULL, NULL, &(sk_config){ .backend = "processes", .workers = 2 + (int)(chaos_random(random) % 2), .store_bytes = 256 << 20 });
+    sk_init(NULL, NULL, &(sk_config){ .backend = "processes", .workers = 2 + (int)(chaos_random(random) % 2),
+                                      .store_bytes = option.store ? CHAOS_STORE : 256 << 20 });
     do
         play_round(chaos_random(random));
     while (chaos_killed() < until);
@@ -192,11 +196,11 @@ static void play_session(uint64_t *random, long until)
 
 /* ---- main ---- */
 
-static _Noreturn void be_a_victim(uint64_t seed)
+static _Noreturn void be_a_victim(uint64_t seed, bool store)
 {
-    sk_init(NULL, NULL, &(sk_config){ .backend = "processes", .workers = 2, .store_bytes = 256 << 20 });
+    sk_init(NULL, NULL, &(sk_config){ .backend = "processes", .workers = 2, .store_bytes = store ? CHAOS_STORE : 256 << 20 });
     for (;;)
-        if (!chaos_round(chaos_random(&seed)))
+        if (!(store ? chaos_store_round : chaos_round)(chaos_random(&seed)))
             exit(1);
 }
 
@@ -205,8 +209,8 @@ static void read_options(int argc, char **argv)
     option.seed = (uint64_t)time(NULL) * 1000003 + (uint64_t)getpid();
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
-        if (!strcmp(argv[i], "--victim"))
-            be_a_victim(strtoull(value, NULL, 10));
+        if (!strcmp(argv[i], "--victim") || !strcmp(argv[i], "--store-victim"))
+            be_a_victim(strtoull(value, NULL, 10), argv[i][2] == 's');
         else if (!strcmp(argv[i], "--kills"))
             option.kills = atol(value), i++;
         else if (!strcmp(argv[i], "--drivers"))
@@ -217,8 +221,10 @@ static void read_options(int argc, char **argv)
             option.patience = atof(value), i++;
         else if (!strcmp(argv[i], "--stay"))
             option.stay = true;
+        else if (!strcmp(argv[i], "--store"))
+            option.store = true;
         else {
-            fprintf(stderr, "usage: chaos [--kills N] [--drivers N] [--seed N] [--patience FACTOR] [--stay]\n");
+            fprintf(stderr, "usage: chaos [--kills N] [--drivers N] [--seed N] [--patience FACTOR] [--store] [--stay]\n");
             exit(2);
         }
     }
@@ -243,9 +249,11 @@ int main(int argc, char **argv)
         printf("chaos: %ld kills, %ld of them of running tasks, in %ld rounds, %.1f s; a round took %.1f ms (median); "
                "the killer held its fire %ld times\n", chaos_killed(), retries, rounds, chaos_now() - began, 1000 * median(), held);
     }
-    int left = chaos_kill_drivers("/proc/self/exe", chaos_random(&random), (int)option.drivers);
+    int left = chaos_kill_drivers("/proc/self/exe", option.store ? "--store-victim" : "--victim", chaos_random(&random), (int)option.drivers);
     passed += option.drivers - left;
     failed += left;
+    if (option.store)
+        printf("chaos: at most %.1f times what the store holds was alive at once\n", chaos_most_alive());
     printf("chaos: %ld passed, %ld failed\n", passed, failed);
     return failed > 0;
 }

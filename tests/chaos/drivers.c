@@ -56,7 +56,7 @@ static bool all_end(pid_t group)
     }
 }
 
-static bool leaves_nothing(const char *program, uint64_t *random)
+static bool leaves_nothing(const char *program, const char *victim, uint64_t *random)
 {
     static char before[NAMES], after[NAMES];
     char seed[30];
@@ -64,10 +64,11 @@ static bool leaves_nothing(const char *program, uint64_t *random)
     *before = *after = '\0';
     add_names("/dev/shm", "skate", before);
     add_names("/tmp", "skate", before);
+    add_names("/var/tmp", "skate", before);
     pid_t pid = fork();
     if (pid == 0) {
         setpgid(0, 0);
-        execl(program, program, "--victim", seed, (char *)NULL);
+        execl(program, program, victim, seed, (char *)NULL);
         _exit(127);
     }
     setpgid(pid, pid);
@@ -84,6 +85,7 @@ static bool leaves_nothing(const char *program, uint64_t *random)
     }
     add_names("/dev/shm", "skate", after);
     add_names("/tmp", "skate", after);
+    add_names("/var/tmp", "skate", after);
     bool clean = !strcmp(before, after);
     if (!clean)
         printf("chaos: names were \"%s\", and are \"%s\"\n", before, after);
@@ -93,12 +95,12 @@ static bool leaves_nothing(const char *program, uint64_t *random)
     return was_alive && ended && clean;
 }
 
-int chaos_kill_drivers(const char *program, uint64_t seed, int n)
+int chaos_kill_drivers(const char *program, const char *victim, uint64_t seed, int n)
 {
     int failed = 0;
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     for (int i = 0; i < n; i++)
-        failed += !leaves_nothing(program, &seed);
+        failed += !leaves_nothing(program, victim, &seed);
     prctl(PR_SET_CHILD_SUBREAPER, 0);
     return failed;
 }

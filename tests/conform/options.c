@@ -145,7 +145,7 @@ CASE(help_lists_the_options_and_ends_well, .by_hand = true)
 {
     ending end = run_apart(asks_for_help);
     ck_assert_int_eq(end.status, 0);
-    static const char *const options[] = { "backend", "nodes", "workers", "resources", "seed", "store-bytes", "trace", "gantt" };
+    static const char *const options[] = { "backend", "nodes", "workers", "resources", "seed", "store-bytes", "spill-dir", "trace", "gantt" };
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         CONTAINS(end.output, options[i]);
     ck_assert(!strstr(end.output, "argc"));

@@ -1,13 +1,13 @@
 /* program.c [FILE] -- does a little of everything on `processes`, while the n-th call of something fails. Ends with status 0 and "right"
  * if all answers are right, or with 0 and "named" if there was an error that says what is wrong; sk_init may end it with its own message.
- * Any other answer is 9. One task dies once, while FILE is not there. */
+ * Any other answer is 9. The store holds three of its arrays, and there are more of them: it spills. One task dies once, while FILE is not there. */
 #include <fcntl.h>
 #include <signal.h>
 #include <skate.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LARGE = 20000 };
+enum { LARGE = 20000, KEPT = 5 };
 
 SK_REMOTE(sk_array, counting, (int64_t, n))
 {
@@ -61,13 +61,18 @@ int main(int argc, char **argv)
 {
     static int64_t mine[LARGE];
     mine[3] = 4;
-    sk_init(&argc, &argv, &(sk_config){ .backend = "processes", .workers = 2 });
+    sk_init(&argc, &argv, &(sk_config){ .backend = "processes", .workers = 2, .store_bytes = 500000 });
+    sk_ref kept[KEPT];
+    for (int i = 0; i < KEPT; i++)
+        kept[i] = i % 2 ? sk_remote(counting, LARGE) : sk_put(sk_array_of(mine, LARGE));
     const int64_t sum = (int64_t)LARGE * (LARGE - 1) / 2;
     expect(sk_remote(sum_of, sk_put(sk_array_of(mine, LARGE))), 4);
     expect(sk_remote(sum_of, sk_remote(counting, LARGE)), sum);
     expect(sk_remote(nested, 4), sum + 4);
     expect(sk_remote(crashes_at_first, argc > 1 ? argv[1] : "/dev/null", 5), 5);
     expect(sk_remote(sum_of, sk_put(sk_array_of(mine, LARGE))), 4);
+    for (int i = 0; i < KEPT; i++)
+        expect(sk_remote(sum_of, kept[i]), i % 2 ? sum : 4);
     sk_shutdown();
     puts(is_named ? "named" : "right");
     return 0;

@@ -49,6 +49,10 @@ int socketpair(int d, int t, int p, int fds[2])              { FAIL(socketpair, 
 int eventfd(unsigned n, int flags)                           { FAIL(eventfd, EMFILE); return REAL(eventfd)(n, flags); }
 int pipe2(int fds[2], int flags)                             { FAIL(pipe2, EMFILE); return REAL(pipe2)(fds, flags); }
 ssize_t write(int fd, const void *p, size_t n)               { FAIL(write, EIO); return REAL(write)(fd, p, n); }
+ssize_t pwrite(int fd, const void *p, size_t n, off_t at)    { FAIL(pwrite, ENOSPC); return REAL(pwrite)(fd, p, n, at); }
+ssize_t pread(int fd, void *p, size_t n, off_t at)           { FAIL(pread, EIO); return REAL(pread)(fd, p, n, at); }
+ssize_t pwrite64(int fd, const void *p, size_t n, off_t at) __attribute__((alias("pwrite")));
+ssize_t pread64(int fd, void *p, size_t n, off_t at) __attribute__((alias("pread")));
 ssize_t sendmsg(int fd, const struct msghdr *m, int flags)   { FAIL(sendmsg, EAGAIN); return REAL(sendmsg)(fd, m, flags); }
 int mprotect(void *p, size_t n, int prot)                    { FAIL(mprotect, ENOMEM); return REAL(mprotect)(p, n, prot); }
 int madvise(void *p, size_t n, int advice)                   { FAIL(madvise, EINVAL); return REAL(madvise)(p, n, advice); }
@@ -83,6 +87,17 @@ int fcntl(int fd, int order, ...)
     return REAL(fcntl)(fd, order, arg);
 }
 
+int open(const char *path, int flags, ...)
+{
+    va_list list;
+    va_start(list, flags);
+    mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(list, mode_t) : 0;
+    va_end(list);
+    FAIL(open, EACCES);
+    return REAL(open)(path, flags, mode);
+}
+
+int open64(const char *path, int flags, ...) __attribute__((alias("open")));
 int fcntl64(int fd, int order, ...) __attribute__((alias("fcntl")));
 
 long syscall(long number, ...)

@@ -1,5 +1,6 @@
 /* held.c -- a program that skate ps is to list. Each of two tasks says that it runs, by a line into the FIFO `started`, and is held until there is
- * a byte for it in the FIFO `gate`. held END: how it ends then: shutdown, exit, misuse, crash.
+ * a byte for it in the FIFO `gate`. held END: how it ends then: shutdown, exit, misuse, crash; or
+ * spills: there is something to spill, if the store is that small, and it ends by shutdown.
  *
  * On backends that run one task at a time there is one. */
 #include <skate.h>
@@ -32,6 +33,8 @@ int main(int argc, char **argv)
         return 2;
     static const double numbers[125000];
     sk_put(sk_array_of(numbers, 125000));
+    if (strcmp(argv[1], "spills") == 0)
+        sk_put(sk_array_of(numbers, 125000));
     sk_ref refs[2] = { sk_remote(held), sk_remote_with(SK_OPTS(.name = "the second"), held) };
     sk_get(int, refs[0]);
     sk_get(int, refs[1]);
