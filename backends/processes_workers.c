@@ -132,6 +132,7 @@ static void fill_page(pn_worker *w)
     page->owner = w->slot + 1;
     page->owners = n->nslots + 1;
     page->stride = sk_shm_stride(n->store);
+    page->large = sk_shm_large(n->store);
     page->memory = n->base.settings->worker_memory;
     page->labels = n->base.settings->prefix;
     page->out_of_memory = 0;

@@ -21,6 +21,7 @@
 struct sk_shm {
     char *base;                          /* owners x stride for writing, then as much for reading */
     size_t view_delta, stride, capacity, page;
+    size_t large;                        /* in an arena: from here on blocks are of whole 2 MiB, see whole_size; 0: nowhere */
     unsigned owners;
     int *files;                          /* -1: no arena yet */
     sk_blocks *blocks;
@@ -79,10 +80,11 @@ sk_shm *sk_shm_new(size_t capacity, unsigned owners, const char *spill_directory
     }
     sk_shm *s = g_new0(sk_shm, 1);
     *s = (sk_shm){ .base = base, .view_delta = whole / 2, .stride = stride, .capacity = capacity, .page = page, .owners = owners };
+    s->large = stride >= 4 * least ? stride / 2 / HUGE * HUGE : 0;
     s->files = g_new(int, owners);
     for (unsigned i = 0; i < owners; i++)
         s->files[i] = -1;
-    s->blocks = sk_blocks_new(owners);
+    s->blocks = sk_blocks_new(2 * owners);   /* by owner the small ones, then the large ones */
     s->spill = sk_spill_new(spill_directory);
     return s;
 }
@@ -102,6 +104,7 @@ void sk_shm_free(sk_shm *s)
 }
 
 size_t sk_shm_stride(const sk_shm *s) { return s->stride; }
+size_t sk_shm_large(const sk_shm *s) { return s->large; }
 
 /* ---- arenas ---- */
 
@@ -142,7 +145,9 @@ bool sk_shm_add(sk_shm *s, unsigned owner, sk_error *err)
     if (!map(s, owner, fd, PROT_READ | PROT_WRITE, 0) || !map(s, owner, fd, PROT_READ, s->view_delta))
         goto failed;
     s->files[owner] = fd;
-    sk_blocks_add(s->blocks, owner, (uint64_t)owner * s->stride, s->stride);
+    sk_blocks_add(s->blocks, owner, (uint64_t)owner * s->stride, s->large ? s->large : s->stride);
+    if (s->large)
+        sk_blocks_add(s->blocks, owner + s->owners, (uint64_t)owner * s->stride + s->large, s->stride - s->large);
     return true;
 
 failed:;
@@ -197,15 +202,20 @@ static bool get_pages(sk_shm *s, unsigned owner, uint64_t offset, size_t size)
     return true;
 }
 
+static bool is_large(const sk_shm *s, const sk_block *k) { return k->owner >= s->owners; }
+static unsigned owner_of(const sk_shm *s, const sk_block *k) { return k->owner % s->owners; }
+
 /* Gives back `bytes` of what was freed first, or all there is. */
 static void cool(sk_shm *s, uint64_t bytes)
 {
     sk_block *k;
     while (bytes && (k = sk_blocks_oldest(s->blocks))) {
         size_t part = k->size < bytes ? k->size : (size_t)bytes;
-        drop_pages(s, k->owner, k->offset + (k->size - part), part);
+        if (is_large(s, k))
+            part = round_up(part, HUGE);
+        drop_pages(s, owner_of(s, k), k->offset + (k->size - part), part);
         sk_blocks_cool(s->blocks, k, part);
-        bytes -= part;
+        bytes -= MIN(part, bytes);
     }
 }
 
@@ -218,19 +228,19 @@ static bool get_pages_somehow(sk_shm *s, unsigned owner, uint64_t offset, size_t
     return get_pages(s, owner, offset, size);
 }
 
-static sk_block *cold(sk_shm *s, unsigned owner, size_t size)
+static sk_block *cold(sk_shm *s, unsigned row, size_t size)
 {
-    sk_block *k = sk_blocks_take_cold(s->blocks, owner, size);
+    sk_block *k = sk_blocks_take_cold(s->blocks, row, size);
     if (!k) {
         errno = ENOSPC;
         return NULL;
     }
-    if (!get_pages_somehow(s, k->owner, k->offset, k->size)) {
+    if (!get_pages_somehow(s, owner_of(s, k), k->offset, k->size)) {
         sk_blocks_ungive(s->blocks, k);
         errno = ENOMEM;
         return NULL;
     }
-    if (owner == 0)                          /* the node itself is about to write it */
+    if (owner_of(s, k) == 0)                 /* the node itself is about to write it */
         sk_shm_prefault(s->base + k->offset, size);
     return k;
 }
@@ -248,30 +258,52 @@ static void note_peak(sk_shm *s)
         s->peak = s->blocks->live_bytes;
 }
 
-void *sk_shm_alloc(sk_shm *s, unsigned owner, size_t size)
+/* A mapping moves with its page tables; those of whole 2 MiB, at multiples of that, move as one entry, which here is ten times cheaper than one
+ * by one, and does not make the first touch of each page dear. So sizes that come near a multiple are rounded up to it, and have a part of the
+ * arena to themselves, where all borders are such. */
+static size_t whole_size(const sk_shm *s, size_t size, bool *large)
+{
+    size_t up = round_up(size, HUGE);
+    *large = s->large && up - size <= up / 4 && up <= s->capacity;
+    return *large ? up : round_up(size ? size : 1, s->page);
+}
+
+static sk_block *find_room(sk_shm *s, unsigned row, size_t size)
 {
     sk_blocks *b = s->blocks;
-    errno = EDQUOT;
-    if (!sk_shm_has(s, owner) || size > s->capacity)
+    if (size > sk_shm_room(s)) {
+        errno = EDQUOT;
         return NULL;
-    size = round_up(size ? size : 1, s->page);
-    if (size > sk_shm_room(s))
-        return NULL;
-    sk_block *k = sk_blocks_take_warm(b, owner, size, false);
+    }
+    sk_block *k = sk_blocks_take_warm(b, row, size, false);
     if (!k && b->live_bytes + b->warm_bytes + size <= s->capacity)
-        k = cold(s, owner, size);
+        k = cold(s, row, size);
     if (!k)
-        k = sk_blocks_take_warm(b, owner, size, true);
+        k = sk_blocks_take_warm(b, row, size, true);
     if (!k) {
         cool_for(s, size);
-        k = cold(s, owner, size);
+        k = cold(s, row, size);
     }
     if (!k) {                                /* perhaps only because warm and cold room lie side by side */
         cool(s, UINT64_MAX);
-        k = cold(s, owner, size);
+        k = cold(s, row, size);
     }
+    return k;
+}
+
+void *sk_shm_alloc(sk_shm *s, unsigned owner, size_t size)
+{
+    errno = EDQUOT;
+    if (!sk_shm_has(s, owner) || size > s->capacity)
+        return NULL;
+    bool large;
+    size_t whole = whole_size(s, size, &large);
+    sk_block *k = find_room(s, large ? owner + s->owners : owner, whole);
+    if (!k && large)                         /* where every page counts */
+        k = find_room(s, owner, round_up(size, s->page));
     if (!k)
         return NULL;
+    k->used = round_up(size ? size : 1, s->page);
     note_peak(s);
     return s->base + k->offset;
 }
@@ -290,7 +322,7 @@ void sk_shm_release(sk_shm *s, void *block)
         sk_spill_forget(s->spill, k->copy);
     k->copy = SK_NO_COPY;
     if (k->away) {
-        drop_pages(s, k->owner, k->offset, k->size - k->away);
+        drop_pages(s, owner_of(s, k), k->offset, k->size);
         sk_blocks_ungive(s->blocks, k);
     } else {
         sk_blocks_give(s->blocks, k);
@@ -302,19 +334,19 @@ void sk_shm_release(sk_shm *s, void *block)
 void sk_shm_keep(sk_shm *s, const void *block)
 {
     sk_block *k = block_of(s, block);
-    if (k->size > s->page)                   /* else there is nothing beside the first page */
+    if (k->used > s->page)                   /* else there is nothing beside the first page */
         sk_blocks_keep(s->blocks, k);
 }
 
 size_t sk_shm_spill(sk_shm *s)
 {
     sk_block *k = sk_blocks_idlest(s->blocks, !sk_spill_is_on(s->spill));
-    if (k && k->copy == SK_NO_COPY && !sk_spill_write(s->spill, s->base + k->offset + s->page, k->size - s->page, &k->copy))
+    if (k && k->copy == SK_NO_COPY && !sk_spill_write(s->spill, s->base + k->offset + s->page, k->used - s->page, &k->copy))
         k = sk_blocks_idlest(s->blocks, true);
     if (!k)
         return 0;
-    size_t size = k->size - s->page;
-    drop_pages(s, k->owner, k->offset + s->page, size);
+    size_t size = k->used - s->page;         /* what a large one has more stays */
+    drop_pages(s, owner_of(s, k), k->offset + s->page, size);
     sk_blocks_send(s->blocks, k, size);
     return size;
 }
@@ -337,13 +369,13 @@ static bool restore(sk_shm *s, sk_block *k, sk_error *err)
     }
     uint64_t at = k->offset + s->page;
     cool_for(s, k->away);
-    if (!get_pages_somehow(s, k->owner, at, k->away)) {
+    if (!get_pages_somehow(s, owner_of(s, k), at, k->away)) {
         errno = ENOMEM;
         return false;
     }
     sk_shm_prefault(s->base + at, k->away);
     if (!sk_spill_read(s->spill, k->copy, s->base + at, k->away, err)) {
-        drop_pages(s, k->owner, at, k->away);
+        drop_pages(s, owner_of(s, k), at, k->away);
         errno = EIO;
         return false;
     }
@@ -388,7 +420,7 @@ size_t sk_shm_block(const sk_shm *s, uint64_t offset, unsigned *owner)
 {
     const sk_block *k = sk_blocks_at(s->blocks, offset);
     if (k && owner)
-        *owner = k->owner;
+        *owner = owner_of(s, k);
     return k ? k->size : 0;
 }
 

@@ -31,6 +31,7 @@ typedef struct sk_shm sk_shm;
 sk_shm *sk_shm_new(size_t capacity, unsigned owners, const char *spill_directory, sk_error *err);        /* the latter: see shm_spill.h */
 void sk_shm_free(sk_shm *s);                                                     /* NULL is fine; all pointers die with it */
 size_t sk_shm_stride(const sk_shm *s);                                           /* for sk_shm_map_open */
+size_t sk_shm_large(const sk_shm *s);                                            /* for sk_shm_map */
 bool sk_shm_add(sk_shm *s, unsigned owner, sk_error *err);                       /* its arena; true if it is there already */
 bool sk_shm_has(const sk_shm *s, unsigned owner);
 /* A new descriptor of an arena (close-on-exec, 3 or more), which the caller closes; -1: *err says why. A read-only one cannot be mapped for
@@ -88,6 +89,7 @@ typedef struct sk_shm_hidden { size_t at, size; } sk_shm_hidden;
 typedef struct sk_shm_map {
     char *base;
     size_t stride;
+    size_t large;                        /* the caller's to set, if not 0: from this place in an arena on blocks take whole 2 MiB */
     unsigned owners, own;                /* own: its arena's owner, or `owners` while there is none */
     unsigned char *has;
     char *stage, *backstage;             /* a stride of addresses each */

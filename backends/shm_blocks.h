@@ -25,6 +25,7 @@ typedef struct sk_block {
     struct sk_block *left, *right;       /* neighbours in the arena; NULL at its ends */
     sk_link same, age, unmerged;         /* free: others of this size; warm: all by age; warm: may have warm neighbours */
     sk_link idle;                        /* live, kept, not pinned, not away */
+    size_t used;                         /* live: what was asked for, in whole pages; the caller's */
     size_t away;                         /* live: bytes of it that are not in memory */
     uint64_t copy;                       /* live: where in the file its bytes are; SK_NO_COPY: nowhere */
     uint32_t owner, pins;

@@ -173,8 +173,8 @@ uint64_t sk_shm_map_offset(const sk_shm_map *m, const void *p)
 /* Where the block begins in its arena; false: it is not one of ours. */
 static bool find_block(const sk_shm_map *m, const char *window, const void *p, size_t *size, size_t *at)
 {
-    size_t page = sk_shm_page();
     *at = (uintptr_t)p - (uintptr_t)window;
+    size_t page = m->large && *at >= m->large ? HUGE : sk_shm_page();
     if (m->own >= m->owners || *at % page || *at >= m->stride || *size > m->stride - *at) {
         errno = EINVAL;
         return false;

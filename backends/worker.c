@@ -518,6 +518,7 @@ static void open_store(void)
     if (!sk_shm_map_open(&w.store, w.page->stride, w.page->owners, &err)
         || !sk_shm_map_add(&w.store, w.page->owner, 3 + SK_WORKER_ARENA, true, &err))
         sk_die(NULL, NULL, 1, "worker: %s", err.message);
+    w.store.large = w.page->large;
     sk_shared_store.is_counted_elsewhere = is_counted_elsewhere;
     sk_shared_store.remembers_gets = true;
 }

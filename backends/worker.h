@@ -17,7 +17,7 @@ typedef enum sk_gate { SK_GATE_DONE, SK_GATE_OPEN, SK_GATE_BEGUN, SK_GATE_CLOSED
 typedef struct sk_worker_page {           /* the first page; rings follow: to the worker, from it */
     sk_bell bell;                         /* of the worker */
     int64_t start;                        /* sk_session.start: CLOCK_MONOTONIC is the same in all processes of a machine */
-    uint64_t seed, stride;
+    uint64_t seed, stride, large;         /* see shm.h */
     uint32_t owners, owner;               /* of arenas; this worker's own */
     int32_t driver, workers;              /* pid; how many work at a time */
     uint64_t memory;                      /* that it may take for itself; 0: no limit */

@@ -179,8 +179,10 @@ END_TEST
 
 START_TEST(a_page_does_take_it_when_all_is_full)
 {
-    char *large = sk_shm_alloc(s, 0, 4 * MB), *rest = sk_shm_alloc(s, 0, 4 * MB);
-    ck_assert(large && rest && !sk_shm_alloc(s, 0, 1));
+    char *large = sk_shm_alloc(s, 0, MB);
+    for (int i = 0; i < 7; i++)
+        ck_assert(sk_shm_alloc(s, 0, MB) != NULL);
+    ck_assert(large && !sk_shm_alloc(s, 0, 1));
     sk_shm_release(s, large);
     ck_assert_ptr_eq(sk_shm_alloc(s, 0, 1), large);
     ck_assert_uint_eq(sk_shm_live(s) + sk_shm_warm(s), 8 * MB);
@@ -207,6 +209,9 @@ START_TEST(no_two_blocks_overlap_and_the_cap_holds_whatever_happens)
                 continue;
             }
             uint64_t offset = sk_shm_offset(s, k.at);
+            size_t asked = k.size;
+            k.size = sk_shm_block(s, offset, NULL);
+            ck_assert(k.size == asked || (k.size > asked && k.size % (2 * MB) == 0 && offset % (2 * MB) == 0));
             ck_assert(offset / stride == k.owner && (offset + k.size - 1) / stride == k.owner && offset % page == 0);
             id++;
             for (size_t i = 0; i < k.size / page; i++) {
@@ -265,25 +270,46 @@ END_TEST
 
 START_TEST(what_was_freed_first_gives_its_pages_back)
 {
-    char *old = sk_shm_alloc(s, 0, 2 * MB), *wall = sk_shm_alloc(s, 0, page), *young = sk_shm_alloc(s, 1, 3 * MB);
-    memset(old, 1, 2 * MB);
-    memset(young, 2, 3 * MB);
+    char *old = sk_shm_alloc(s, 0, MB), *young = sk_shm_alloc(s, 1, MB + MB / 4);
+    for (int i = 0; i < 5; i++)
+        ck_assert(sk_shm_alloc(s, 0, MB) != NULL);
+    memset(old, 1, MB);
+    memset(young, 2, MB + MB / 4);
     sk_shm_release(s, old);
     sk_shm_release(s, young);
     uint64_t before = in_memory();
     if (small_pages())
-        ck_assert_uint_eq(before, 5 * MB + page);
-    char *p = sk_shm_alloc(s, 0, 4 * MB);                            /* a megabyte and a page too much */
-    ck_assert(p && wall);
-    ck_assert_uint_eq(sk_shm_live(s), 4 * MB + page);
-    ck_assert_uint_eq(sk_shm_warm(s), 4 * MB - page);
+        ck_assert_uint_eq(before, 7 * MB + MB / 4);
+    char *p = sk_shm_alloc(s, 0, MB + 3 * MB / 8);                   /* five eighths too much */
+    ck_assert(p != NULL);
+    ck_assert_uint_eq(sk_shm_live(s), 6 * MB + 3 * MB / 8);
+    ck_assert_uint_eq(sk_shm_warm(s), MB + 5 * MB / 8);
     if (small_pages())
         ck_assert_uint_eq(in_memory(), 8 * MB);
     sk_shm_release(s, p);
-    ck_assert_ptr_eq(sk_shm_alloc(s, 1, 3 * MB), young);             /* the younger one is as it was */
-    ck_assert(all_are(young, 3 * MB, 2));
-    ck_assert_ptr_eq(sk_shm_alloc(s, 0, 4 * MB), p);
-    ck_assert(!sk_shm_alloc(s, 0, 2 * MB));
+    ck_assert_ptr_eq(sk_shm_alloc(s, 1, MB + MB / 4), young);        /* the younger one is as it was */
+    ck_assert(all_are(young, MB + MB / 4, 2));
+    ck_assert_ptr_eq(sk_shm_alloc(s, 0, MB + 3 * MB / 8), p);
+    ck_assert(!sk_shm_alloc(s, 0, MB));
+}
+END_TEST
+
+START_TEST(large_blocks_begin_and_end_at_multiples_of_2_MiB_also_when_a_part_goes_back)
+{
+    char *a = sk_shm_alloc(s, 0, 3 * MB + MB / 2), *b = sk_shm_alloc(s, 1, 2 * MB - page);
+    ck_assert(a && b);
+    ck_assert_uint_eq(sk_shm_block(s, sk_shm_offset(s, a), NULL), 4 * MB);
+    ck_assert_uint_eq(sk_shm_block(s, sk_shm_offset(s, b), NULL), 2 * MB);
+    ck_assert(sk_shm_offset(s, a) % (2 * MB) == 0 && sk_shm_offset(s, b) % (2 * MB) == 0);
+    sk_shm_release(s, a);
+    char *c = sk_shm_alloc(s, 0, 2 * MB + MB / 4);                   /* nearer to no multiple: page by page */
+    ck_assert_uint_eq(sk_shm_block(s, sk_shm_offset(s, c), NULL), 2 * MB + MB / 4);
+    ck_assert_uint_eq(sk_shm_warm(s), 2 * MB);                       /* a quarter of a megabyte too much: 2 have gone */
+    char *d = sk_shm_alloc(s, 0, 2 * MB);
+    ck_assert(sk_shm_offset(s, d) % (2 * MB) == 0);
+    ck_assert_uint_eq(sk_shm_warm(s), 0);
+    char *e = sk_shm_alloc(s, 1, 2 * MB - MB / 2);                   /* 1.75 MB are left: as it was asked for, then */
+    ck_assert_uint_eq(sk_shm_block(s, sk_shm_offset(s, e), NULL), 2 * MB - MB / 2);
 }
 END_TEST
 
@@ -306,11 +332,11 @@ END_TEST
 
 START_TEST(too_much_is_refused_and_costs_nothing_that_is_kept)
 {
-    char *p = sk_shm_alloc(s, 0, MB), *q = sk_shm_alloc(s, 0, 5 * MB);
+    char *p = sk_shm_alloc(s, 0, MB), *q = sk_shm_alloc(s, 0, 6 * MB);
     sk_shm_release(s, q);
     ck_assert(p && !sk_shm_alloc(s, 0, 7 * MB + 1) && !sk_shm_alloc(s, 0, 8 * MB + 1) && !sk_shm_alloc(s, 0, SIZE_MAX));
     ck_assert(!sk_shm_alloc(s, 2, 1) && !sk_shm_alloc(s, 3, 1));     /* no arena; no such owner */
-    ck_assert_uint_eq(sk_shm_warm(s), 5 * MB);
+    ck_assert_uint_eq(sk_shm_warm(s), 6 * MB);
     ck_assert(sk_shm_alloc(s, 0, 7 * MB) != NULL);
 }
 END_TEST
@@ -788,6 +814,7 @@ Suite *shm_suite(void)
     tcase_add_test(tests, no_two_blocks_overlap_and_the_cap_holds_whatever_happens);
     tcase_add_test(tests, many_blocks_of_one_size_come_and_go);
     tcase_add_test(tests, what_was_freed_first_gives_its_pages_back);
+    tcase_add_test(tests, large_blocks_begin_and_end_at_multiples_of_2_MiB_also_when_a_part_goes_back);
     tcase_add_test(tests, pages_that_went_back_come_again_as_zeros);
     tcase_add_test(tests, too_much_is_refused_and_costs_nothing_that_is_kept);
     tcase_add_test(tests, what_was_freed_in_pieces_serves_a_block_as_large_as_the_store);
