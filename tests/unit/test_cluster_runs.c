@@ -126,7 +126,7 @@ enum { GONE, THERE, LOST };
 typedef struct fuzz {
     sk_cluster *c;
     bool up[FUZZ_NODES];
-    enum { FREE, WAITING, RUNNING, BLOCKED } task[FUZZ_TASKS];
+    enum { FREE, WAITING, AHEAD, RUNNING, BLOCKED } task[FUZZ_TASKS];
     sk_command start[FUZZ_TASKS];
     uint64_t args[FUZZ_TASKS][3];
     int nargs[FUZZ_TASKS];
@@ -135,7 +135,7 @@ typedef struct fuzz {
     uint64_t name[FUZZ_OBJECTS];         /* a new one for each life */
     sk_command fetch[FUZZ_FETCHES];
     int nfetches;
-    uint64_t names, order, digest;
+    uint64_t names, order, digest, handed_on, taken_back;
     bool to_rebuild[FUZZ_OBJECTS];
     bool is_doomed[FUZZ_TASKS];          /* its node was lost; DIED has not been taken yet */
 } fuzz;
@@ -222,8 +222,8 @@ static void obey(fuzz *f)
 static void fuzz_ready(fuzz *f, int t)
 {
     sk_cluster_task task = { .id = (uint64_t)t + 1, .fn = draw(3), .order = f->order++, .priority = (int)draw(3) - 1,
-                             .demand = { .cpus = (int64_t)draw(4) * SK_UNITS / 2 }, .home = (int)draw(FUZZ_NODES),
-                             .affinity = draw(6) ? -1 : (int)draw(FUZZ_NODES), .rank = (int64_t)draw(50) };
+                             .demand = { .cpus = draw(2) ? SK_UNITS : (int64_t)draw(4) * SK_UNITS / 2 }, .home = (int)draw(FUZZ_NODES),
+                             .affinity = draw(6) ? -1 : (int)draw(FUZZ_NODES), .rank = (int64_t)draw(50), .is_light = draw(3) };
     if (draw(5) == 0)
         task.demand.amounts[task.demand.n++] = (sk_amount){ .name = "gpu", .units = SK_UNITS };
     f->nargs[t] = 0;
@@ -243,7 +243,7 @@ static void fuzz_node(fuzz *f, int n)
     if (f->up[n]) {
         f->up[n] = false;
         for (int t = 0; t < FUZZ_TASKS; t++)
-            f->is_doomed[t] |= (f->task[t] == RUNNING || f->task[t] == BLOCKED) && f->start[t].node == n;
+            f->is_doomed[t] |= (f->task[t] == RUNNING || f->task[t] == BLOCKED || f->task[t] == AHEAD) && f->start[t].node == n;
         for (int i = f->nfetches; i-- > 0; )
             if (f->fetch[i].node == n || f->fetch[i].from == n)
                 drop_fetch(f, i);
@@ -276,6 +276,36 @@ static void fuzz_object(fuzz *f, int o)
     }
 }
 
+static void fuzz_ahead(fuzz *f, int node)
+{
+    sk_cluster_next_task next;
+    if (!sk_cluster_ahead(f->c, node, 5000, &next))
+        return;
+    int t = (int)next.task - 1;
+    ck_assert(f->task[t] == WAITING && f->up[node]);
+    f->task[t] = AHEAD;
+    f->start[t] = (sk_command){ .task = next.task, .attempt = next.attempt, .node = node };
+}
+
+/* Behind any task that runs at its node. */
+static void fuzz_next(fuzz *f, int t)
+{
+    sk_command s = f->start[t];
+    ck_assert(!sk_cluster_blocked(f->c, s.task, s.attempt) && !sk_cluster_unblocked(f->c, s.task, s.attempt));
+    for (int k = 0, i = (int)draw(FUZZ_TASKS); k < FUZZ_TASKS && draw(40); k++, i = (i + 1) % FUZZ_TASKS)
+        if (f->task[i] == RUNNING && !f->is_doomed[i] && f->start[i].node == s.node) {
+            ck_assert_int_eq(sk_cluster_handed_on(f->c, f->start[i].task, f->start[i].attempt, 10, s.task, s.attempt), f->start[i].worker);
+            f->start[t].worker = f->start[i].worker;
+            f->task[i] = FREE;
+            f->task[t] = RUNNING;
+            f->handed_on++;
+            return;
+        }
+    ck_assert(sk_cluster_taken_back(f->c, s.task, s.attempt));
+    f->task[t] = WAITING;
+    f->taken_back++;
+}
+
 static void fuzz_task(fuzz *f, int t)
 {
     sk_command s = f->start[t];
@@ -300,6 +330,9 @@ static void fuzz_task(fuzz *f, int t)
             ck_assert(sk_cluster_blocked(f->c, s.task, s.attempt));
             f->task[t] = BLOCKED;
         }
+        break;
+    case AHEAD:
+        fuzz_next(f, t);
         break;
     case BLOCKED:
         ck_assert(sk_cluster_unblocked(f->c, s.task, s.attempt));
@@ -331,6 +364,9 @@ static void fuzz_step(fuzz *f)
         f->to_rebuild[o] = !f->up[n];
         if (f->up[n])
             sk_cluster_object(f->c, f->name[o], 50, n, true);
+    } else if (dice < 70) {
+        for (int n = 0; n < FUZZ_NODES; n++)
+            fuzz_ahead(f, n);
     } else {
         fuzz_task(f, (int)draw(FUZZ_TASKS));
     }
@@ -361,7 +397,7 @@ static void fuzz_finish(fuzz *f)
             sk_cluster_arrived(f->c, got.object, got.node, got.attempt);
         }
         for (int t = 0; t < FUZZ_TASKS; t++)
-            if (f->task[t] == RUNNING || f->task[t] == BLOCKED) {
+            if (f->task[t] == RUNNING || f->task[t] == BLOCKED || f->task[t] == AHEAD) {
                 ck_assert(sk_cluster_ended(f->c, f->start[t].task, f->start[t].attempt, 1));
                 f->task[t] = FREE;
             }
@@ -373,6 +409,8 @@ static void fuzz_finish(fuzz *f)
         ck_assert(view.pool.cpus_free == view.pool.cpus && view.pool.items[0].free == SK_UNITS && !view.sending);
     }
 }
+
+static uint64_t all_handed_on, all_taken_back;
 
 static uint64_t run_fuzz(const char *policy, uint64_t seed, int steps)
 {
@@ -388,6 +426,8 @@ static uint64_t run_fuzz(const char *policy, uint64_t seed, int steps)
     }
     fuzz_finish(f);
     uint64_t digest = f->digest;
+    all_handed_on += f->handed_on;
+    all_taken_back += f->taken_back;
     sk_cluster_free(f->c);
     g_free(f);
     return digest;
@@ -400,6 +440,7 @@ START_TEST(random_events_leave_everything_in_agreement_and_equal_seeds_agree)
         if (seed < 5)
             ck_assert_uint_eq(run_fuzz(policies[_i], seed, 500), digest);
     }
+    ck_assert_msg(all_handed_on > 20 && all_taken_back > 20, "only %d and %d", (int)all_handed_on, (int)all_taken_back);
 }
 END_TEST
 
