@@ -17,9 +17,9 @@
 #include <signal.h>
 
 enum { WORK_NS = 100000, SHORT_NS = WORK_NS / 3,        /* sent to one process at most; what is short */
-       LIGHT_BYTES = 4096, ROOM = 64 << 10 };           /* all arguments of a light task; of the ring, for the next one */
+       LIGHT_BYTES = 24 << 10, ROOM = 100 << 10 };      /* all arguments of a light task; of the ring, for the next one */
 
-/* Its arguments go into the message as they are: scalars, and a little text or the like. No options, so no time limit. */
+/* Its arguments go into the message as they are: scalars, text and arrays that travel anyway. No options, so no time limit. */
 bool pn_is_light(uint64_t task)
 {
     sk_task *t = sk_task_at(task);

@@ -33,8 +33,9 @@ static const config builtin[] = {
     { "serial", 2, false, false, false }, { "threads", 1, false, false, false }, { "threads", 2, false, true, false },
     { "threads", 4, false, false, false },
     { "threads", 8, false, false, false }, { "threads", 2, true, false, false }, { "serial", 2, true, true, false },
-    { "virtual", 2, false, true, false }, { "virtual", 2, true, false, false }, { "virtual", 2, false, true, true }, { "virtual", 1, false, false, true },
-    { "virtual", 4, false, false, true }, { 0 },
+    { "processes", 2, false, true, false },
+    { "virtual", 2, false, true, false }, { "virtual", 2, true, false, false },
+    { "virtual", 2, false, true, true }, { "virtual", 1, false, false, true }, { "virtual", 4, false, false, true }, { 0 },
 };
 enum { DEFAULT_CASES = 200 };
 static answers *serial_answers, *these_answers;     /* shared with the children */
