@@ -24,7 +24,7 @@ typedef enum pn_state { PN_NONE, PN_WANTED, PN_STARTING, PN_UP, PN_GONE } pn_sta
 /* A task that has been sent to a worker which still runs another. */
 typedef struct pn_ahead {
     uint64_t task, attempt;
-    int64_t expected_ns;
+    int64_t expected_ns, sent;
     uint8_t number;                    /* of its RUN */
     bool unwanted;                     /* cancelled, and has begun */
 } pn_ahead;
@@ -73,7 +73,7 @@ typedef struct run {
     sk_msg msg;                        /* the frame it deals with */
     pn_block *own;                     /* made in the worker, and not free of this task yet */
     size_t nown, own_room;
-    int64_t began;
+    int64_t began, sent;               /* sent: its RUN, at the earliest */
     uint32_t handle;                   /* of its one event: the time it waits for */
     bool due, again, runnable, ended, blocked, listens;     /* listens: for its worker's ring */
     bool moves;                        /* its process died before it had begun the body: it takes another */

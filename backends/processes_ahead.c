@@ -47,7 +47,7 @@ uint8_t pn_open_gate(pn_worker *w)
 
 bool pn_has_begun(pn_worker *w) { return atomic_load(gate_of(w, w->run_number)) != SK_GATE_OPEN; }
 
-static bool send(pnode *n, pn_worker *w, const sk_cluster_next_task *next)
+static bool send(pnode *n, pn_worker *w, const sk_cluster_next_task *next, int64_t now)
 {
     sk_task *t = sk_task_at(next->task);
     sk_msg m = { .type = SK_WIRE_RUN, .number = t->fn->index, .more = (uint32_t)w->row, .word = t->seed, .id = next->task, .site = t->site,
@@ -56,7 +56,8 @@ static bool send(pnode *n, pn_worker *w, const sk_cluster_next_task *next)
         m.values[i] = sk_slot_is_pending(&t->args[i]) ? t->args[i].pending.object->value : t->args[i].value;
     if (!sk_wire_add(&w->wire, &m))
         return false;
-    w->ahead[w->nahead++] = (pn_ahead){ .task = next->task, .attempt = next->attempt, .expected_ns = next->expected_ns, .number = pn_open_gate(w) };
+    w->ahead[w->nahead++] = (pn_ahead){ .task = next->task, .attempt = next->attempt, .expected_ns = next->expected_ns, .sent = now,
+                                        .number = pn_open_gate(w) };
     w->ahead_ns += next->expected_ns;
     if (n->nahead++ == 0 || n->ahead_rank > pn_rank(next->priority))
         n->ahead_rank = pn_rank(next->priority);
@@ -75,9 +76,10 @@ static bool takes_more(pn_worker *w)
 static void fill(pnode *n, pn_worker *w)
 {
     sk_cluster_next_task next;
+    int64_t now = pn_now();
     while (w->nahead < PN_MOST_AHEAD && w->ahead_ns < WORK_NS && sk_ring_writable(&w->to) >= w->wire.nout + ROOM
            && sk_cluster_ahead(n->cluster, 0, SHORT_NS, &next))
-        if (!send(n, w, &next)) {
+        if (!send(n, w, &next, now)) {
             sk_cluster_taken_back(n->cluster, next.task, next.attempt);
             break;
         }
@@ -191,6 +193,7 @@ void pn_run_next(pnode *n, pn_worker *w)
     run *r = pn_new_run(n, a.task, a.attempt, w->row);
     r->is_there = true;
     r->unwanted = a.unwanted;
+    r->sent = a.sent;
     w->run_number = a.number;
     pn_begin(n, r, w);
 }

@@ -345,14 +345,16 @@ static bool run_there(pnode *n, run *r, const sk_fn *fn, const sk_value *in, sk_
         end_serving(r);
         return false;
     }
-    if (!is_there)
+    if (!is_there) {
         w->run_number = pn_open_gate(w);
+        r->sent = r->began;
+    }
     bool ok = false;
     while (sk_wire_flush(&w->wire) && sk_wire_receive(&w->wire, &r->msg))
         if (deal_with(n, r)) {
             if (r->msg.flag)
                 pn_drain_output(n, w);
-            r->body_ns = (int64_t)MIN(r->msg.word, (uint64_t)(pn_now() - r->began));
+            r->body_ns = (int64_t)MIN(r->msg.word, (uint64_t)(pn_now() - r->sent));
             ok = take_answers(r, fn, out, why);
             end_serving(r);
             return ok;
@@ -379,7 +381,7 @@ bool pn_run_body(sk_backend *self, const sk_fn *fn, const sk_value *in, sk_value
         while (!r->worker)
             pn_leave_fiber(r);
         r->moves = false;
-        if (!pn_is_wanted(r))                 /* cancelled while it had none */
+        if (!pn_is_wanted(r))              /* cancelled while it had none */
             return false;
         ok = run_there(n, r, fn, in, out, why);
     }
