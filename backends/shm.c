@@ -260,11 +260,11 @@ static void note_peak(sk_shm *s)
 
 /* A mapping moves with its page tables; those of whole 2 MiB, at multiples of that, move as one entry, which here is ten times cheaper than one
  * by one, and does not make the first touch of each page dear. So sizes that come near a multiple are rounded up to it, and have a part of the
- * arena to themselves, where all borders are such. */
+ * arena to themselves, where all borders are such; but not in stores that are small, where each page counts. */
 static size_t whole_size(const sk_shm *s, size_t size, bool *large)
 {
     size_t up = round_up(size, HUGE);
-    *large = s->large && up - size <= up / 4 && up <= s->capacity;
+    *large = s->large && up - size <= up / 4 && up <= s->capacity / 16;
     return *large ? up : round_up(size ? size : 1, s->page);
 }
 
@@ -299,7 +299,7 @@ void *sk_shm_alloc(sk_shm *s, unsigned owner, size_t size)
     bool large;
     size_t whole = whole_size(s, size, &large);
     sk_block *k = find_room(s, large ? owner + s->owners : owner, whole);
-    if (!k && large)                         /* where every page counts */
+    if (!k && large)                         /* when each page counts */
         k = find_room(s, owner, round_up(size, s->page));
     if (!k)
         return NULL;

@@ -296,6 +296,10 @@ END_TEST
 
 START_TEST(large_blocks_begin_and_end_at_multiples_of_2_MiB_also_when_a_part_goes_back)
 {
+    sk_error why;
+    sk_shm_free(s);
+    s = sk_shm_new(64 * MB, 3, NULL, &why);
+    ck_assert(s && sk_shm_add(s, 0, &why) && sk_shm_add(s, 1, &why));
     char *a = sk_shm_alloc(s, 0, 3 * MB + MB / 2), *b = sk_shm_alloc(s, 1, 2 * MB - page);
     ck_assert(a && b);
     ck_assert_uint_eq(sk_shm_block(s, sk_shm_offset(s, a), NULL), 4 * MB);
@@ -304,6 +308,7 @@ START_TEST(large_blocks_begin_and_end_at_multiples_of_2_MiB_also_when_a_part_goe
     sk_shm_release(s, a);
     char *c = sk_shm_alloc(s, 0, 2 * MB + MB / 4);                   /* nearer to no multiple: page by page */
     ck_assert_uint_eq(sk_shm_block(s, sk_shm_offset(s, c), NULL), 2 * MB + MB / 4);
+    ck_assert(sk_shm_alloc(s, 0, 30 * MB) && sk_shm_alloc(s, 0, 26 * MB));      /* too large a part of the store: page by page too */
     ck_assert_uint_eq(sk_shm_warm(s), 2 * MB);                       /* a quarter of a megabyte too much: 2 have gone */
     char *d = sk_shm_alloc(s, 0, 2 * MB);
     ck_assert(sk_shm_offset(s, d) % (2 * MB) == 0);
