@@ -71,6 +71,30 @@ START_TEST(a_spilled_block_keeps_its_first_page_and_comes_back_as_it_was)
 }
 END_TEST
 
+/* In a large store sizes near a multiple of 2 MiB are rounded up to it: what nobody asked for stays, and is counted. */
+START_TEST(of_a_block_that_was_rounded_up_the_bytes_that_were_asked_for_go_and_come_back)
+{
+    sk_shm_free(s);
+    s = sk_shm_new(64 * MB, 2, NULL, &why);
+    ck_assert(s && sk_shm_add(s, 0, &why) && sk_shm_add(s, 1, &why));
+    size_t size = 2 * MB - 5 * page;
+    char *p = made(1, size, 3), *next = made(1, size, 4);
+    ck_assert_uint_eq(sk_shm_live(s), 4 * MB);
+    ck_assert_uint_eq(sk_shm_spill(s), size - page);
+    ck_assert_uint_eq(sk_shm_live(s), 4 * MB - (size - page));
+    ck_assert_uint_eq(sk_shm_left(s), 6 * page);
+    ck_assert_uint_eq(sk_shm_available(s), 64 * MB);
+    ck_assert(is_filled(next, size, 4));
+    ck_assert(sk_shm_pin(s, p, &why) && is_filled(p, size, 3));
+    ck_assert_uint_eq(sk_shm_live(s), 4 * MB);
+    sk_shm_release(s, p);
+    sk_shm_spill(s);
+    sk_shm_release(s, next);                                         /* while it is away */
+    ck_assert_uint_eq(sk_shm_live(s), 0);
+    ck_assert_uint_eq(sk_shm_spilled(s) + sk_shm_left(s) + sk_shm_idle(s), 0);
+}
+END_TEST
+
 START_TEST(what_is_not_kept_or_is_pinned_stays)
 {
     char *written = sk_shm_alloc(s, 0, MB), *p = made(0, MB, 1);
@@ -445,6 +469,7 @@ Suite *spill_suite(void)
     TCase *tests = tcase_create("spill");
     tcase_add_checked_fixture(tests, begin, end);
     tcase_add_test(tests, a_spilled_block_keeps_its_first_page_and_comes_back_as_it_was);
+    tcase_add_test(tests, of_a_block_that_was_rounded_up_the_bytes_that_were_asked_for_go_and_come_back);
     tcase_add_test(tests, what_is_not_kept_or_is_pinned_stays);
     tcase_add_test(tests, the_one_that_is_idle_longest_goes_first);
     tcase_add_test(tests, a_block_of_one_page_is_never_spilled);
