@@ -261,7 +261,7 @@ static bool step(pnode *n)
             pn_recall(n, &n->workers[i]);
         return true;
     }
-    if (n->nahead && n->idle && pn_recall_most(n))
+    if (n->nahead && pn_recall_most(n))
         return true;
     if (n->busy)
         pn_send_ahead(n);
@@ -283,6 +283,26 @@ static bool is_busy(const pnode *n)
     size_t waiting = n->blocked + atomic_load_explicit(&n->hungry, relaxed);
     return n->alive > waiting && (n->busy > waiting || n->starting);
 }
+
+static bool is_attempt(const pnode *n, uint64_t attempt)
+{
+    for (const run *r = n->first_run; r; r = r->after)
+        if (r->attempt == attempt && !r->died)
+            return true;
+    return false;
+}
+
+/* Will something happen at some time? Times of what is over by now do not count, and go. */
+static bool expects_something(pnode *n)
+{
+    sk_event over;
+    for (const sk_event *e; (e = sk_events_peek(&n->events)); sk_events_pop(&n->events, &over))
+        if (e->kind == PN_EVENT_ALARM ? sk_task_is_under_way(e->b) : e->kind == PN_EVENT_KILL ? is_attempt(n, e->b) : true)
+            return true;
+    return false;
+}
+
+static bool is_standing_still(pnode *n) { return !is_busy(n) && !n->some_gone && !expects_something(n); }
 
 /* Somebody waits, and nothing can happen in here. Attempts that wait for a process get none, or the program's other threads bring something, or it
  * is a deadlock. */
@@ -387,7 +407,7 @@ static void wait_in_program(pnode *n, sk_wait *wait)
         }
         if (deadline != SK_NEVER && pn_now() >= deadline)
             break;
-        if (deadline == SK_NEVER && !is_busy(n) && sk_events_next(&n->events) == SK_NEVER && !n->some_gone) {
+        if (deadline == SK_NEVER && is_standing_still(n)) {
             if (!end_standstill(n))
                 doze(n, pn_now() + 10000000);
             continue;
@@ -414,7 +434,7 @@ bool pn_go_on(pnode *n, int64_t until)
     }
     if (did)
         return true;
-    if (!is_busy(n) && sk_events_next(&n->events) == SK_NEVER && !n->some_gone)
+    if (is_standing_still(n))
         return (n->queue && !n->starting && pn_want_worker(n)) || pn_end_hunger(n);
     doze(n, until);
     return true;
@@ -457,7 +477,7 @@ static void pn_drain(sk_backend *self)
             continue;
         if (!n->alive)
             break;
-        if (is_busy(n) || sk_events_next(&n->events) != SK_NEVER || n->some_gone)
+        if (!is_standing_still(n))
             doze(n, SK_NEVER);
         else if (!end_standstill(n))
             break;

@@ -173,8 +173,9 @@ bool pn_recall_with_run(pnode *n, pn_worker *w);               /* that too. fals
 uint8_t pn_open_gate(pn_worker *w);                            /* for the next RUN, whose number it returns */
 bool pn_has_begun(pn_worker *w);                               /* the body of what it runs */
 void pn_take_back_all(pnode *n, pn_worker *w);                 /* of a dead one */
-bool pn_recall_most(pnode *n);                                 /* from the worker that has most, for one that has nothing to do */
+bool pn_recall_most(pnode *n);                                 /* from the worker that has most, if a cpu is free */
 void pn_forget_ahead(pnode *n, uint64_t task);                 /* cancelled */
+void pn_give_grace(pnode *n, run *r);                          /* to a body that nobody wants */
 bool pn_hand_on(pnode *n, run *r);                             /* its cpu, to the next task in its process. false: there is none */
 void pn_run_next(pnode *n, pn_worker *w);                      /* the next one is the one that runs */
 

@@ -4,7 +4,7 @@
  * back as long as their bodies have not begun (sk_gate_close). When the answers of one arrive, the next one begins here, in the graph; its body may
  * have begun there some microseconds before, or be over.
  *
- * They are had back when the process blocks (what it waits for may be behind it), when another has nothing to do, when something more urgent
+ * They are had back when the process blocks (what it waits for may be behind it), when a cpu is free, when something more urgent
  * comes, when one is cancelled, and when the process dies: then only the one that ran is charged. Only tasks that are known to be short are sent
  * (the scheduler keeps the means), so all of this is rare, and what goes wrong by it is a matter of microseconds. */
 #include "processes.h"
@@ -16,7 +16,8 @@
 #include <limits.h>
 #include <signal.h>
 
-enum { WORK_NS = 100000, SHORT_NS = WORK_NS / 3,        /* sent to one process at most; what is short */
+enum { WORK_NS = 100000, SHORT_NS = WORK_NS / 3, LONG_NS = 5 * WORK_NS,      /* sent to one process at most; what is short, and what is not */
+       GRACE_NS = 50000000,                             /* for a body that nobody wants: then its process is ended */
        LIGHT_BYTES = 24 << 10, ROOM = 100 << 10 };      /* all arguments of a light task; of the ring, for the next one */
 
 /* Its arguments go into the message as they are: scalars, text and arrays that travel anyway. No options, so no time limit. */
@@ -64,19 +65,20 @@ static bool send(pnode *n, pn_worker *w, const sk_cluster_next_task *next, int64
     return true;
 }
 
-/* Gates that were closed are free again when the worker has come to them. */
-static bool takes_more(pn_worker *w)
+/* Not behind one that has run for long: who knows when it ends. Gates that were closed are free again when the worker has come to them. */
+static bool takes_more(pn_worker *w, int64_t now)
 {
     run *r = w->run;
-    uint8_t far = (uint8_t)(w->sent + 2 * PN_MOST_AHEAD), gate = w->page ? atomic_load(gate_of(w, far)) : SK_GATE_OPEN;
-    return gate != SK_GATE_OPEN && gate != SK_GATE_CLOSED && w->state == PN_UP && !w->doomed && !w->reaped && !w->wire.nout
-           && r && r->served && r->listens && !r->blocked && !r->died;
+    if (w->state != PN_UP || w->doomed || w->reaped || w->wire.nout || !r || !r->served || !r->listens || r->blocked || r->died
+        || now - r->began > LONG_NS)
+        return false;
+    uint8_t gate = atomic_load(gate_of(w, (uint8_t)(w->sent + 2 * PN_MOST_AHEAD)));
+    return gate != SK_GATE_OPEN && gate != SK_GATE_CLOSED;
 }
 
-static void fill(pnode *n, pn_worker *w)
+static void fill(pnode *n, pn_worker *w, int64_t now)
 {
     sk_cluster_next_task next;
-    int64_t now = pn_now();
     while (w->nahead < PN_MOST_AHEAD && w->ahead_ns < WORK_NS && sk_ring_writable(&w->to) >= w->wire.nout + ROOM
            && sk_cluster_ahead(n->cluster, 0, SHORT_NS, &next))
         if (!send(n, w, &next, now)) {
@@ -89,10 +91,11 @@ static void fill(pnode *n, pn_worker *w)
 
 void pn_send_ahead(pnode *n)
 {
+    int64_t now = sk_cluster_waiting(n->cluster) ? pn_now() : 0;
     for (unsigned i = 0; i < n->used && sk_cluster_waiting(n->cluster); i++) {
         pn_worker *w = &n->workers[i];
-        if (takes_more(w) && w->nahead <= PN_MOST_AHEAD / 2 && w->ahead_ns <= WORK_NS / 2)
-            fill(n, w);
+        if (w->nahead <= PN_MOST_AHEAD / 2 && w->ahead_ns <= WORK_NS / 2 && takes_more(w, now))
+            fill(n, w, now);
     }
 }
 
@@ -125,7 +128,7 @@ void pn_take_back_all(pnode *n, pn_worker *w) { take_out(n, w, 0); }
 bool pn_recall_most(pnode *n)
 {
     if (sk_cluster_cpus_free(n->cluster, 0) < SK_UNITS)
-        return false;                      /* there is a process too many, not a cpu */
+        return false;
     pn_worker *most = NULL;
     for (unsigned i = 0; i < n->used; i++)
         if (n->workers[i].nahead && (!most || n->workers[i].nahead > most->nahead))
@@ -159,6 +162,8 @@ void pn_forget_ahead(pnode *n, uint64_t task)
     a->unwanted = true;                    /* its body has begun */
     sk_cluster_ended(n->cluster, a->task, a->attempt, 0);
 }
+
+void pn_give_grace(pnode *n, run *r) { sk_events_push(&n->events, pn_now() + GRACE_NS, PN_EVENT_KILL, 0, r->attempt); }
 
 /* ---- one after the other ---- */
 

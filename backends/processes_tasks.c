@@ -429,6 +429,7 @@ static void abandon(pnode *n, run *r)
     r->unwanted = true;
     if (pn_recall_with_run(n, w))
         return;                            /* it has not begun, and will not */
+    pn_give_grace(n, r);                   /* it may never end, and no other will ask for that */
     r->served = sk_served_new(&w->wire, w->fns);
     sk_served_turn(r->served);
     wait_for_its_end(n, r, r->task);

@@ -3,6 +3,8 @@
  * What a task does here follows from its number: most end at once, so that all of them are known to be short. */
 #include "isolation.h"
 
+#include <glib.h>
+
 enum { MANY = 300 };
 enum { NOTHING, DIES_FIRST, WAITS, RUNS, ASKS };
 
@@ -127,4 +129,68 @@ CASE(a_brief_task_that_is_cancelled_by_force_dies_alone, ISOLATED, .config.worke
     for (int i = 0; i < 8; i++)
         ck_assert_int_eq(sk_get(int64_t, r[i]), i);
     ck_assert_uint_eq(sk_stats().retries, 0);
+}
+
+SK_REMOTE(int64_t, parent_of_four, (int64_t, x))
+{
+    sk_ref r[4];
+    int64_t sum = 0;
+    for (int i = 0; i < 4; i++)
+        r[i] = sk_remote(brief, "", x, NOTHING);
+    for (int i = 0; i < 4; i++)
+        sum += sk_take(int64_t, r[i]);
+    return sum;
+}
+
+CASE(who_waits_for_brief_tasks_does_not_wait_for_a_long_one_before_them, ISOLATED)
+{
+    learn_that_it_is_brief();
+    for (int round = 0; round < 40; round++) {
+        char name[30];
+        snprintf(name, sizeof name, "go %d", round);
+        const char *go = scratch(name);
+        sk_ref stuck = sk_remote(brief, go, 1, WAITS);
+        ck_assert_int_eq(sk_take(int64_t, sk_remote(parent_of_four, round)), 4 * round);
+        attempt(go);
+        ck_assert_int_eq(sk_take(int64_t, stuck), 1);
+    }
+}
+
+static void turn_for(int64_t us)
+{
+    for (int64_t end = g_get_monotonic_time() + us; g_get_monotonic_time() < end;)
+        ;
+}
+
+SK_REMOTE(int64_t, turns_for, (int64_t, us))
+{
+    turn_for(us);
+    return us;
+}
+
+/* Some of them have begun, behind a task whose answer is on its way, when they are cancelled: nobody else will end them. */
+CASE(brief_tasks_that_never_end_are_ended_by_force_whenever_that_comes, ISOLATED, .config.workers = 1)
+{
+    learn_that_it_is_brief();
+    const char *never = scratch("never");
+    for (int round = 0; round < 100; round++) {
+        sk_ref first = sk_remote(turns_for, 300), stuck = sk_remote(brief, never, 1, WAITS);
+        turn_for(200 + round * 2);
+        sk_cancel(stuck, SK_FORCE);
+        (void)FAILS(stuck, SK_CANCELLED);
+        ck_assert_int_eq(sk_take(int64_t, first), 300);
+    }
+    ck_assert_int_eq(sk_take(int64_t, sk_remote(brief, "", 7, NOTHING)), 7);
+}
+
+SK_REMOTE(int64_t, waits_for_one_that_lacks, (const char *, what))
+{
+    return sk_get(int64_t, sk_remote_with(SK_OPTS(.resources = what), one_more, (int64_t)1));
+}
+
+CASE(a_time_limit_that_was_kept_does_not_hide_a_deadlock, ISOLATED, .config.resources = "lock=1")
+{
+    ck_assert_int_eq(sk_get(int64_t, sk_remote_with(SK_OPTS(.timeout_s = 3600), one_more, (int64_t)1)), 2);
+    sk_ref r = sk_remote_with(SK_OPTS(.resources = "lock=1"), waits_for_one_that_lacks, "lock=1");
+    (void)FAILS(r, SK_DEADLOCK);
 }
