@@ -8,7 +8,8 @@
  * An attempt that waits for room (it is `hungry`) keeps its cpu: others that run are what it waits for, and to start more would
  * only make more of them hungry. Only when all stands still it lends its cpu, to what is ready and may use something up. If that does not help
  * either, the youngest gives up: it has done the least, and what it holds may be enough for the others. A thread of the program that puts
- * something turns the loop meanwhile, and gives up last.
+ * something turns the loop meanwhile, and gives up last. While the program computes, sleeps or waits with a time limit nobody gives up:
+ * it may drop something afterwards.
  *
  * Values below 32 KB that arrive from workers do not wait: they are taken out of the ring in the middle of other work. */
 #include "processes.h"
