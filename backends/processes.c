@@ -304,11 +304,14 @@ static bool expects_something(pnode *n)
 
 static bool is_standing_still(pnode *n) { return !is_busy(n) && !n->some_gone && !expects_something(n); }
 
+/* What stands still for want of a process, or of room in the store. */
+static bool end_want(pnode *n) { return (n->queue && !n->starting && pn_want_worker(n)) || pn_end_hunger(n); }
+
 /* Somebody waits, and nothing can happen in here. Attempts that wait for a process get none, or the program's other threads bring something, or it
  * is a deadlock. */
 static bool end_standstill(pnode *n)
 {
-    if ((n->queue && !n->starting && pn_want_worker(n)) || pn_end_hunger(n))
+    if (end_want(n))
         return true;
     for (run *r = n->last_run; n->queue && !n->idle && !n->starting && r; r = r->before)      /* no process can be had: who waits gives up */
         if (r->blocked) {
@@ -435,7 +438,7 @@ bool pn_go_on(pnode *n, int64_t until)
     if (did)
         return true;
     if (is_standing_still(n))
-        return (n->queue && !n->starting && pn_want_worker(n)) || pn_end_hunger(n);
+        return end_want(n);
     doze(n, until);
     return true;
 }

@@ -13,9 +13,6 @@
 #include "session.h"
 #include "task.h"
 
-#include <limits.h>
-#include <signal.h>
-
 enum { WORK_NS = 100000, SHORT_NS = WORK_NS / 3, LONG_NS = 5 * WORK_NS,      /* sent to one process at most; what is short, and what is not */
        GRACE_NS = 50000000,                             /* for a body that nobody wants: then its process is ended */
        LIGHT_BYTES = 24 << 10, ROOM = 100 << 10 };      /* all arguments of a light task; of the ring, for the next one */
@@ -167,7 +164,7 @@ void pn_give_grace(pnode *n, run *r) { sk_events_push(&n->events, pn_now() + GRA
 
 /* ---- one after the other ---- */
 
-static void put_first(pn_worker *w, pnode *n)
+static void put_first(pnode *n, pn_worker *w)
 {
     w->next_free = n->free;
     n->free = w;
@@ -178,7 +175,7 @@ bool pn_hand_on(pnode *n, run *r)
     pn_worker *w = r->worker;
     if (!w || !w->nahead || w->doomed || w->state != PN_UP)
         return false;
-    put_first(w, n);
+    put_first(n, w);
     int row = w->ahead[0].unwanted ? -1 : sk_cluster_handed_on(n->cluster, r->task, r->attempt, r->body_ns, w->ahead[0].task, w->ahead[0].attempt);
     if (row >= 0)
         w->row = row;
