@@ -26,10 +26,18 @@
 /* For functions of a dying program that look at what other threads may still change: better a torn word than no word. */
 #define SK_NO_TSAN __attribute__((no_sanitize("thread"), noinline))
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_THREAD__)
+#define SK_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SK_TSAN 1
+#endif
+#endif
+
+#if defined(__SANITIZE_ADDRESS__) || defined(SK_TSAN)
 #define SK_SANITIZED 1
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#if __has_feature(address_sanitizer)
 #define SK_SANITIZED 1
 #endif
 #endif

@@ -732,9 +732,14 @@ END_TEST
 
 START_TEST(a_store_as_large_as_this_machine_gets_its_addresses)
 {
-    sk_shm *large = sk_shm_new((size_t)8 << 30, 65, NULL, &why);
+#ifdef SK_TSAN                                    /* leaves a program 1.5 TB, of which the kernel skips up to 1 TB at random */
+    const size_t capacity = (size_t)1 << 30;
+#else
+    const size_t capacity = (size_t)8 << 30;
+#endif
+    sk_shm *large = sk_shm_new(capacity, 65, NULL, &why);
     ck_assert_msg(large != NULL, "%s", why.message);
-    ck_assert(sk_shm_stride(large) >= (size_t)8 << 30);
+    ck_assert(sk_shm_stride(large) >= capacity);
     ck_assert_msg(sk_shm_add(large, 0, &why) && sk_shm_add(large, 64, &why), "%s", why.message);
     char *p = sk_shm_alloc(large, 64, MB);
     ck_assert(p != NULL);
