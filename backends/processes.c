@@ -727,6 +727,8 @@ static void pn_close(sk_backend *self)
     }
     pn_workers_close(n);
     pn_clear_runs(n);
+    if (n->habits)
+        g_array_free(n->habits, TRUE);
     sk_fiber_counts fibers = sk_fiber_pool_counts();
     if (fibers.alive || fibers.made > 128)
         sk_fiber_pool_clear();

@@ -21,12 +21,25 @@ enum { PN_MORE_PROCESSES = 126, PN_MOST_AHEAD = 64, PN_EVENT_RUN = 0, PN_EVENT_A
 
 typedef enum pn_state { PN_NONE, PN_WANTED, PN_STARTING, PN_UP, PN_GONE } pn_state;
 
+typedef struct pn_block { sk_blob *blob; size_t size; bool handed_over, foreseen; } pn_block;       /* foreseen: not asked for */
+
+typedef struct pn_pin { const sk_blob *blob; uint64_t serial; } pn_pin;      /* see sk_shm_unpin: no reference */
+
+/* For a task that was sent ahead: its arguments in the store, with a reference each, and a block for what it makes. */
+typedef struct pn_kept {
+    pn_pin pins[SK_MAX_ARGS];
+    unsigned npins;
+    pn_block block;                    /* size 0: none */
+} pn_kept;
+
 /* A task that has been sent to a worker which still runs another. */
 typedef struct pn_ahead {
     uint64_t task, attempt;
+    const sk_fn *fn;
     int64_t expected_ns, sent;
     uint8_t number;                    /* of its RUN */
     bool unwanted;                     /* cancelled, and has begun */
+    pn_kept *kept;                     /* NULL: nothing */
 } pn_ahead;
 
 /* One process, and the place it has: its successor gets the same arena. */
@@ -57,14 +70,11 @@ typedef struct pn_worker {
     unsigned failures;                 /* starts that came to nothing, one after the other */
 } pn_worker;
 
-typedef struct pn_block { sk_blob *blob; size_t size; bool handed_over; } pn_block;
-
-typedef struct pn_pin { const sk_blob *blob; uint64_t serial; } pn_pin;      /* see sk_shm_unpin: no reference */
-
 /* One attempt of a task: a fiber of the node that stands for the body, which runs elsewhere. */
 typedef struct run {
     struct pnode *node;
     uint64_t task, attempt;
+    const sk_fn *fn;
     int row, nesting;                  /* nesting: in how many tasks that are under way */
     sk_fiber *fiber;
     sk_strand strand;
@@ -75,12 +85,13 @@ typedef struct run {
     size_t nown, own_room;
     int64_t began, sent;               /* sent: its RUN, at the earliest */
     uint32_t handle;                   /* of its one event: the time it waits for */
-    bool due, again, runnable, ended, blocked, listens;     /* listens: for its worker's ring */
+    bool due, again, runnable, ended, blocked, listens, asked;      /* listens: for its worker's ring; asked: for room */
     bool moves;                        /* its process died before it had begun the body: it takes another */
     bool is_there;                     /* its RUN was sent ahead, and nothing that the body says has been read */
     bool unwanted;                     /* the graph does not know of it: only the body must end */
     int64_t body_ns;                   /* as the worker has measured */
     bool hungry, fed, refused, lent;   /* it waits for room in the store: there may be some; there is none; its cpu is another's. processes_room.c */
+    pn_kept *kept;
     pn_pin *pins;                      /* what its body may read */
     size_t npins, pin_room;
     uint8_t died;
@@ -117,6 +128,7 @@ typedef struct pnode {
     pthread_mutex_t output;
 
     run *current;
+    pn_worker *placing;                /* whom the values go to that are being sent */
     run *runnable, **runnable_end, *free_runs;
     run *first_run, *last_run;
     run *queue, **queue_end;           /* for a process, first come first served */
@@ -132,6 +144,7 @@ typedef struct pnode {
 
     pthread_mutex_t store_lock;
     sk_shm *store;
+    GArray *habits;                    /* pn_habit, by fn->index */
     _Atomic unsigned hungry, starving; /* attempts, and threads of the program, that wait for room in the store */
     _Atomic uint64_t room_changes;     /* how often there may have been more of it */
     uint64_t room_seen;                /* as many of them have the hungry ones been told */
@@ -155,7 +168,7 @@ void pn_assign(pnode *n);                                      /* idle processes
 void pn_died(pnode *n, run *r, sk_code code, const char *how);
 bool pn_move(pnode *n, run *r);                                /* to another process, if this one has not begun. false: it has */
 void pn_end_process(run *r, int sig);                          /* because of this task, if the process still runs it */
-run *pn_new_run(pnode *n, uint64_t task, uint64_t attempt, int row);
+run *pn_new_run(pnode *n, uint64_t task, uint64_t attempt, int row, const sk_fn *fn);
 void pn_begin(pnode *n, run *r, pn_worker *w);                 /* it has a process: its fiber begins */
 void pn_leave_fiber(run *r);                                   /* to the loop, until somebody resumes us */
 bool pn_run_body(sk_backend *self, const sk_fn *fn, const sk_value *in, sk_value *out, sk_failure **why);
@@ -206,6 +219,8 @@ void pn_wake_hungry(pnode *n);                                 /* some may be wa
 bool pn_end_hunger(pnode *n);                                  /* nothing can happen: some hungry one has to do without. false: there is none */
 bool pn_pin_arguments(pnode *n, run *r, const sk_value *in, unsigned nargs, sk_error *err);      /* until pn_unpin_all. May leave the fiber */
 void pn_unpin_all(pnode *n, run *r);
+bool pn_keep(pnode *n, pn_kept *kept, const sk_value *in, unsigned nargs);      /* what is in the store. false: one is spilled, or somebody waits for room */
+void pn_let_go(pnode *n, pn_kept *kept);                       /* it is all 0 again; NULL is fine */
 void pn_pin_own(pnode *n, run *r, const sk_blob *blob);        /* what has never been away */
 bool pn_pull(sk_backend *self, uint64_t object, int64_t deadline);
 void pn_sealed(sk_backend *self, uint64_t object, size_t bytes, bool made);
@@ -219,6 +234,10 @@ void pn_free(sk_backend *self, void *bytes, size_t size);
 sk_blob *pn_alloc_for(pnode *n, unsigned owner, size_t size, sk_error *err);      /* charged; to be written by that worker. Turn; may leave the fiber */
 bool pn_place(void *served, sk_blob *blob, uint64_t *at);
 sk_blob *pn_blob_at(void *served, sk_type type, uint64_t at);
+bool pn_foresee(pnode *n, const pn_worker *w, const sk_fn *fn, pn_block *out);       /* a block that its body will ask for, if there is room. Turn */
+void pn_own(run *r, const pn_block *block);                    /* from now on the attempt has it */
+void pn_note_asked(pnode *n, run *r, size_t size);             /* its body has asked for so much */
+void pn_free_foreseen(pnode *n, const pn_block *block);
 void pn_give_back(pnode *n, run *r);                           /* what the attempt has made and not handed over */
 void pn_free_block(pnode *n, run *r, uint64_t at);
 

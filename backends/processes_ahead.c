@@ -5,8 +5,11 @@
  * have begun there some microseconds before, or be over.
  *
  * They are had back when the process blocks (what it waits for may be behind it), when a cpu is free, when something more urgent
- * comes, when one is cancelled, and when the process dies: then only the one that ran is charged. Only tasks that are known to be short are sent
- * (the scheduler keeps the means), so all of this is rare, and what goes wrong by it is a matter of microseconds. */
+ * comes, when the one that runs turns out to be long, when one is cancelled, and when the process dies: then only the one that ran is charged. Only
+ * tasks that are known to be short are sent (the scheduler keeps the means), so all of this is rare, and what goes wrong by it is a matter of
+ * microseconds; or one that takes some milliseconds at most, to a process that has no other.
+ *
+ * What is sent ahead takes its large arguments along, pinned, and a block for what it makes, so that it need not ask for that (pn_foresee). */
 #include "processes.h"
 
 #include "fn.h"
@@ -14,10 +17,11 @@
 #include "task.h"
 
 enum { WORK_NS = 100000, SHORT_NS = WORK_NS / 3, LONG_NS = 5 * WORK_NS,      /* sent to one process at most; what is short, and what is not */
+       ONE_NS = 5000000, STRANDED_NS = 4 * ONE_NS,      /* what the only one may take; behind what has run for so long nothing stays */
        GRACE_NS = 50000000,                             /* for a body that nobody wants: then its process is ended */
        LIGHT_BYTES = 24 << 10, ROOM = 100 << 10 };      /* all arguments of a light task; of the ring, for the next one */
 
-/* Its arguments go into the message as they are: scalars, text and arrays that travel anyway. No options, so no time limit. */
+/* Its arguments go into the message as they are: scalars, text, arrays that travel anyway, and places in the store. No options, so no time limit. */
 bool pn_is_light(uint64_t task)
 {
     sk_task *t = sk_task_at(task);
@@ -28,7 +32,7 @@ bool pn_is_light(uint64_t task)
         bool is_int = t->fn->arg_type[i] == SK_T_INT && v->type == SK_T_I64 && v->i64 == (int)v->i64;
         if ((v->type != t->fn->arg_type[i] && !is_int) || v->type == SK_T_REF || v->type == SK_T_LIST)
             return false;
-        bytes += sk_type_has_blob(v->type) ? v->blob->size : 0;
+        bytes += sk_type_has_blob(v->type) && !sk_blob_is_shared(v->blob) ? v->blob->size : 0;
     }
     return !t->extras && bytes <= LIGHT_BYTES;
 }
@@ -45,6 +49,29 @@ uint8_t pn_open_gate(pn_worker *w)
 
 bool pn_has_begun(pn_worker *w) { return atomic_load(gate_of(w, w->run_number)) != SK_GATE_OPEN; }
 
+/* All of the message is small: what lies in the store goes as its place. */
+static bool has_arenas(pn_worker *w, const sk_msg *m)
+{
+    uint64_t at;
+    w->node->placing = w;
+    bool has = true;
+    for (unsigned i = 0; i < m->nvalues && has; i++)
+        has = !sk_type_has_blob(m->values[i].type) || !sk_blob_is_shared(m->values[i].blob) || pn_place(NULL, m->values[i].blob, &at);
+    return has;
+}
+
+static bool add(pnode *n, pn_worker *w, sk_msg *m, const sk_task *t, pn_kept *kept)
+{
+    if (pn_foresee(n, w, t->fn, &kept->block)) {
+        m->block_at = sk_shm_offset(n->store, kept->block.blob);
+        m->block_size = kept->block.size;
+        m->flag = sk_shm_is_whole(n->store, kept->block.blob);
+    }
+    bool added = has_arenas(w, m) && sk_wire_add(&w->wire, m);
+    n->placing = NULL;
+    return added;
+}
+
 static bool send(pnode *n, pn_worker *w, const sk_cluster_next_task *next, int64_t now)
 {
     sk_task *t = sk_task_at(next->task);
@@ -52,10 +79,14 @@ static bool send(pnode *n, pn_worker *w, const sk_cluster_next_task *next, int64
                  .nvalues = t->nargs };
     for (unsigned i = 0; i < t->nargs; i++)
         m.values[i] = sk_slot_is_pending(&t->args[i]) ? t->args[i].pending.object->value : t->args[i].value;
-    if (!sk_wire_add(&w->wire, &m))
+    pn_kept kept = { .npins = 0 };
+    if (!pn_keep(n, &kept, m.values, m.nvalues) || !add(n, w, &m, t, &kept)) {
+        pn_let_go(n, &kept);
         return false;
-    w->ahead[w->nahead++] = (pn_ahead){ .task = next->task, .attempt = next->attempt, .expected_ns = next->expected_ns, .sent = now,
-                                        .number = pn_open_gate(w) };
+    }
+    w->ahead[w->nahead++] = (pn_ahead){ .task = next->task, .attempt = next->attempt, .fn = t->fn, .expected_ns = next->expected_ns, .sent = now,
+                                        .number = pn_open_gate(w),
+                                        .kept = kept.npins || kept.block.size ? g_memdup2(&kept, sizeof kept) : NULL };
     w->ahead_ns += next->expected_ns;
     if (n->nahead++ == 0 || n->ahead_rank > pn_rank(next->priority))
         n->ahead_rank = pn_rank(next->priority);
@@ -77,7 +108,7 @@ static void fill(pnode *n, pn_worker *w, int64_t now)
 {
     sk_cluster_next_task next;
     while (w->nahead < PN_MOST_AHEAD && w->ahead_ns < WORK_NS && sk_ring_writable(&w->to) >= w->wire.nout + ROOM
-           && sk_cluster_ahead(n->cluster, 0, SHORT_NS, &next))
+           && sk_cluster_ahead(n->cluster, 0, w->nahead ? SHORT_NS : ONE_NS, &next))
         if (!send(n, w, &next, now)) {
             sk_cluster_taken_back(n->cluster, next.task, next.attempt);
             break;
@@ -91,6 +122,8 @@ void pn_send_ahead(pnode *n)
     int64_t now = sk_cluster_waiting(n->cluster) ? pn_now() : 0;
     for (unsigned i = 0; i < n->used && sk_cluster_waiting(n->cluster); i++) {
         pn_worker *w = &n->workers[i];
+        if (w->nahead && w->run && now - w->run->began > STRANDED_NS)
+            pn_recall(n, w);
         if (w->nahead <= PN_MOST_AHEAD / 2 && w->ahead_ns <= WORK_NS / 2 && takes_more(w, now))
             fill(n, w, now);
     }
@@ -102,6 +135,8 @@ static void take_out(pnode *n, pn_worker *w, unsigned from)
 {
     for (unsigned i = from; i < w->nahead; i++) {
         w->ahead_ns -= w->ahead[i].expected_ns;
+        pn_let_go(n, w->ahead[i].kept);
+        g_free(w->ahead[i].kept);
         if (!w->ahead[i].unwanted)
             sk_cluster_taken_back(n->cluster, w->ahead[i].task, w->ahead[i].attempt);
     }
@@ -192,7 +227,12 @@ void pn_run_next(pnode *n, pn_worker *w)
     memmove(w->ahead, w->ahead + 1, --w->nahead * sizeof *w->ahead);
     w->ahead_ns -= a.expected_ns;
     n->nahead--;
-    run *r = pn_new_run(n, a.task, a.attempt, w->row);
+    run *r = pn_new_run(n, a.task, a.attempt, w->row, a.fn);
+    r->kept = a.kept;
+    if (a.kept && a.kept->block.size) {
+        pn_own(r, &a.kept->block);
+        a.kept->block.size = 0;
+    }
     r->is_there = true;
     r->unwanted = a.unwanted;
     r->sent = a.sent;

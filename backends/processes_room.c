@@ -143,6 +143,7 @@ bool pn_make_room(pnode *n, const pn_need *need, int64_t deadline, sk_error *err
 {
     if (!need->only_wait && spill_one(n))
         return true;
+    n->recall_all |= n->nahead > 0;              /* they keep what they will need */
     uint64_t seen = atomic_load_explicit(&n->room_changes, seq_cst);
     pthread_mutex_lock(&n->store_lock);
     bool fits = sk_store_has_room(need->charge) && sk_shm_room(n->store) >= need->pages;
@@ -292,6 +293,43 @@ void pn_unpin_all(pnode *n, run *r)
         return;
     while (r->npins)
         unpin_last(n, r);
+    pn_room_may_be(n);
+}
+
+static bool keep_here(pnode *n, pn_kept *kept, sk_blob *blob)
+{
+    if (away_of(n, blob) || !try_to_pin(n, blob, false, NULL))
+        return false;
+    kept->pins[kept->npins++] = (pn_pin){ sk_blob_ref(blob), serial_of(n, blob) };
+    return true;
+}
+
+bool pn_keep(pnode *n, pn_kept *kept, const sk_value *in, unsigned nargs)
+{
+    bool may = !atomic_load_explicit(&n->hungry, relaxed) && !atomic_load_explicit(&n->starving, relaxed);
+    for (unsigned i = 0; i < nargs; i++) {
+        sk_blob *blob = blob_in_store(&in[i]);
+        if (blob && (!may || !keep_here(n, kept, blob))) {
+            pn_let_go(n, kept);
+            return false;
+        }
+    }
+    return true;
+}
+
+void pn_let_go(pnode *n, pn_kept *kept)
+{
+    if (!kept || (!kept->npins && !kept->block.size))
+        return;
+    if (kept->block.size)
+        pn_free_foreseen(n, &kept->block);
+    for (unsigned i = 0; i < kept->npins; i++) {
+        pthread_mutex_lock(&n->store_lock);
+        sk_shm_unpin(n->store, kept->pins[i].blob, kept->pins[i].serial);
+        pthread_mutex_unlock(&n->store_lock);
+        sk_blob_unref((sk_blob *)kept->pins[i].blob);
+    }
+    *kept = (pn_kept){ 0 };
     pn_room_may_be(n);
 }
 

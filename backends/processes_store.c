@@ -85,6 +85,63 @@ sk_blob *pn_alloc_for(pnode *n, unsigned owner, size_t size, sk_error *err)
     }
 }
 
+/* ---- what a body will ask for ----
+ *
+ * Each time that it asks, it waits for us, and we are asleep, or the third on two cpus. Most functions make one result, of a size that does not change
+ * from one task to the next: what a function has asked for first, twice running, goes along with its next task. */
+typedef struct pn_habit { size_t size; unsigned times; } pn_habit;
+
+static pn_habit *habit_of(pnode *n, const sk_fn *fn)
+{
+    if (!n->habits)
+        n->habits = g_array_new(FALSE, TRUE, sizeof(pn_habit));
+    if (n->habits->len <= fn->index)
+        g_array_set_size(n->habits, fn->index + 1);
+    return &g_array_index(n->habits, pn_habit, fn->index);
+}
+
+void pn_note_asked(pnode *n, run *r, size_t size)
+{
+    pn_habit *h = habit_of(n, r->fn);
+    if (!r->asked)
+        *h = (pn_habit){ size, h->size == size ? h->times + 1 : 1 };
+    r->asked = true;
+}
+
+/* Not of a store that is half full: it would be missed. */
+bool pn_foresee(pnode *n, const pn_worker *w, const sk_fn *fn, pn_block *out)
+{
+    const pn_habit *h = habit_of(n, fn);
+    size_t size = h->size;
+    if (h->times < 2 || atomic_load_explicit(&n->hungry, relaxed) || atomic_load_explicit(&n->starving, relaxed))
+        return false;
+    pthread_mutex_lock(&n->store_lock);
+    bool is_room = sk_shm_live(n->store) + size <= n->base.settings->store_bytes / 2;
+    pthread_mutex_unlock(&n->store_lock);
+    if (!is_room || !sk_store_try_charge(size))
+        return false;
+    int why;
+    sk_blob *blob = try_to_alloc(n, w->slot + 1, size, &why);
+    if (!blob) {
+        sk_store_discharge(size);
+        return false;
+    }
+    blob->sealed = false;
+    *out = (pn_block){ blob, size, false, true };
+    return true;
+}
+
+void pn_own(run *r, const pn_block *block)
+{
+    if (r->nown == r->own_room) {
+        r->own_room = r->own_room ? 2 * r->own_room : 8;
+        r->own = realloc(r->own, r->own_room * sizeof *r->own);
+        if (!r->own)
+            abort();
+    }
+    r->own[r->nown++] = *block;
+}
+
 /* To a worker. */
 bool pn_place(void *served, sk_blob *blob, uint64_t *at)
 {
@@ -93,7 +150,8 @@ bool pn_place(void *served, sk_blob *blob, uint64_t *at)
         return false;
     pnode *n = (pnode *)sk_session.backend;
     *at = sk_shm_offset(n->store, blob);
-    return pn_give_arena(n->current->worker, (unsigned)(*at / sk_shm_stride(n->store)));
+    pn_worker *to = n->placing ? n->placing : n->current->worker;
+    return pn_give_arena(to, (unsigned)(*at / sk_shm_stride(n->store)));
 }
 
 static void take_out(run *r, size_t i) { r->own[i] = r->own[--r->nown]; }
@@ -145,6 +203,8 @@ static void free_unsealed(pnode *n, const pn_block *b)
     sk_store_discharge(b->size);
 }
 
+void pn_free_foreseen(pnode *n, const pn_block *block) { free_unsealed(n, block); }
+
 void pn_free_block(pnode *n, run *r, uint64_t at)
 {
     for (size_t i = 0; i < r->nown; i++)
@@ -159,6 +219,8 @@ void pn_give_back(pnode *n, run *r)
 {
     while (r->nown) {
         pn_block b = r->own[--r->nown];
+        if (b.foreseen && !b.handed_over)
+            habit_of(n, r->fn)->times = 0;
         if (b.handed_over)
             sk_blob_unref(b.blob);
         else

@@ -70,13 +70,15 @@ static void body(void *data)
         sk_cluster_ended(n->cluster, r->task, r->attempt, r->body_ns);
     pn_give_back(n, r);
     pn_unpin_all(n, r);
+    pn_let_go(n, r->kept);
+    g_free(r->kept);
     let_worker_go(n, r);
     if (r->again)
         pn_announce(n, r->task);
     r->ended = true;
 }
 
-run *pn_new_run(pnode *n, uint64_t task, uint64_t attempt, int row)
+run *pn_new_run(pnode *n, uint64_t task, uint64_t attempt, int row, const sk_fn *fn)
 {
     run *r = n->free_runs;
     if (r) {
@@ -91,9 +93,11 @@ run *pn_new_run(pnode *n, uint64_t task, uint64_t attempt, int row)
     r->task = task;
     r->attempt = attempt;
     r->row = row;
+    r->fn = fn;
     r->nesting = pn_depth_of(n, task);
-    r->due = r->again = r->runnable = r->ended = r->blocked = r->listens = r->moves = r->hungry = r->is_there = r->unwanted = false;
+    r->due = r->again = r->runnable = r->ended = r->blocked = r->listens = r->moves = r->hungry = r->is_there = r->unwanted = r->asked = false;
     r->body_ns = 0;
+    r->kept = NULL;
     r->died = SK_ALIVE;
     r->worker = NULL;
     r->served = NULL;
@@ -111,6 +115,9 @@ static void refuse(pnode *n, run *r, const char *text)
     if (!r->unwanted)
         sk_task_never(n->lane, sk_task_at(r->task), (uint32_t)(r->task >> 32), SK_TASK_FAILED, SK_LIMIT, text);
     sk_cluster_ended(n->cluster, r->task, r->attempt, 0);
+    pn_give_back(n, r);
+    pn_let_go(n, r->kept);
+    g_free(r->kept);
     put_away(n, r);
 }
 
@@ -157,7 +164,7 @@ void pn_assign(pnode *n)
 
 void pn_start(pnode *n, const sk_command *command)
 {
-    run *r = pn_new_run(n, command->task, command->attempt, command->worker);
+    run *r = pn_new_run(n, command->task, command->attempt, command->worker, sk_task_at(command->task)->fn);
     *n->queue_end = r;
     n->queue_end = &r->next;
     pn_assign(n);
@@ -255,13 +262,9 @@ static void alloc(pnode *n, run *r)
         a.text = err.message;
     } else {
         a.word = sk_shm_offset(n->store, blob);
-        if (r->nown == r->own_room) {
-            r->own_room = r->own_room ? 2 * r->own_room : 8;
-            r->own = realloc(r->own, r->own_room * sizeof *r->own);
-            if (!r->own)
-                abort();
-        }
-        r->own[r->nown++] = (pn_block){ blob, r->msg.word, false };
+        a.flag = sk_shm_is_whole(n->store, blob);
+        pn_own(r, &(pn_block){ .blob = blob, .size = r->msg.word });
+        pn_note_asked(n, r, r->msg.word);
     }
     answer(r, &a);
 }
@@ -340,6 +343,13 @@ static bool run_there(pnode *n, run *r, const sk_fn *fn, const sk_value *in, sk_
     sk_msg m = { .type = SK_WIRE_RUN, .number = fn->index, .more = (uint32_t)frame->worker, .word = frame->seed, .id = frame->id, .site = t->site,
                  .text = t->extras ? t->extras->name : NULL, .nvalues = fn->nargs };
     memcpy(m.values, in, fn->nargs * sizeof *in);
+    pn_block block;
+    if (!is_there && pn_foresee(n, w, fn, &block)) {
+        m.block_at = sk_shm_offset(n->store, block.blob);
+        m.block_size = block.size;
+        m.flag = sk_shm_is_whole(n->store, block.blob);
+        pn_own(r, &block);
+    }
     if (!is_there && !sk_wire_add(&w->wire, &m)) {
         *why = sk_failure_new(SK_STORE_FULL, t->site, NULL, "%s: %s", sk_task_name_of(t), w->wire.error.message);
         end_serving(r);

@@ -13,6 +13,9 @@
 #include <unistd.h>
 
 #define HUGE ((size_t)2 << 20)
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 #define LEAST (8 * HUGE)                 /* of places: a small store should not be in pieces at once */
 #define LONGEST 32                       /* capacities in a stride: what is spilled keeps its place */
 #define MOST ((size_t)1 << 45)           /* addresses for that; as many as are needed to hold the capacity itself there may always be */
@@ -22,12 +25,16 @@ struct sk_shm {
     char *base;                          /* owners x stride for writing, then as much for reading */
     size_t view_delta, stride, capacity, page;
     size_t large;                        /* in an arena: from here on blocks are of whole 2 MiB, see whole_size; 0: nowhere */
+    enum { UNKNOWN, WHOLE, IN_PAGES } large_are;     /* has the kernel memory in pieces of 2 MiB? The first such block shows it. See get_whole */
     unsigned owners;
     int *files;                          /* -1: no arena yet */
     sk_blocks *blocks;
     sk_spill *spill;
     uint64_t peak;
 };
+
+static bool is_large(const sk_shm *s, const sk_block *k) { return k->owner >= s->owners; }
+static unsigned owner_of(const sk_shm *s, const sk_block *k) { return k->owner % s->owners; }
 
 static size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
@@ -105,6 +112,12 @@ void sk_shm_free(sk_shm *s)
 
 size_t sk_shm_stride(const sk_shm *s) { return s->stride; }
 size_t sk_shm_large(const sk_shm *s) { return s->large; }
+
+bool sk_shm_is_whole(const sk_shm *s, const void *block)
+{
+    const sk_block *k = sk_blocks_at(s->blocks, sk_shm_offset(s, block));
+    return k && is_large(s, k) && s->large_are == WHOLE;
+}
 
 /* ---- arenas ---- */
 
@@ -202,8 +215,20 @@ static bool get_pages(sk_shm *s, unsigned owner, uint64_t offset, size_t size)
     return true;
 }
 
-static bool is_large(const sk_shm *s, const sk_block *k) { return k->owner >= s->owners; }
-static unsigned owner_of(const sk_shm *s, const sk_block *k) { return k->owner % s->owners; }
+/* Pages of 2 MiB where blocks are of such: one entry of a page table then, which moves at a fifth of the price of 512, and need not be found again
+ * one by one. By default the kernel gives shared memory none, whatever is asked; but it collapses what there is (MADV_COLLAPSE, Linux 6.1), and one
+ * small page is enough to begin with. Tries: what it does not do is left to get_pages. */
+static void get_whole(sk_shm *s, unsigned owner, uint64_t offset, size_t size)
+{
+    uint64_t end = offset + size;
+    for (uint64_t at = offset / HUGE * HUGE; at < end && s->large_are != IN_PAGES; at += HUGE) {
+        bool got = get_pages(s, owner, at, s->page) && madvise(s->base + at, HUGE, MADV_COLLAPSE) == 0;
+        if (s->large_are == UNKNOWN)
+            s->large_are = got ? WHOLE : IN_PAGES;
+        if (!got)
+            return;
+    }
+}
 
 /* Gives back `bytes` of what was freed first, or all there is. */
 static void cool(sk_shm *s, uint64_t bytes)
@@ -235,6 +260,8 @@ static sk_block *cold(sk_shm *s, unsigned row, size_t size)
         errno = ENOSPC;
         return NULL;
     }
+    if (is_large(s, k))
+        get_whole(s, owner_of(s, k), k->offset, k->size);
     if (!get_pages_somehow(s, owner_of(s, k), k->offset, k->size)) {
         sk_blocks_ungive(s->blocks, k);
         errno = ENOMEM;
@@ -369,6 +396,8 @@ static bool restore(sk_shm *s, sk_block *k, sk_error *err)
     }
     uint64_t at = k->offset + s->page;
     cool_for(s, k->away);
+    if (is_large(s, k))
+        get_whole(s, owner_of(s, k), at, k->away);
     if (!get_pages_somehow(s, owner_of(s, k), at, k->away)) {
         errno = ENOMEM;
         return false;

@@ -206,12 +206,35 @@ static bool take_hidden(sk_shm_map *m, size_t at, size_t size)
     return false;
 }
 
+bool sk_shm_map_in_place(sk_shm_map *m)
+{
+    if (m->in_place)
+        return true;
+    if (!m->large || m->own >= m->owners) {
+        errno = EINVAL;
+        return false;
+    }
+    size_t size = m->stride - m->large;
+    char *from = m->base + m->own * m->stride + m->large, *to = m->stage + m->large;
+    if (mremap(from, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) != to)
+        return false;
+    if (mprotect(to, size, PROT_NONE) != 0) {
+        reserve_again(to, size);
+        return false;
+    }
+    return m->in_place = true;
+}
+
+static bool is_in_place(const sk_shm_map *m, size_t at) { return m->in_place && at >= m->large; }
+
 void *sk_shm_map_unlock(sk_shm_map *m, void *p, size_t size)
 {
     size_t at;
     if (!find_block(m, m->base + m->own * m->stride, p, &size, &at))
         return NULL;
     char *to = m->stage + at, *from = m->backstage + at;
+    if (is_in_place(m, at))
+        return mprotect(to, size, PROT_READ | PROT_WRITE) == 0 ? to : NULL;
     if (take_hidden(m, at, size)) {
         if (mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to) {
             reserve_again(from, size);
@@ -235,6 +258,8 @@ bool sk_shm_map_lock(sk_shm_map *m, void *written, size_t size)
     size_t at;
     if (!find_block(m, m->stage, written, &size, &at))
         return false;
+    if (is_in_place(m, at))
+        return mprotect(written, size, PROT_NONE) == 0;
     if (m->nhidden == m->hidden_room) {
         size_t room = m->hidden_room ? 2 * m->hidden_room : 64;
         sk_shm_hidden *grown = realloc(m->hidden, room * sizeof *grown);

@@ -50,6 +50,7 @@ static struct {
     const sk_msg *running;                /* for the handler of crashes */
     uint8_t number;                      /* of the last RUN that has come */
     int64_t began;
+    struct { uint64_t at, size; bool is_whole; } foreseen;        /* a block that has come with the task; size 0: none */
     bool wrote;                           /* to stdout, since its last task */
     pid_t pid;                            /* a child that a task has forked has all this, too */
     struct stat pipes[2];                 /* stdout and stderr */
@@ -133,23 +134,40 @@ static void lock(size_t i)
     w.own[i] = w.own[--w.nown];
 }
 
+/* Where there is room. */
+static bool ask_for(size_t size, uint64_t *at)
+{
+    bool is_whole = w.foreseen.is_whole;
+    if (w.foreseen.size == size) {
+        w.foreseen.size = 0;
+        *at = w.foreseen.at;
+    } else {
+        const sk_msg *a = sk_proxy_ask(&(sk_msg){ .type = SK_WIRE_ALLOC, .word = size }, SK_WIRE_PLACED);
+        if (a->code != SK_OK)
+            return sk_error_set(&sk_alloc_error, a->code, "%s", a->text ? a->text : "?");
+        *at = a->word;
+        is_whole = a->flag;
+    }
+    if (is_whole && !sk_shm_map_in_place(&w.store))
+        return sk_error_set(&sk_alloc_error, SK_STORE_FULL, "a worker cannot map its objects for writing: %s", strerror(errno));
+    return true;
+}
+
 static void *worker_alloc(sk_backend *self, size_t size)
 {
     (void)self;
+    uint64_t at;
     if (size < SK_PLACED_MIN)
         return sk_store_alloc(size);
-    const sk_msg *a = sk_proxy_ask(&(sk_msg){ .type = SK_WIRE_ALLOC, .word = size }, SK_WIRE_PLACED);
-    if (a->code != SK_OK) {
-        sk_error_set(&sk_alloc_error, a->code, "%s", a->text ? a->text : "?");
+    if (!ask_for(size, &at))
         return NULL;
-    }
-    char *block = w.store.stage + (a->word - w.page->owner * w.page->stride);
+    char *block = w.store.stage + (at - w.page->owner * w.page->stride);
     for (size_t i = 0; i < w.nown; i++)
         if (w.own[i].block == block) {     /* handed over, and come back already */
             lock(i);
             break;
         }
-    if (sk_shm_map_unlock(&w.store, sk_shm_map_at(&w.store, a->word), size) != block) {
+    if (sk_shm_map_unlock(&w.store, sk_shm_map_at(&w.store, at), size) != block) {
         sk_error_set(&sk_alloc_error, SK_STORE_FULL, "a worker cannot map %zu bytes for writing: %s", size, strerror(errno));
         return NULL;                       /* the node takes the block back when the task ends */
     }
@@ -308,6 +326,9 @@ static void run_body(sk_msg *m)
         return;
     }
     w.began = monotonic();
+    w.foreseen.at = m->block_at;
+    w.foreseen.size = m->block_size;
+    w.foreseen.is_whole = m->flag;
     t->fn = w.fns[m->number - 1];
     t->site = m->site;
     char name[200];

@@ -185,6 +185,7 @@ static bool add_field(sk_wire *w, const sk_msg *m, char field)
     case 'm': add_number(w, m->more, 4); break;
     case 'i': add_number(w, m->id, 8); break;
     case 'w': add_number(w, m->word, 8); break;
+    case 'g': add_number(w, m->block_at, 8); add_number(w, m->block_size, 8); break;
     case 'd': add_double(w, m->seconds); break;
     case 'b': add_number(w, m->flag, 1); break;
     case 'c': add_number(w, m->code, 1); break;

@@ -26,7 +26,7 @@
 
 #include <glib.h>
 
-enum { SK_WIRE_VERSION = 2, SK_WIRE_HEADER = 5, SK_WIRE_BATCH = 64 << 10,
+enum { SK_WIRE_VERSION = 3, SK_WIRE_HEADER = 5, SK_WIRE_BATCH = 64 << 10,
        SK_WIRE_MAX_NAME = 4096, SK_WIRE_MAX_TEXT = 1 << 20, SK_WIRE_MAX_REFS = 16 << 20, SK_WIRE_MAX_HOPS = 1 << 20,
        SK_WIRE_MAX_SITES = 1 << 20, SK_WIRE_MAX_ITEMS = 64 };
 #define SK_WIRE_MAX_BLOB  ((size_t)1 << 30)
@@ -39,7 +39,7 @@ enum { SK_WIRE_VERSION = 2, SK_WIRE_HEADER = 5, SK_WIRE_BATCH = 64 << 10,
 /* ---- Messages: X(name, number, fields, what they mean) ----
  * RUN to DIE are between a node and its worker processes (backends/worker.c), whose tasks make the other calls.
  * n number  m another one  i id  w word  d seconds  b flag  c code  s site  t text  u other  v one value  V values
- * R refs  o options  f failure  B bits  C counts  A resources  N nodes                                     */
+ * g a block: where, bytes  R refs  o options  f failure  B bits  C counts  A resources  N nodes                                     */
 #define SK_WIRE_MESSAGES(X)                                                                                  \
     X(HELLO,        1, "tnw",    "\"skate\", version, sk_fn_fingerprint; the first frame, both ways")        \
     X(SITE,         2, "ntu",    "line, file, function: the next number in this direction; both ways")       \
@@ -56,7 +56,8 @@ enum { SK_WIRE_VERSION = 2, SK_WIRE_HEADER = 5, SK_WIRE_BATCH = 64 << 10,
     X(SCOPE_END,   13, "",       "")                                                                         \
     X(WAITER_NEW,  14, "nsR",    "the client's number for it, site, refs")                                   \
     X(WAITER_FREE, 15, "n",      "number")                                                                   \
-    X(RUN,         16, "nmwistV", "node to worker: fn->index, row, seed, id, site, name (none: the function's), arguments -> RAN") \
+    X(RUN,         16, "nmwigbstV", "node to worker: fn->index, row, seed, id, a block that it will ask for (0 bytes: none), is that of pages " \
+                                    "of 2 MiB, site, name (none: the function's), arguments -> RAN") \
     X(RAN,         17, "cbwVf",  "worker to node: code, has it written to stdout?, ns of the body, the answers if OK, why not") \
     X(FREE,        18, "w",      "worker to node: where a block lies that it does not need after all")       \
     X(SAY,         19, "t",      "worker to node: for the log")                                             \
@@ -83,7 +84,7 @@ enum { SK_WIRE_VERSION = 2, SK_WIRE_HEADER = 5, SK_WIRE_BATCH = 64 << 10,
     X(RESOURCED,   70, "wA",     "how many there are, the first of them")                                    \
     X(NODED,       71, "wN",     "how many there are, the first of them")                                    \
     X(ERROR,       72, "ct",     "code, why: the last frame")                                                \
-    X(PLACED,      73, "cwt",    "code, where, why not")                                                     \
+    X(PLACED,      73, "cwbt",   "code, where, is it of pages of 2 MiB, why not")                            \
     X(ENDED,       74, "i",      "the task of this id has ended: leave its body")
 
 #define SK_WIRE_ENUM(name, number, fields, words) SK_WIRE_##name = number,
@@ -95,6 +96,7 @@ typedef struct sk_msg {                /* to send: all borrowed. Received: see s
     sk_wire_type type;
     uint32_t number, more;
     uint64_t id, word;
+    uint64_t block_at, block_size;
     double seconds;
     uint8_t flag;
     sk_code code;

@@ -235,6 +235,7 @@ static void take_field(sk_wire *w, reader *r, sk_msg *m, char field)
     case 'm': m->more = (uint32_t)take_number(r, 4); break;
     case 'i': m->id = take_number(r, 8); break;
     case 'w': m->word = take_number(r, 8); break;
+    case 'g': m->block_at = take_number(r, 8); m->block_size = take_number(r, 8); break;
     case 'd': m->seconds = take_double(r); break;
     case 'b': m->flag = (uint8_t)take_number(r, 1); break;
     case 'c': m->code = (sk_code)take_enum(r, SK_CODES); break;

@@ -194,3 +194,141 @@ CASE(a_time_limit_that_was_kept_does_not_hide_a_deadlock, ISOLATED, .config.reso
     sk_ref r = sk_remote_with(SK_OPTS(.resources = "lock=1"), waits_for_one_that_lacks, "lock=1");
     (void)FAILS(r, SK_DEADLOCK);
 }
+
+/* ---- tasks with arrays: these take longer, and one at most is sent ahead, with what it reads and room for what it makes ---- */
+
+enum { ARRAYS = 60 };
+
+static int64_t longs(int64_t number, bool same) { return (same ? 1 << 18 : 1 << (13 + number % 6)) - 8; }     /* 2 MB with its header; or 64 KB to 2 MB */
+
+SK_REMOTE(sk_array, made, (int64_t, number), (int, same), (const char *, file), (int, does))
+{
+    if (does == DIES_FIRST && attempt(file) == 1)
+        die_by(BY_KILL);
+    sk_array a = sk_new_array(SK_I64, does == NOTHING || does == DIES_FIRST ? longs(number, same) : 1);
+    for (int64_t i = 0; i < sk_len(a); i++)
+        sk_write(int64_t, a)[i] = number + i;
+    return a;
+}
+
+SK_REMOTE(int64_t, looked_at, (sk_array, a), (int64_t, number), (const char *, file), (int, does))
+{
+    if (does == DIES_FIRST && attempt(file) == 1)
+        die_by(BY_KILL);
+    if (does == WAITS)
+        await(file, number);
+    if (does == RUNS)
+        attempt(file);
+    for (int64_t i = 0; i < sk_len(a); i++)
+        if (sk_read(int64_t, a)[i] != sk_read(int64_t, a)[0] + i)
+            return -1;
+    return sk_read(int64_t, a)[0];
+}
+
+static void make_and_look(bool same, int dies)
+{
+    sk_ref a[ARRAYS], seen[ARRAYS];
+    char name[30];
+    for (int i = 0; i < ARRAYS; i++) {
+        snprintf(name, sizeof name, "made %d", i);
+        a[i] = sk_remote(made, (int64_t)i, same, dies && i % dies == 3 ? scratch(name) : "", dies && i % dies == 3 ? DIES_FIRST : NOTHING);
+    }
+    for (int i = 0; i < ARRAYS; i++) {
+        snprintf(name, sizeof name, "seen %d", i);
+        seen[i] = sk_remote(looked_at, a[i], (int64_t)i, dies && i % dies == 5 ? scratch(name) : "", dies && i % dies == 5 ? DIES_FIRST : NOTHING);
+        sk_drop(a[i]);
+    }
+    for (int i = 0; i < ARRAYS; i++)
+        ck_assert_int_eq(sk_take(int64_t, seen[i]), i);
+}
+
+CASE(arrays_of_tasks_sent_ahead_are_their_own, ISOLATED)
+{
+    for (int round = 0; round < 4; round++)
+        make_and_look(true, 0);
+    ck_assert_uint_eq(sk_stats().attempts, 4 * 2 * ARRAYS);
+}
+
+CASE(arrays_whose_sizes_change_are_their_own, ISOLATED)
+{
+    for (int round = 0; round < 4; round++)
+        make_and_look(round % 2, 0);
+    ck_assert_uint_eq(sk_stats().retries, 0);
+}
+
+CASE(arrays_are_whole_in_a_store_that_holds_few_of_them, ISOLATED, .config.store_bytes = 9 << 20)
+{
+    for (int round = 0; round < 2; round++)
+        make_and_look(true, 0);
+}
+
+static void only_those_with_arrays_are_charged(void)
+{
+    make_and_look(true, 0);
+    make_and_look(true, 15);
+    ck_assert_uint_eq(sk_stats().retries, 2 * ARRAYS / 15);
+    ck_assert_uint_eq(sk_stats().attempts, 4 * ARRAYS + 2 * ARRAYS / 15);
+}
+CASE(only_those_with_arrays_that_die_are_charged, ISOLATED)                                   { only_those_with_arrays_are_charged(); }
+CASE(only_those_with_arrays_that_die_are_charged_on_one_worker, ISOLATED, .config.workers = 1) { only_those_with_arrays_are_charged(); }
+
+CASE(room_that_came_along_and_was_not_needed_is_free_again, ISOLATED)
+{
+    make_and_look(true, 0);
+    uint64_t before = sk_stats().bytes_live;
+    sk_ref r[ARRAYS];
+    for (int i = 0; i < ARRAYS; i++)
+        r[i] = sk_remote(made, (int64_t)i, true, "", RUNS);
+    for (int i = 0; i < ARRAYS; i++)
+        ck_assert_int_eq(sk_len(sk_get(sk_array, r[i])), 1);
+    EVENTUALLY(sk_stats().bytes_live < before + 100000);
+    for (int i = 0; i < ARRAYS; i++)
+        sk_drop(r[i]);
+    EVENTUALLY(sk_stats().bytes_live == before);
+}
+
+CASE(what_a_cancelled_task_was_to_read_is_free_again, ISOLATED, .config.workers = 1)
+{
+    make_and_look(true, 0);
+    const char *go = scratch("go"), *ran = scratch("ran");
+    sk_ref a[4], r[4];
+    for (int i = 0; i < 4; i++)
+        a[i] = sk_remote(made, (int64_t)i, true, "", NOTHING);
+    sk_wait(a, 4, 4, 3600);
+    sk_ref first = sk_remote(looked_at, a[1], (int64_t)1, go, WAITS);
+    for (int i = 0; i < 4; i++) {
+        r[i] = sk_remote(looked_at, a[i], (int64_t)i, ran, RUNS);
+        sk_drop(a[i]);
+    }
+    for (int i = 0; i < 3; i++)
+        sk_cancel(r[i], 0);
+    attempt(go);
+    ck_assert_int_eq(sk_get(int64_t, first), 1);
+    ck_assert_int_eq(sk_get(int64_t, r[3]), 3);
+    for (int i = 0; i < 3; i++)
+        (void)FAILS(r[i], SK_CANCELLED);
+    ck_assert_int_eq(attempts_in(ran), 1);
+    make_and_look(true, 0);
+}
+
+/* The other worker is never idle: there is always more for it to do. */
+CASE(what_was_sent_behind_a_task_that_takes_long_is_had_back_though_nobody_is_idle, ISOLATED)
+{
+    enum { BEHIND = 8, PLENTY = 400 };
+    learn_that_it_is_brief();
+    const char *file = scratch("ran");
+    static sk_ref more[PLENTY];
+    for (int i = 0; i < PLENTY; i++)
+        more[i] = sk_remote(turns_for, 200);
+    sk_ref r[1 + BEHIND];
+    for (int i = 0; i < 1 + BEHIND; i++)
+        r[i] = sk_remote(brief, file, BEHIND, i ? RUNS : WAITS);
+    for (int i = 0; sk_wait(r, 1, 1, 0) < 1; i++) {
+        ck_assert_int_eq(sk_take(int64_t, more[i % PLENTY]), 200);
+        more[i % PLENTY] = sk_remote(turns_for, 200);
+    }
+    for (int i = 0; i < 1 + BEHIND; i++)
+        ck_assert_int_eq(sk_take(int64_t, r[i]), BEHIND);
+    for (int i = 0; i < PLENTY; i++)
+        sk_drop(more[i]);
+}

@@ -222,6 +222,7 @@ static bool is_same_field(const sk_msg *a, const sk_msg *b, char field)
     case 'm': return a->more == b->more;
     case 'i': return a->id == b->id;
     case 'w': return a->word == b->word;
+    case 'g': return a->block_at == b->block_at && a->block_size == b->block_size;
     case 'd': return a->seconds == b->seconds;
     case 'b': return a->flag == b->flag;
     case 'c': return a->code == b->code;
