@@ -41,8 +41,8 @@ typedef struct proxy_faults {  /* of one direction. Zero: none */
     proxy_then then;           /* ... and this happens */
 } proxy_faults;
 
-/* What a pipe holds at most: 256 KiB; while there is a delay 16 MiB, in 16384 reads. */
-enum { PIPE_ROOM = 256 << 10, PIPE_ROOM_DELAYED = 16 << 20, PIPE_READS_DELAYED = 16384 };
+/* What a pipe holds at most: 256 KiB, while there is a delay or jitter 16 MiB; and what 16384 reads have brought. */
+enum { PIPE_ROOM = 256 << 10, PIPE_ROOM_DELAYED = 16 << 20, PIPE_READS = 16384 };
 
 typedef struct pipe_counts {   /* bytes, but for pieces and cuts */
     uint64_t read;             /* put in */
@@ -62,22 +62,25 @@ void fault_pipe_free(fault_pipe *);                             /* NULL will do 
 void fault_pipe_set(fault_pipe *, int64_t now, const proxy_faults *);
 const proxy_faults *fault_pipe_faults(const fault_pipe *);      /* positions as counted from the beginning */
 const pipe_counts *fault_pipe_counts(const fault_pipe *);
+bool fault_pipe_dropped(const fault_pipe *);                    /* it has come to PROXY_FIN or PROXY_RST */
 
 /* How many bytes may be put in now; 0: the source should not be read. */
 size_t fault_pipe_room(const fault_pipe *);
 void fault_pipe_put(fault_pipe *, int64_t now, const void *data, size_t size);      /* size <= room. Copied */
-void fault_pipe_end(fault_pipe *, int64_t now, bool reset);     /* the source has ended, or was reset; nothing is put in after it */
+
+/* The source has ended, or was reset; nothing is put in after that. An end may become a reset while it has not been told. */
+void fault_pipe_end(fault_pipe *, int64_t now, bool reset);
 
 typedef enum pipe_step {
     PIPE_WAIT,                 /* nothing now: look again at *when (INT64_MAX: not before something is put in or set) */
     PIPE_WRITE,                /* `size` bytes are in `out` */
     PIPE_END,                  /* all is out: tell the other end that the stream has ended. Once */
-    PIPE_FIN,                  /* close the connection, or reset it: from now on for ever */
+    PIPE_RESET,                /* all is out: tell it that the source was reset; said from now on for ever */
+    PIPE_FIN,                  /* a fault: close the connection, or reset it; said from now on for ever */
     PIPE_RST,
 } pipe_step;
 
-/* What is to be done now. *size: the room in `out`, then what is there: never beyond a cut. Changes nothing but what a pause is worth, so may
- * be called again. */
+/* What is to be done now. *size: the room in `out`, then how much is there; never beyond a cut. It stays there until it is taken. */
 pipe_step fault_pipe_look(fault_pipe *, int64_t now, void *out, size_t *size, int64_t *when);
 void fault_pipe_take(fault_pipe *, int64_t now, size_t size);   /* that many of them have been written */
 

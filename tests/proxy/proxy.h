@@ -49,9 +49,10 @@ typedef enum proxy_door {
 } proxy_door;
 bool proxy_set_door(proxy *, proxy_door, char why[PROXY_WHY]);
 
-/* The same in words, as the program `proxy` reads them ("up delay 20 5", "2 down rst after 100", "refuse": commands.c has the list). Answers, if
- * there is something to answer, go to `out`. false: `why`. */
+/* The same in words ("up delay 20 5", "2 down rst 100", "refuse"); what else is set stays. Answers, if there is something to answer, go to
+ * `out`. false: `why`. */
 bool proxy_command(proxy *, const char *line, FILE *out, char why[PROXY_WHY]);
+extern const char proxy_commands[];    /* the list, with what they do */
 
 /* ---- What has happened ---- */
 
@@ -67,8 +68,9 @@ typedef struct proxy_counts {
 void proxy_count(proxy *, proxy_counts *);
 bool proxy_count_one(proxy *, unsigned connection, proxy_counts *);        /* of one that is open */
 
-/* Waits until the count of that name ("dropped", "up.corrupted") is at least n. false: there is no such name. */
-bool proxy_wait(proxy *, const char *name, uint64_t n);
-bool proxy_count_named(const proxy_counts *, const char *name, uint64_t *n);
+/* Their names are those of the fields ("dropped", "up.corrupted"). NULL: there are no more than i. */
+const char *proxy_count_name(size_t i);
+uint64_t proxy_count_value(const proxy_counts *, size_t i);
+bool proxy_wait(proxy *, const char *name, uint64_t n);         /* until that count is at least n. false: there is no such name */
 
 #endif
