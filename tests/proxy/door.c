@@ -97,7 +97,8 @@ static GSocket *bind_to(GSocketAddress *at, char why[PROXY_WHY])
     g_autoptr(GError) error = NULL;
     if (s && !g_socket_bind(s, at, TRUE, &error)) {
         g_autofree char *text = g_socket_connectable_to_string(G_SOCKET_CONNECTABLE(at));
-        snprintf(why, PROXY_WHY, "cannot listen on %s: %s", text, error->message);
+        bool taken = g_error_matches(error, G_IO_ERROR, G_IO_ERROR_ADDRESS_IN_USE);
+        snprintf(why, PROXY_WHY, "cannot listen on %s: %s%s", text, error->message, taken ? "; choose another port, or 0 for any that is free" : "");
         g_clear_object(&s);
     }
     return s;

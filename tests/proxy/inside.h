@@ -35,7 +35,8 @@ struct proxy {
     proxy_counts over;                 /* sums of those that are over; the first five are kept up to date */
     proxy_door door_wanted, door_is;
     char door_why[PROXY_WHY];
-    bool poked, stopping;
+    uint64_t pokes, obeyed;            /* how many pokes there were, how many of them have been seen to */
+    bool stopping;
     uint64_t seed;
     int port;
 

@@ -17,9 +17,9 @@ int64_t proxy_now(void)
 
 static void obey(proxy *p)
 {
-    if (!p->poked)
+    if (p->obeyed == p->pokes)
         return;
-    p->poked = false;
+    p->obeyed = p->pokes;
     if (p->door_wanted != p->door_is && !door_become(p, p->door_wanted, p->door_why))
         p->door_wanted = p->door_is;
     int64_t now = proxy_now();
@@ -50,7 +50,7 @@ static void *run(void *data)
 /* With the lock. */
 static void poke(proxy *p)
 {
-    p->poked = true;
+    p->pokes++;
     g_main_context_wakeup(p->context);
 }
 
@@ -154,7 +154,7 @@ bool proxy_set_door(proxy *p, proxy_door wanted, char why[PROXY_WHY])
     p->door_wanted = wanted;
     p->door_why[0] = '\0';
     poke(p);
-    while (p->poked)
+    for (uint64_t mine = p->pokes; p->obeyed < mine; )
         pthread_cond_wait(&p->changed, &p->lock);
     bool done = p->door_is == wanted;
     if (!done)
