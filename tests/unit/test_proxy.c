@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -315,18 +316,28 @@ static int entries(const char *folder)
     return n;
 }
 
-/* A thread that has been joined is listed for a moment yet. */
-static void expect_threads(int n)
+/* What the process has; after a first proxy, for GLib and the sanitizers have descriptors and threads of their own. */
+typedef struct things { int descriptors, threads; } things;
+
+static things what_there_is(void)
 {
-    while (entries("/proc/self/task") > n)
+    proxy_close(proxy_before(AF_INET, 1));
+    return (things){ entries("/proc/self/fd"), entries("/proc/self/task") };
+}
+
+/* A thread that has been joined is listed for a moment yet. */
+static void expect_as_before(things before)
+{
+    ck_assert_int_eq(entries("/proc/self/fd"), before.descriptors);
+    while (entries("/proc/self/task") > before.threads)        /* with one too many it would be for ever */
         sched_yield();
-    ck_assert_int_eq(entries("/proc/self/task"), n);
 }
 
 START_TEST(two_hundred_connections_at_once_keep_their_bytes_apart_and_leave_nothing)
 {
     enum { CONNECTIONS = 200 };
-    int fd[CONNECTIONS], port, before = entries("/proc/self/fd"), threads = entries("/proc/self/task");
+    things before = what_there_is();
+    int fd[CONNECTIONS], port;
     echo e;
     echo_open(&e, CONNECTIONS, &port);
     proxy *p = proxy_before(AF_INET, port);
@@ -355,14 +366,13 @@ START_TEST(two_hundred_connections_at_once_keep_their_bytes_apart_and_leave_noth
     ck_assert_uint_gt(n.up.pieces, CONNECTIONS * 7);           /* of 21 to 22 bytes each, by at most 3 */
     echo_close(&e);
     proxy_close(p);
-    ck_assert_int_eq(entries("/proc/self/fd"), before);
-    expect_threads(threads);
+    expect_as_before(before);
 }
 END_TEST
 
 START_TEST(closing_ends_whatever_a_connection_is_doing)
 {
-    int before = entries("/proc/self/fd"), threads = entries("/proc/self/task");
+    things before = what_there_is();
     static const proxy_faults doing[] = {
         { 0 }, { .delay_ns = HOUR }, { .rate = 1 }, { .split = 1, .gap_ns = HOUR }, { .then = PROXY_HOLD }, { .then = PROXY_SWALLOW },
         { .after = 2, .then = PROXY_FIN },
@@ -377,8 +387,7 @@ START_TEST(closing_ends_whatever_a_connection_is_doing)
         s.proxy = NULL;
         stage_close(&s);
     }
-    ck_assert_int_eq(entries("/proc/self/fd"), before);
-    expect_threads(threads);
+    expect_as_before(before);
 }
 END_TEST
 
@@ -430,17 +439,19 @@ START_TEST(a_drop_at_once_does_not_wait_for_a_peer_that_does_not_read)
 {
     static const proxy_then ways[] = { PROXY_RST, PROXY_FIN };
     for (int i = 0; i < 2; i++) {
-        stage s = stage_open(AF_INET);
+        stage s = { .family = AF_INET };
+        int port, little = 4096, there = 0;
+        s.listener = listen_on(AF_INET, &port);
+        ck_assert_int_eq(setsockopt(s.listener, SOL_SOCKET, SO_RCVBUF, &little, sizeof little), 0);
+        s.proxy = proxy_before(AF_INET, port);
+        meet(&s);
         static const char data[65536];
-        fcntl(s.client, F_SETFL, O_NONBLOCK);
-        do {                                           /* until all buffers on the way are full */
-            struct pollfd writable = { s.client, POLLOUT, 0 };
-            if (send(s.client, data, sizeof data, MSG_NOSIGNAL) < 0)
-                poll(&writable, 1, 1);
-        } while (counts(&s).up.read - counts(&s).up.forwarded < PIPE_ROOM);
+        write_all(s.client, data, sizeof data);
+        wait_for(&s, "up.forwarded", 16000);
+        ck_assert_int_eq(ioctl(s.target, FIONREAD, &there), 0);
+        ck_assert_int_lt(there, 16000);                /* the rest is on the way, and stays there */
         set(&s, PROXY_UP, (proxy_faults){ .then = ways[i] });
         wait_for(&s, "dropped", 1);
-        ck_assert_uint_lt(counts(&s).up.forwarded, counts(&s).up.read);
         stage_close(&s);
     }
 }
