@@ -496,7 +496,7 @@ END_TEST
 /* Whatever is set, while it does not lose or change bytes: all come out, in order; and who comes back when told does not wait in vain. */
 START_TEST(random_faults_that_lose_nothing_lose_nothing)
 {
-    for (uint64_t seed = 1; seed <= 300; seed++) {
+    for (uint64_t seed = 1; seed <= 100; seed++) {
         uint64_t at = seed * 1000000;
         stream *s = stream_new(seed, (proxy_faults){ 0 });
         int64_t now = 0;
@@ -526,10 +526,8 @@ START_TEST(random_faults_that_lose_nothing_lose_nothing)
         set(s, now, faults);
         int turns = 0;
         for (run(s, now, LONG); !s->ends; run(s, now, LONG)) {
-            ck_assert_int_eq(s->last, PIPE_WAIT);
-            ck_assert_int_gt(s->when, now);
-            ck_assert_int_lt(s->when, INT64_MAX);
-            ck_assert_int_lt(turns++, 20000);
+            if (s->last != PIPE_WAIT || s->when <= now || s->when == INT64_MAX || turns++ > 20000)
+                ck_abort_msg("seed %d, turn %d at %lld: step %d, again at %lld", (int)seed, turns, (long long)now, (int)s->last, (long long)s->when);
             now = s->when;
         }
         expect(s, 5000);
