@@ -30,6 +30,7 @@
 #   tests/unit/ property/ faults/  build/tests/unit, property, sim-faults (tests/*.c is linked into all of these)
 #   tests/chaos/              build/tests/chaos
 #   tests/proxy/              build/tests/proxy, and linked into build/tests/unit
+#   tests/net/                build/tests/line, run by tests/net/run (namespaces is for other tests to source)
 #   tests/nth/                build/tests/nth, run by tests/nth/run
 #   tests/digest/             build/tests/many_things; build/digest/: the library by other compilers
 #   tests/ps/                 built and run by tests/ps/run
@@ -79,7 +80,9 @@ NEED_BUILD := $(strip $(if $(call program,$(firstword $(CC))),,$(no_compiler)) \
     $(if $(call program,$(PKG_CONFIG)),,pkg-config) \
     $(if $(call have,glib-2.0 gmodule-2.0),,libglib2.0-dev))
 NEED_TESTS := $(if $(call have,check),,check)
-MISSING    := $(strip $(NEED_BUILD) $(NEED_TESTS))
+# Without it some tests are skipped, so `make check` gets it when it gets something, and does not insist.
+NEED_HOSTS := $(if $(call program,ip),,iproute2)
+MISSING    := $(strip $(NEED_BUILD) $(NEED_TESTS) $(NEED_HOSTS))
 
 deps:
 ifeq ($(MISSING),)
@@ -220,11 +223,12 @@ CHAOS_SRC    := $(wildcard tests/chaos/*.c)
 PROXY_SRC    := $(wildcard tests/proxy/*.c)
 PROXY_LIB_SRC := $(filter-out %/main.c,$(PROXY_SRC))
 NTH_SRC      := tests/nth/program.c
+NET_SRC      := tests/net/line.c
 LESSON_DIRS := $(patsubst %/,%,$(sort $(dir $(wildcard lessons/[0-9]*/*.c))))
 LESSON_SRC  := $(foreach d,$(LESSON_DIRS),$(wildcard $(d)/*.c))
 
 SOURCES := $(LIB_SRC) $(VIZ_SRC) $(TOOL_SRC) $(LESSONS_SRC) $(CONFORM_SRC) $(SUPPORT_SRC) $(UNIT_SRC) \
-    $(PROPERTY_SRC) $(FAULTS_SRC) $(CHAOS_SRC) $(PROXY_SRC) $(NTH_SRC) $(DIGEST_SRC) $(LESSON_SRC)
+    $(PROPERTY_SRC) $(FAULTS_SRC) $(CHAOS_SRC) $(PROXY_SRC) $(NET_SRC) $(NTH_SRC) $(DIGEST_SRC) $(LESSON_SRC)
 
 TOOLS := $(patsubst backends/tool/%.c,$(LIBEXEC)/skate-%,$(filter-out %/skate.c,$(TOOL_SRC)))
 PROGRAMS := $(B)/bin/skate $(TOOLS) $(if $(VIZ_SRC),$(LIBEXEC)/skate-trace) \
@@ -309,6 +313,11 @@ $(B)/tests/many_things: $(call objects,$(DIGEST_SRC)) $(B)/lib/libskate.a $(B)/.
 	@$(if $(V),,echo "  LD      $@")
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBS)
 
+$(B)/tests/line: $(call objects,$(NET_SRC)) $(B)/.files
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  LD      $@")
+	$(Q)$(LINK) -o $@ $(filter %.o,$^)
+
 $(B)/tests/chaos: $(call objects,$(CHAOS_SRC))
 $(B)/tests/nth:   $(call objects,$(NTH_SRC))
 $(B)/tests/chaos $(B)/tests/nth: $(B)/lib/libskate.a $(B)/.files
@@ -317,7 +326,7 @@ $(B)/tests/chaos $(B)/tests/nth: $(B)/lib/libskate.a $(B)/.files
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBS)
 
 # Without SAN also what no sanitizer can change: must-not-compile, layers, install.
-check: all $(TESTS) $(B)/tests/many_things $(B)/tests/chaos $(B)/tests/proxy $(B)/tests/nth
+check: all $(TESTS) $(B)/tests/many_things $(B)/tests/chaos $(B)/tests/proxy $(B)/tests/line $(B)/tests/nth
 	@CC='$(CC)' SAN='$(SAN)' tests/run $(B) $(SUITES)
 
 sim-model: $(LIB)
