@@ -23,7 +23,7 @@ typedef enum proxy_then {
     PROXY_HOLD,                /* frozen: nothing is read, nothing let through; the connection stays. PROXY_PASS thaws it, without loss */
     PROXY_SWALLOW,             /* half-open: all is read and thrown away, the end of the stream too; the connection stays */
     PROXY_FIN,                 /* the connection is closed, with FIN to both peers; what waits in either direction is lost */
-    PROXY_RST,                 /* the same with RST */
+    PROXY_RST,                 /* the same with RST; once the peer has acknowledged those bytes, for a reset would overtake them */
 } proxy_then;
 
 typedef struct proxy_faults {  /* of one direction. Zero: none */
