@@ -730,6 +730,7 @@ START_TEST(without_descriptors_left_connections_wait_until_there_are)
 {
     stage s = stage_open(AF_INET), second = s;
     struct rlimit limit, few;
+    wait_for(&s, "opened", 1);                         /* accept takes a descriptor before it looks whether there is somebody: it is over */
     getrlimit(RLIMIT_NOFILE, &limit);
     second.client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     few = (struct rlimit){ (rlim_t)second.client + 1, limit.rlim_max };
