@@ -29,6 +29,8 @@
 #   tests/conform/            build/libexec/skate/skate-conform
 #   tests/unit/ property/ faults/  build/tests/unit, property, sim-faults (tests/*.c is linked into all of these)
 #   tests/chaos/              build/tests/chaos
+#   tests/proxy/              build/tests/proxy, and linked into build/tests/unit
+#   tests/net/                build/tests/line, run by tests/net/run (namespaces is for other tests to source)
 #   tests/nth/                build/tests/nth, run by tests/nth/run
 #   tests/digest/             build/tests/many_things; build/digest/: the library by other compilers
 #   tests/ps/                 built and run by tests/ps/run
@@ -78,7 +80,9 @@ NEED_BUILD := $(strip $(if $(call program,$(firstword $(CC))),,$(no_compiler)) \
     $(if $(call program,$(PKG_CONFIG)),,pkg-config) \
     $(if $(call have,glib-2.0 gmodule-2.0),,libglib2.0-dev))
 NEED_TESTS := $(if $(call have,check),,check)
-MISSING    := $(strip $(NEED_BUILD) $(NEED_TESTS))
+# Without it some tests are skipped, so `make check` gets it when it gets something, and does not insist.
+NEED_HOSTS := $(if $(call program,ip),,iproute2)
+MISSING    := $(strip $(NEED_BUILD) $(NEED_TESTS) $(NEED_HOSTS))
 
 deps:
 ifeq ($(MISSING),)
@@ -122,6 +126,9 @@ else
 # glib's headers are not ours to warn about
 GLIB_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags glib-2.0 gmodule-2.0 2>/dev/null))
 GLIB_LIBS   := $(shell $(PKG_CONFIG) --libs glib-2.0 gmodule-2.0 2>/dev/null)
+# of the same package; the library itself has no use for it
+GIO_CFLAGS  := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags gio-2.0 2>/dev/null))
+GIO_LIBS    := $(shell $(PKG_CONFIG) --libs gio-2.0 2>/dev/null)
 CHECK_CFLAGS := $(if $(NEED_TESTS),,$(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags check)))
 CHECK_LIBS   := $(if $(NEED_TESTS),,$(shell $(PKG_CONFIG) --libs check))
 
@@ -213,12 +220,15 @@ PROPERTY_SRC := $(wildcard tests/property/*.c)
 DIGEST_SRC  := $(wildcard tests/digest/*.c)
 FAULTS_SRC   := $(wildcard tests/faults/*.c)
 CHAOS_SRC    := $(wildcard tests/chaos/*.c)
+PROXY_SRC    := $(wildcard tests/proxy/*.c)
+PROXY_LIB_SRC := $(filter-out %/main.c,$(PROXY_SRC))
 NTH_SRC      := tests/nth/program.c
+NET_SRC      := tests/net/line.c
 LESSON_DIRS := $(patsubst %/,%,$(sort $(dir $(wildcard lessons/[0-9]*/*.c))))
 LESSON_SRC  := $(foreach d,$(LESSON_DIRS),$(wildcard $(d)/*.c))
 
 SOURCES := $(LIB_SRC) $(VIZ_SRC) $(TOOL_SRC) $(LESSONS_SRC) $(CONFORM_SRC) $(SUPPORT_SRC) $(UNIT_SRC) \
-    $(PROPERTY_SRC) $(FAULTS_SRC) $(CHAOS_SRC) $(NTH_SRC) $(DIGEST_SRC) $(LESSON_SRC)
+    $(PROPERTY_SRC) $(FAULTS_SRC) $(CHAOS_SRC) $(PROXY_SRC) $(NET_SRC) $(NTH_SRC) $(DIGEST_SRC) $(LESSON_SRC)
 
 TOOLS := $(patsubst backends/tool/%.c,$(LIBEXEC)/skate-%,$(filter-out %/skate.c,$(TOOL_SRC)))
 PROGRAMS := $(B)/bin/skate $(TOOLS) $(if $(VIZ_SRC),$(LIBEXEC)/skate-trace) \
@@ -278,7 +288,14 @@ TESTS := $(if $(UNIT_SRC),$(B)/tests/unit) $(if $(PROPERTY_SRC),$(B)/tests/prope
 TEST_OBJ := $(call objects,$(CONFORM_SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(PROPERTY_SRC) $(FAULTS_SRC))
 $(TEST_OBJ): PART_CFLAGS = -I. -Itests $(GLIB_CFLAGS) $(CHECK_CFLAGS)
 
-$(B)/tests/unit:     $(call objects,$(UNIT_SRC) $(SUPPORT_SRC))
+$(call objects,$(PROXY_SRC)): PART_CFLAGS = -Itests $(GIO_CFLAGS)
+$(B)/tests/proxy: $(call objects,$(PROXY_SRC)) $(B)/.files
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  LD      $@")
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(GIO_LIBS)
+
+$(B)/tests/unit:     $(call objects,$(UNIT_SRC) $(SUPPORT_SRC) $(PROXY_LIB_SRC))
+$(B)/tests/unit:     TEST_LIBS = $(GIO_LIBS)
 $(B)/tests/property: $(call objects,$(PROPERTY_SRC) $(SUPPORT_SRC))
 $(B)/tests/sim-faults: $(call objects,$(FAULTS_SRC) $(SUPPORT_SRC))
 # viz/ as a library, of which the tests take what they call
@@ -287,7 +304,7 @@ $(B)/obj/libviz.a: $(call objects,$(VIZ_SRC)) $(B)/.files
 $(TESTS) $(LIBEXEC)/skate-conform: $(B)/obj/libviz.a $(B)/lib/libskate.a $(B)/.files
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  LD      $@")
-	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(B)/obj/libviz.a $(LIBS) $(CHECK_LIBS)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(B)/obj/libviz.a $(LIBS) $(TEST_LIBS) $(CHECK_LIBS)
 
 # A program like a student's
 $(call objects,$(DIGEST_SRC)): PART_CFLAGS = -Wconversion
@@ -295,6 +312,11 @@ $(B)/tests/many_things: $(call objects,$(DIGEST_SRC)) $(B)/lib/libskate.a $(B)/.
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  LD      $@")
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBS)
+
+$(B)/tests/line: $(call objects,$(NET_SRC)) $(B)/.files
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  LD      $@")
+	$(Q)$(LINK) -o $@ $(filter %.o,$^)
 
 $(B)/tests/chaos: $(call objects,$(CHAOS_SRC))
 $(B)/tests/nth:   $(call objects,$(NTH_SRC))
@@ -304,7 +326,7 @@ $(B)/tests/chaos $(B)/tests/nth: $(B)/lib/libskate.a $(B)/.files
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBS)
 
 # Without SAN also what no sanitizer can change: must-not-compile, layers, install.
-check: all $(TESTS) $(B)/tests/many_things $(B)/tests/chaos $(B)/tests/nth
+check: all $(TESTS) $(B)/tests/many_things $(B)/tests/chaos $(B)/tests/proxy $(B)/tests/line $(B)/tests/nth
 	@CC='$(CC)' SAN='$(SAN)' tests/run $(B) $(SUITES)
 
 sim-model: $(LIB)
