@@ -100,11 +100,11 @@ typedef enum sk_frame_event {
 
 typedef struct sk_frame_reader {
     const sk_frame_rules *rules;
-    uint64_t sequence;         /* of the frame that must come next, or has begun */
+    uint64_t sequence;         /* of the frame that was handed out last, or has begun, or must come next */
     uint64_t begins;           /* the byte of the stream at which that frame begins */
     sk_error error;
     /* the rest is frame.c's */
-    enum { SK_FRAME_IN_HEADER, SK_FRAME_IN_BUFFER, SK_FRAME_NO_PLACE, SK_FRAME_IN_PLACE, SK_FRAME_DEAD } state;
+    enum { SK_FRAME_IN_HEADER, SK_FRAME_IN_BUFFER, SK_FRAME_NO_PLACE, SK_FRAME_IN_PLACE, SK_FRAME_HANDED_OUT, SK_FRAME_DEAD } state;
     uint8_t *buffer;           /* bytes at..end of it have not been handed out */
     size_t at, end;
     sk_frame_head head;        /* past IN_HEADER; done: bytes of the payload that have been taken from the stream */
