@@ -55,7 +55,7 @@ static uint32_t take_length(input *in, uint32_t most)
 static void write_good(stream *s, input *in)
 {
     static const uint16_t types[] = { PING, ASK, TASK, WIDE, CHUNK, PIECE };
-    sk_frame_head head = { .type = types[take(in, 1) % 6], .flags = (uint16_t)take(in, 1), .request = take(in, 1) };
+    sk_frame_head head = { .type = types[take(in, 1) % 6], .flags = (uint16_t)(take(in, 1) % 9), .request = take(in, 1) };
     uint32_t most = kinds[head.type].most < s->writer.rules->most ? kinds[head.type].most : s->writer.rules->most;
     uint32_t length = take_length(in, most);
     uint8_t *frame = grow(s, SK_FRAME_HEADER + length), *payload = frame + SK_FRAME_HEADER;
@@ -143,6 +143,9 @@ static expectation read_plainly(const sk_frame_rules *r, const uint8_t *bytes, s
             e.error = "has length";
         else if (sequence != e.frames)
             e.error = "has sequence";
+        bool direct = (type == CHUNK || type == PIECE) && length, refused = number(h + 6, 2) & PLAY_REFUSE;
+        if (!e.error && refused && direct)
+            e.error = ") is refused";
         if (e.error || left < SK_FRAME_HEADER + length)
             return e;
         if (sk_crc32c_tables(sk_crc32c_tables(0, h, 28), h + SK_FRAME_HEADER, length) != number(h + 28, 4)) {
@@ -153,11 +156,14 @@ static expectation read_plainly(const sk_frame_rules *r, const uint8_t *bytes, s
         const played *f = &p->frames[e.frames];
         PLAY_CHECK(f->head.type == type && f->head.size == length && f->head.sequence == sequence);
         PLAY_CHECK(f->head.flags == number(h + 6, 2) && f->head.request == number(h + 16, 8));
-        bool direct = (type == CHUNK || type == PIECE) && length;
         PLAY_CHECK(!f->away || direct);
         PLAY_CHECK(f->away || f->checksum == sk_crc32c_tables(0, h + SK_FRAME_HEADER, length));
         PLAY_CHECK(!direct || (f->head.flags & PLAY_CHANGE_MIND) || f->away == !!(f->head.flags & PLAY_AWAY));
         e.frames++;
+        if (refused) {
+            e.error = ") is refused";
+            return e;
+        }
         e.begins += SK_FRAME_HEADER + length;
     }
 }

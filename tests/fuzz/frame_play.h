@@ -22,8 +22,8 @@
         }                                                                                        \
     } while (0)
 
-/* Flags of a frame say what the owner does with a `direct` payload. */
-enum { PLAY_AWAY = 1, PLAY_IN_PARTS = 2, PLAY_CHANGE_MIND = 4 };
+/* Flags of a frame say what the owner does with a `direct` payload; or with the frame, as soon as it knows of it. */
+enum { PLAY_AWAY = 1, PLAY_IN_PARTS = 2, PLAY_CHANGE_MIND = 4, PLAY_REFUSE = 8 };
 
 typedef struct played { sk_frame_head head; uint32_t checksum; bool away; } played;     /* head.payload is NULL; the checksum is of the payload */
 
@@ -114,12 +114,19 @@ static inline sk_frame_event play_listen(play *p)
         sk_frame_head head;
         switch (sk_frame_next(&p->reader, &head)) {
         case SK_FRAME_MORE: return SK_FRAME_MORE;
-        case SK_FRAME_WHERE: play_give_place(p, &head); break;
+        case SK_FRAME_WHERE:
+            if (head.flags & PLAY_REFUSE)
+                PLAY_CHECK(!sk_frame_refuse(&p->reader, "is refused"));
+            else
+                play_give_place(p, &head);
+            break;
         case SK_FRAME_WHOLE:
             PLAY_CHECK(p->reader.begins == p->begins);
             p->begins += SK_FRAME_HEADER + (uint64_t)head.size;
             PLAY_CHECK(p->begins <= p->fed);
             play_keep(p, &head);
+            if (head.flags & PLAY_REFUSE)
+                PLAY_CHECK(!sk_frame_refuse(&p->reader, "is refused"));
             break;
         case SK_FRAME_BROKEN: return SK_FRAME_BROKEN;
         }

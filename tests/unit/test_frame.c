@@ -171,7 +171,7 @@ static stream mixed(const sk_frame_rules *rules)
     add(&s, PING, 0, 1, 0);
     add(&s, ASK, 7, 2, 1);
     add(&s, CHUNK, 0, 3, 50);
-    add(&s, ASK, 0xffff, UINT64_MAX - 200, 100);
+    add(&s, ASK, 0xfff7, UINT64_MAX - 200, 100);
     add(&s, CHUNK, PLAY_AWAY, 4, 33);
     add(&s, CHUNK, PLAY_IN_PARTS, 5, 40);
     add(&s, CHUNK, 0, 6, 0);
@@ -187,7 +187,7 @@ static void mixed_came_out(const play *p)
     came_out(p, 0, PING, 0, 1, 0);
     came_out(p, 1, ASK, 7, 2, 1);
     came_out(p, 2, CHUNK, 0, 3, 50);
-    came_out(p, 3, ASK, 0xffff, UINT64_MAX - 200, 100);
+    came_out(p, 3, ASK, 0xfff7, UINT64_MAX - 200, 100);
     came_out(p, 4, CHUNK, PLAY_AWAY, 4, 33);
     came_out(p, 5, CHUNK, PLAY_IN_PARTS, 5, 40);
     came_out(p, 6, CHUNK, 0, 6, 0);
