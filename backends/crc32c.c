@@ -1,10 +1,11 @@
 /* crc32c.c -- see crc32c.h.
  *
- * A checksum is the remainder of a polynomial over bits, lowest bit first. So it is linear: the checksum of a and b in a row is that of a,
- * pushed on by as many zeros as b has bytes, plus that of b begun at 0. The instruction takes 8 bytes and its result is there 3 cycles later, but it can
- * be begun every cycle: three streams next to each other, put together by tables for the pushing, are three times as fast as one
- * (Gopal et al., Fast CRC Computation for iSCSI Polynomial Using CRC32 Instruction, Intel 2011; tables in place of its multiplications after Mark
- * Adler's crc32c.c). The tables for whoever has no instruction are those of slicing-by-8 (Kounavis and Berry, 2005). */
+ * A checksum is the remainder of a polynomial over bits, lowest bit first. So it is linear: the checksum of a and b in a row is that of
+ * a, pushed on by as many zeros as b has bytes, plus that of b begun at 0. The instruction takes 8 bytes and its result is there 3 cycles
+ * later, but it can be begun every cycle: three streams next to each other, put together by tables for the pushing, are three times as
+ * fast as one (Gopal et al., Fast CRC Computation for iSCSI Polynomial Using CRC32 Instruction, Intel 2011; tables in place of its
+ * multiplications after Mark Adler's crc32c.c). The tables for whoever has no instruction are those of slicing-by-8 (Kounavis and
+ * Berry, 2005). */
 #include "crc32c.h"
 
 #include <endian.h>

@@ -1,8 +1,8 @@
 /* frame.c -- see frame.h.
  *
- * The reader has one buffer. Headers, and payloads that fit, are read there and handed out where they lie; what has no room behind the
- * bytes that came last is moved to the front of it first. Other payloads have a place elsewhere (their owner's, or `own`): what has come of them into the
- * buffer is copied there, the rest goes there by itself. */
+ * The reader has one buffer. Headers, and payloads that fit, are read there and handed out where they lie; what is not whole when more is
+ * asked for is moved to the front first. Other payloads have a place elsewhere (their owner's, or `own`): what of them has come into
+ * the buffer is copied there, the rest goes there by itself. */
 #include "frame.h"
 
 #include "crc32c.h"
@@ -157,7 +157,8 @@ static bool take_header(sk_frame_reader *r)
     else if (r->head.sequence == UINT64_MAX)
         wrong(r, FRAME "has sequence %llu, which is never used", FRAME_OF(r), (unsigned long long)UINT64_MAX);
     else if (r->head.sequence != r->sequence)
-        wrong(r, FRAME "has sequence %llu, must have %llu", FRAME_OF(r), (unsigned long long)r->head.sequence, (unsigned long long)r->sequence);
+        wrong(r, FRAME "has sequence %llu, must have %llu", FRAME_OF(r), (unsigned long long)r->head.sequence,
+              (unsigned long long)r->sequence);
     else
         r->at += SK_FRAME_HEADER;
     return r->state != SK_FRAME_DEAD;

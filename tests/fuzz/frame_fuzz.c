@@ -2,8 +2,8 @@
  * covers: backends/frame.c
  *
  * What comes out is compared with what a second reader finds, which is given all of the stream at once, has no limit on memory, and is as
- * plain as can be. So the frames are the same whatever the pieces, and an error is the right one, in the right place. frame_play.h looks at the
- * rest: nothing comes after an error, nothing is taken that was not fed, nothing is allocated beyond the cap.
+ * plain as can be. So the frames are the same whatever the pieces, and an error is the right one, in the right place. frame_play.h
+ * looks at the rest: nothing comes after an error, nothing is taken that was not fed, nothing is allocated beyond the cap.
  *
  * Input:  rules u8 (% 3), kind of the rest u8 (even: the stream itself; odd: a script that makes one), seed of the pieces u8, rest.
  * Script: steps, each an op and its arguments; see write_script. Random bytes hardly ever have a right checksum: scripts make good
@@ -47,8 +47,13 @@ static uint8_t *grow(stream *s, size_t more)
 /* Lengths that matter: small, any of 16 bits, around the buffer's, around the type's limit. */
 static uint32_t take_length(input *in, uint32_t most)
 {
-    unsigned how = take(in, 1);
-    uint32_t x = how % 4 == 0 ? take(in, 1) : how % 4 == 1 ? take(in, 2) : how % 4 == 2 ? SK_FRAME_BUFFER - 40 + take(in, 1) : most - take(in, 1) % 8;
+    uint32_t x;
+    switch (take(in, 1) % 4) {
+    case 0: x = take(in, 1); break;
+    case 1: x = take(in, 2); break;
+    case 2: x = SK_FRAME_BUFFER - 40 + take(in, 1); break;
+    default: x = most - (most < 8 ? 0 : take(in, 1) % 8);
+    }
     return x < most ? x : most;
 }
 
@@ -122,7 +127,12 @@ static uint64_t number(const uint8_t *at, int bytes)
     return x;
 }
 
-typedef struct expectation { size_t frames; uint64_t begins; const char *error; bool between; } expectation;      /* error: words of it; NULL: none */
+typedef struct expectation {
+    size_t frames;             /* so many are whole */
+    uint64_t begins;           /* where the one after them begins */
+    const char *error;         /* words of it; NULL: none */
+    bool between;              /* the stream ends between two frames */
+} expectation;
 
 /* Compares the frames on the way. */
 static expectation read_plainly(const sk_frame_rules *r, const uint8_t *bytes, size_t n, const play *p)

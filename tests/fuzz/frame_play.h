@@ -1,11 +1,11 @@
 /* frame_play.h -- feeds a stream to a frame reader in pieces, and keeps what comes out: for the fuzz target and the unit tests.
  *
  * On the way it looks at what must hold whatever the bytes are, and aborts where it does not:
- *   - there is room for a byte until the reader is broken, and none after; what is broken stays so and says the same
+ *   - there is room for a byte until the reader is broken, and none after; what is broken stays so, and says the same
  *   - each frame has the next sequence, a type of the rules, a length within the limits, and begins where the one before has ended
  *   - memory of the reader's own is there only for a header that has been checked, and for no more than its payload
  *   - an `exact` reader never asks for a byte beyond the frame
- * Each place for a `direct` payload is a block of its own, of just the size that was said, so that AddressSanitizer sees a byte too many. */
+ * Each place for a `direct` payload is a block of its own, of just the size that was said: AddressSanitizer sees a byte too many. */
 #ifndef FRAME_PLAY_H
 #define FRAME_PLAY_H
 
@@ -25,7 +25,11 @@
 /* Flags of a frame say what the owner does with a `direct` payload; or with the frame, as soon as it knows of it. */
 enum { PLAY_AWAY = 1, PLAY_IN_PARTS = 2, PLAY_CHANGE_MIND = 4, PLAY_REFUSE = 8 };
 
-typedef struct played { sk_frame_head head; uint32_t checksum; bool away; } played;     /* head.payload is NULL; the checksum is of the payload */
+typedef struct played {
+    sk_frame_head head;        /* its payload is NULL */
+    uint32_t checksum;         /* of the payload */
+    bool away;                 /* which was thrown away, some of it at least; then the checksum is 0 */
+} played;
 
 typedef struct play {
     sk_frame_reader reader;
@@ -152,7 +156,7 @@ static inline uint64_t play_wanted(const play *p)
     return r->begins + SK_FRAME_HEADER + (r->state == SK_FRAME_IN_HEADER ? 0 : r->head.size);
 }
 
-/* n bytes, at most `piece` at a time; piece 0: as many as there is room for. Returns how many of them the reader has taken: all, unless it has broken. */
+/* n bytes, at most `piece` at a time; piece 0: as many as there is room for. Returns how many have been taken: all, unless it broke. */
 static inline size_t play_feed(play *p, const uint8_t *bytes, size_t n, size_t piece)
 {
     size_t at = 0;
@@ -170,8 +174,8 @@ static inline size_t play_feed(play *p, const uint8_t *bytes, size_t n, size_t p
         p->fed += some;
         sk_frame_arrived(&p->reader, some);
         /* An object may be freed while a part of it arrives. */
-        if (p->reader.state == SK_FRAME_IN_PLACE && (p->reader.head.flags & PLAY_CHANGE_MIND) && !p->reader.own && p->reader.head.done > 0 &&
-            p->reader.head.done < p->reader.head.size) {
+        const sk_frame_head *head = &p->reader.head;
+        if (p->reader.state == SK_FRAME_IN_PLACE && (head->flags & PLAY_CHANGE_MIND) && !p->reader.own && head->done < head->size) {
             sk_frame_into(&p->reader, NULL, SIZE_MAX);
             free(p->part);
             p->part = NULL;

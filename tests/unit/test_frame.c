@@ -520,7 +520,8 @@ START_TEST(what_is_thrown_away_counts_for_the_checksum)
     uint32_t right = sk_crc32c_tables(sk_crc32c_tables(0, s.bytes, 28), s.bytes + SK_FRAME_HEADER, 1000);
     s.bytes[SK_FRAME_HEADER + 999] ^= 0x80;
     uint32_t now = sk_crc32c_tables(sk_crc32c_tables(0, s.bytes, 28), s.bytes + SK_FRAME_HEADER, 1000);
-    snprintf(message, sizeof message, "protocol error at byte 0: frame of type 6 (CHUNK) has checksum %08x, its bytes have %08x", (unsigned)right, (unsigned)now);
+    snprintf(message, sizeof message, "protocol error at byte 0: frame of type 6 (CHUNK) has checksum %08x, its bytes have %08x",
+             (unsigned)right, (unsigned)now);
     breaks(&s, &bulk, 0, message);
     breaks(&s, &bulk_ahead, 0, message);
     free(s.bytes);
@@ -597,7 +598,8 @@ START_TEST(sequences_end_before_they_would_wrap)
     ck_assert_int_eq(sk_frame_next(&r, &head), SK_FRAME_WHOLE);
     ck_assert_uint_eq(head.sequence, UINT64_MAX - 1);
     ck_assert_int_eq(sk_frame_next(&r, &head), SK_FRAME_BROKEN);
-    ck_assert_str_eq(r.error.message, "protocol error at byte 32: frame of type 1 (PING) has sequence 18446744073709551615, which is never used");
+    ck_assert_str_eq(r.error.message,
+                     "protocol error at byte 32: frame of type 1 (PING) has sequence 18446744073709551615, which is never used");
     sk_frame_reader_clear(&r);
     free(s.bytes);
 }
@@ -611,14 +613,15 @@ START_TEST(a_wrong_checksum_is_said_with_both)
     add(&s, ASK, 0, 2, 11);
     uint32_t right = sk_crc32c_tables(sk_crc32c_tables(0, s.bytes + 32, 28), s.bytes + 64, 11);
     put(s.bytes + 60, right ^ 1, 4);
-    snprintf(message, sizeof message, "protocol error at byte 32: frame of type 2 (ASK) has checksum %08x, its bytes have %08x", (unsigned)right ^ 1, (unsigned)right);
+    snprintf(message, sizeof message, "protocol error at byte 32: frame of type 2 (ASK) has checksum %08x, its bytes have %08x",
+             (unsigned)right ^ 1, (unsigned)right);
     breaks(&s, &control, 1, message);
     free(s.bytes);
 }
 END_TEST
 
-/* Any one bit: the frame before it comes out, that frame never. If the length has grown, the reader waits until those bytes have come; then it
- * sees that their checksum is another. */
+/* Any one bit: the frame before it comes out, that frame never. If the length has grown, the reader waits until those bytes have come; then
+ * it sees that their checksum is another. */
 START_TEST(a_bit_that_flips_anywhere_in_a_frame_never_comes_out)
 {
     enum { SIZE = 40, MORE_BYTES = SK_FRAME_CONTROL };
@@ -716,8 +719,8 @@ START_TEST(an_owner_that_refuses_a_frame_breaks_the_reader_with_its_own_words)
         }
     }
     char message[200];
-    snprintf(message, sizeof message, "protocol error at byte 32: frame of type %s names a function %02x that nobody has", _i ? "3 (TASK)" : "2 (ASK)",
-             byte_at(2));
+    snprintf(message, sizeof message, "protocol error at byte 32: frame of type %s names a function %02x that nobody has",
+             _i ? "3 (TASK)" : "2 (ASK)", byte_at(2));
     ck_assert(!sk_frame_refuse(&r, "names a function %02x that nobody has", head.payload[0]));
     ck_assert_int_eq(r.error.code, SK_PROTOCOL);
     ck_assert_str_eq(r.error.message, message);
@@ -748,8 +751,8 @@ END_TEST
 Suite *frame_suite(void)
 {
     Suite *suite = suite_create("frame");
-    TCase *page = tcase_create("page"), *pieces = tcase_create("pieces"), *limits = tcase_create("limits"), *direct = tcase_create("direct"),
-          *errors = tcase_create("errors"), *owner = tcase_create("owner");
+    TCase *page = tcase_create("page"), *pieces = tcase_create("pieces"), *limits = tcase_create("limits"),
+          *direct = tcase_create("direct"), *errors = tcase_create("errors"), *owner = tcase_create("owner");
     tcase_add_test(page, a_sealed_header_is_byte_for_byte_what_the_page_says);
     tcase_add_loop_test_raise_signal(page, sealing_a_type_that_the_rules_do_not_have_is_our_own_bug, SIGABRT, 0, 4);
     tcase_add_loop_test_raise_signal(page, sealing_more_than_the_type_or_the_connection_takes_is_our_own_bug, SIGABRT, 0, 2);
