@@ -197,6 +197,8 @@ static void count_in(sk_frame_reader *r, const uint8_t *from, size_t n)
 
 void sk_frame_into(sk_frame_reader *r, void *to, size_t room)
 {
+    if (r->state == SK_FRAME_DEAD)         /* whoever frees an object need not know that its pull has failed */
+        return;
     assert((r->state == SK_FRAME_NO_PLACE || r->state == SK_FRAME_IN_PLACE) && !r->own && room);
     size_t left = r->head.size - r->head.done;
     r->to = to;
@@ -212,7 +214,7 @@ void *sk_frame_room(sk_frame_reader *r, size_t *room)
         return NULL;
     }
     if (r->state == SK_FRAME_IN_PLACE) {
-        assert(r->at == r->end);           /* sk_frame_next has taken those */
+        assert(r->at == r->end && r->room);        /* sk_frame_next has seen to that */
         *room = r->to || r->room < SK_FRAME_BUFFER ? r->room : SK_FRAME_BUFFER;
         return r->to ? r->to : r->buffer;
     }

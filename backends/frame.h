@@ -132,7 +132,8 @@ sk_frame_event sk_frame_next(sk_frame_reader *r, sk_frame_head *head);
 
 /* Where a `direct` payload goes on, and how many bytes fit there: at least 1; more than are left is fine; if it is less, there will be
  * another SK_FRAME_WHERE. to NULL: those bytes are thrown away, but count for the checksum. May be called again at any time before the
- * frame is whole, and replaces the place: if an object is freed while a part of it arrives, sk_frame_into(r, NULL, SIZE_MAX). */
+ * frame is whole, and replaces the place: if an object is freed while a part of it arrives, sk_frame_into(r, NULL, SIZE_MAX). A broken
+ * reader has no place any more: nothing happens. */
 void sk_frame_into(sk_frame_reader *r, void *to, size_t room);
 
 /* The stream has ended. true: between two frames; false: inside of one (or broken before): the reader is broken and says so. */

@@ -737,10 +737,15 @@ START_TEST(an_owner_that_has_no_place_for_a_chunk_can_refuse_it)
     stream s = { .writer = { .rules = &bulk } };
     sk_frame_reader r;
     sk_frame_head head;
+    uint8_t place[20];
     add(&s, CHUNK, 0, 99, 10);
     read_header(&r, &bulk, &s, &head);
     ck_assert(!sk_frame_refuse(&r, "is for pull %llu, which nobody asked for", (unsigned long long)head.request));
     ck_assert_str_eq(r.error.message, "protocol error at byte 0: frame of type 6 (CHUNK) is for pull 99, which nobody asked for");
+    ck_assert_int_eq(sk_frame_next(&r, &head), SK_FRAME_BROKEN);
+    size_t room;
+    sk_frame_into(&r, place, sizeof place);                    /* too late, and no harm */
+    ck_assert_ptr_null(sk_frame_room(&r, &room));
     ck_assert_int_eq(sk_frame_next(&r, &head), SK_FRAME_BROKEN);
     sk_frame_reader_clear(&r);
     sk_frame_reader_clear(&r);
