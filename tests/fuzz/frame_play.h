@@ -3,7 +3,7 @@
  * On the way it looks at what must hold whatever the bytes are, and aborts where it does not:
  *   - there is room for a byte until the reader is broken, and none after; what is broken stays so, and says the same
  *   - each frame has the next sequence, a type of the rules, a length within the limits, and begins where the one before has ended
- *   - memory of the reader's own is there only for a header that has been checked, and for no more than its payload
+ *   - memory of the reader's own is there only for a header that has been checked, and only if the payload does not fit in the buffer
  *   - an `exact` reader never asks for a byte beyond the frame
  * Each place for a `direct` payload is a block of its own, of just the size that was said: AddressSanitizer sees a byte too many. */
 #ifndef FRAME_PLAY_H
@@ -93,6 +93,7 @@ static inline void play_keep(play *p, const sk_frame_head *head)
     const sk_frame_kind *kind = &rules->kinds[head->type];
     PLAY_CHECK(head->size <= kind->most && head->size <= rules->most && head->done == head->size);
     PLAY_CHECK(head->sequence == p->n && (head->payload || kind->direct));
+    PLAY_CHECK(!p->reader.own || (head->size > SK_FRAME_BUFFER && !kind->direct));
     played one = { .head = *head };
     one.head.payload = NULL;
     if (!kind->direct) {
