@@ -59,7 +59,7 @@ static inline void play_end(play *p)
 
 static inline void play_close_part(play *p)
 {
-    p->parts = sk_crc32c_tables(p->parts, p->part, p->part_size);
+    p->parts = sk_crc32c(p->parts, p->part, p->part_size);
     free(p->part);
     p->part = NULL;
     p->part_size = 0;
@@ -97,7 +97,7 @@ static inline void play_keep(play *p, const sk_frame_head *head)
     played one = { .head = *head };
     one.head.payload = NULL;
     if (!kind->direct) {
-        one.checksum = sk_crc32c_tables(0, head->payload, head->size);
+        one.checksum = sk_crc32c(0, head->payload, head->size);
     } else if (head->size) {
         PLAY_CHECK(!head->payload);
         play_close_part(p);
