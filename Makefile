@@ -6,6 +6,8 @@
 #   make sim-faults SEEDS=n   run n (10000) random programs under random faults, in virtual time
 #   make chaos KILLS=n        kill n (500) worker processes at random while they work, then 100 programs;
 #                             once more with a store that is far too small
+#   make fuzz SECONDS=n       feed the readers of what comes over the wire with made-up bytes, n (60) seconds each: tests/fuzz/ (clang)
+#   make fuzz-coverage        which of their lines the corpora reach (gcc)
 #   make bench                run the benchmarks: ROWS="tree_dag chain" picks some, BACKENDS="threads processes" where,
 #                             PEERS=DIR runs other runtimes beside it, JSON=FILE keeps the figures
 #   make sim-model            compare makespans of the virtual backend with SimGrid's, if it is installed
@@ -34,6 +36,7 @@
 #   tests/nth/                build/tests/nth, run by tests/nth/run
 #   tests/digest/             build/tests/many_things; build/digest/: the library by other compilers
 #   tests/ps/                 built and run by tests/ps/run
+#   tests/fuzz/               build/tests/fuzz/NAME, which replays tests/fuzz/corpus/NAME/; build/fuzzer-no-link,.../: what libFuzzer runs
 #   tests/divert/             built and run by tests/divert/run
 #   tests/bench/              build/bench/, by tests/bench/build (for tests/bench/run and check)
 #   tests/simgrid/            built and run by tests/simgrid/run
@@ -61,7 +64,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all lib lessons demo check sim-faults chaos bench sim-model install deps format clean help FORCE
+.PHONY: all lib lessons demo check sim-faults chaos fuzz fuzz-coverage fuzz-targets bench sim-model install deps format clean help FORCE
 all:
 
 help:
@@ -82,7 +85,13 @@ NEED_BUILD := $(strip $(if $(call program,$(firstword $(CC))),,$(no_compiler)) \
 NEED_TESTS := $(if $(call have,check),,check)
 # Without it some tests are skipped, so `make check` gets it when it gets something, and does not insist.
 NEED_HOSTS := $(if $(call program,ip),,iproute2)
-MISSING    := $(strip $(NEED_BUILD) $(NEED_TESTS) $(NEED_HOSTS))
+# Looked up only when it is asked for: `make fuzz`, or the `make deps` that it starts
+GOALS := $(or $(MAKECMDGOALS),all)
+FUZZ_CC := clang
+FUZZ_MAJOR = $(or $(firstword $(subst ., ,$(shell $(FUZZ_CC) -dumpversion 2>/dev/null))),14)
+NEED_FUZZ := $(if $(filter fuzz,$(GOALS) $(DEPS_FOR)),$(if $(call program,$(FUZZ_CC)),,clang) \
+    $(if $(wildcard $(shell $(FUZZ_CC) -print-runtime-dir 2>/dev/null)/libclang_rt.fuzzer*),,libclang-rt-$(FUZZ_MAJOR)-dev))
+MISSING    := $(strip $(NEED_BUILD) $(NEED_TESTS) $(NEED_HOSTS) $(NEED_FUZZ))
 
 deps:
 ifeq ($(MISSING),)
@@ -102,20 +111,19 @@ else
 	fi
 endif
 
-GOALS := $(or $(MAKECMDGOALS),all)
-MISSING_NOW := $(if $(filter-out help clean deps format,$(GOALS)),$(NEED_BUILD) \
+MISSING_NOW := $(if $(filter-out help clean deps format,$(GOALS)),$(NEED_BUILD) $(NEED_FUZZ) \
     $(if $(filter check,$(GOALS)),$(NEED_TESTS)))
 ifneq ($(strip $(MISSING_NOW)),)
-ifneq ($(if $(DEPS_DONE),,$(filter demo check,$(GOALS))),)
+ifneq ($(if $(DEPS_DONE),,$(filter demo check fuzz,$(GOALS))),)
 
-# `make demo` and `make check` get what is missing, then start again with it.
+# `make demo`, `make check` and `make fuzz` get what is missing, then start again with it.
 .NOTPARALLEL:
 $(filter-out deps,$(GOALS)):
-	@$(MAKE) deps
+	@$(MAKE) deps DEPS_FOR='$(GOALS)'
 	@$(MAKE) $@ DEPS_DONE=1
 
 else
-$(error $(strip $(MISSING_NOW)) is missing (Debian's name): run `make deps`, which installs it or says how)
+$(error $(strip $(MISSING_NOW)) is missing (Debian's name): run `make deps$(if $(strip $(NEED_FUZZ)), DEPS_FOR=fuzz)`, which installs it or says how)
 endif
 else
 
@@ -224,11 +232,12 @@ PROXY_SRC    := $(wildcard tests/proxy/*.c)
 PROXY_LIB_SRC := $(filter-out %/main.c,$(PROXY_SRC))
 NTH_SRC      := tests/nth/program.c
 NET_SRC      := tests/net/line.c
+FUZZ_SRC     := $(wildcard tests/fuzz/*.c)
 LESSON_DIRS := $(patsubst %/,%,$(sort $(dir $(wildcard lessons/[0-9]*/*.c))))
 LESSON_SRC  := $(foreach d,$(LESSON_DIRS),$(wildcard $(d)/*.c))
 
 SOURCES := $(LIB_SRC) $(VIZ_SRC) $(TOOL_SRC) $(LESSONS_SRC) $(CONFORM_SRC) $(SUPPORT_SRC) $(UNIT_SRC) \
-    $(PROPERTY_SRC) $(FAULTS_SRC) $(CHAOS_SRC) $(PROXY_SRC) $(NET_SRC) $(NTH_SRC) $(DIGEST_SRC) $(LESSON_SRC)
+    $(PROPERTY_SRC) $(FAULTS_SRC) $(CHAOS_SRC) $(PROXY_SRC) $(NET_SRC) $(NTH_SRC) $(FUZZ_SRC) $(DIGEST_SRC) $(LESSON_SRC)
 
 TOOLS := $(patsubst backends/tool/%.c,$(LIBEXEC)/skate-%,$(filter-out %/skate.c,$(TOOL_SRC)))
 PROGRAMS := $(B)/bin/skate $(TOOLS) $(if $(VIZ_SRC),$(LIBEXEC)/skate-trace) \
@@ -285,7 +294,7 @@ demo: all
 # ---- Tests ---------------------------------------------------------------------------------------
 
 TESTS := $(if $(UNIT_SRC),$(B)/tests/unit) $(if $(PROPERTY_SRC),$(B)/tests/property) $(B)/tests/sim-faults
-TEST_OBJ := $(call objects,$(CONFORM_SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(PROPERTY_SRC) $(FAULTS_SRC))
+TEST_OBJ := $(call objects,$(CONFORM_SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(PROPERTY_SRC) $(FAULTS_SRC) $(FUZZ_SRC))
 $(TEST_OBJ): PART_CFLAGS = -I. -Itests $(GLIB_CFLAGS) $(CHECK_CFLAGS)
 
 $(call objects,$(PROXY_SRC)): PART_CFLAGS = -Itests $(GIO_CFLAGS)
@@ -325,8 +334,17 @@ $(B)/tests/chaos $(B)/tests/nth: $(B)/lib/libskate.a $(B)/.files
 	@$(if $(V),,echo "  LD      $@")
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBS)
 
+# A target is tests/fuzz/NAME_fuzz.c. It has libFuzzer's main if clang builds it for fuzzing, else one that replays files.
+FUZZ := $(patsubst tests/fuzz/%_fuzz.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+FUZZING := $(findstring fuzzer,$(SAN))
+$(FUZZ): $(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%_fuzz.o $(if $(FUZZING),,$(B)/obj/tests/fuzz/replay.o) $(B)/lib/libskate.a $(B)/.files
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  LD      $@")
+	$(Q)$(LINK) $(if $(FUZZING),-fsanitize=fuzzer) -o $@ $(filter %.o %.a,$^) $(GLIB_LIBS) -lm
+fuzz-targets: $(FUZZ)
+
 # Without SAN also what no sanitizer can change: must-not-compile, layers, install.
-check: all $(TESTS) $(B)/tests/many_things $(B)/tests/chaos $(B)/tests/proxy $(B)/tests/line $(B)/tests/nth
+check: all $(TESTS) $(FUZZ) $(B)/tests/many_things $(B)/tests/chaos $(B)/tests/proxy $(B)/tests/line $(B)/tests/nth
 	@CC='$(CC)' SAN='$(SAN)' tests/run $(B) $(SUITES)
 
 sim-model: $(LIB)
@@ -340,6 +358,16 @@ sim-faults: $(B)/tests/sim-faults
 chaos: $(B)/tests/chaos
 	@$(B)/tests/chaos --kills $(or $(KILLS),500)
 	@$(B)/tests/chaos --store --kills $(or $(KILLS),500)
+
+# TARGETS="frame": some. The replayers are built too, to see a crash again.
+FUZZ_SAN := fuzzer-no-link,address,undefined
+fuzz: $(FUZZ)
+	@$(MAKE) CC=$(FUZZ_CC) SAN=$(FUZZ_SAN) fuzz-targets
+	@tests/fuzz/run fuzz build/$(FUZZ_SAN) $(or $(SECONDS),60) $(TARGETS)
+
+fuzz-coverage:
+	@$(MAKE) CC=gcc B=build/coverage CFLAGS='--coverage -O0' LDFLAGS=--coverage fuzz-targets
+	@tests/fuzz/run coverage build/coverage $(TARGETS)
 
 # ---- Benchmarks ----------------------------------------------------------------------------------
 

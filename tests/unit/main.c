@@ -10,7 +10,7 @@ Suite *trace_read_suite(void), *timeline_suite(void), *wire_suite(void), *cluste
     *fiber_suite(void), *network_suite(void), *cluster_file_suite(void), *stores_suite(void), *digest_suite(void), *park_suite(void),
     *ring_suite(void), *ring_scribble_suite(void), *child_suite(void), *lines_suite(void), *shm_suite(void), *memory_suite(void),
     *spill_suite(void), *shm_whole_suite(void), *fault_pipe_suite(void), *proxy_suite(void),
-    *proxy_program_suite(void);
+    *proxy_program_suite(void), *crc32c_suite(void), *frame_suite(void);
 
 static Suite *(*const suites[])(void) = {
     trace_read_suite,
@@ -32,6 +32,8 @@ static Suite *(*const suites[])(void) = {
     shm_suite,
     shm_whole_suite,
     spill_suite,
+    crc32c_suite,
+    frame_suite,
     digest_suite,
     fault_pipe_suite,
     proxy_suite,
