@@ -17,7 +17,7 @@ void sk_fn_table_id(unsigned char id[32]);             /* SHA-256 of the text */
  *     node 3 has `f`, which is not here
  *     `f` takes (double, double) here and (double, int64_t) there
  *     `f` answers (double) here and (int64_t) there
- *     `f` is f((double, a)) here and f((double, b)) there
+ *     `f` is written `double f((double, a))` here and `double f((double, b))` there
  *     node 3 sent no table of functions: line 2 ...                                                                      */
 bool sk_fn_table_differs(const char *ours, const char *theirs, size_t size, const char *who, char *text, size_t room);
 
