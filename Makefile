@@ -76,7 +76,8 @@ program = $(shell command -v $(1) >/dev/null 2>&1 && echo yes)
 no_compiler = $(if $(filter command%,$(origin CC)),$(error CC=$(CC): there is no such compiler),gcc libc6-dev)
 NEED_BUILD := $(strip $(if $(call program,$(firstword $(CC))),,$(no_compiler)) \
     $(if $(call program,$(PKG_CONFIG)),,pkg-config) \
-    $(if $(call have,glib-2.0 gmodule-2.0),,libglib2.0-dev))
+    $(if $(call have,glib-2.0 gmodule-2.0),,libglib2.0-dev) \
+    $(if $(call have,'gnutls >= 3.6.13'),,libgnutls28-dev))
 NEED_TESTS := $(if $(call have,check),,check)
 MISSING    := $(strip $(NEED_BUILD) $(NEED_TESTS))
 
@@ -91,9 +92,9 @@ else
 	        apt-get install -y -q $(MISSING);                                                       \
 	else                                                                                            \
 	    echo "deps: no apt-get here, and $(MISSING) (Debian's names) is missing; install with one of"; \
-	    echo "  sudo dnf install gcc make pkgconf-pkg-config glib2-devel check-devel";              \
-	    echo "  sudo pacman -S gcc make pkgconf glib2 check";                                       \
-	    echo "  brew install gcc make pkg-config glib check";                                       \
+	    echo "  sudo dnf install gcc make pkgconf-pkg-config glib2-devel gnutls-devel check-devel"; \
+	    echo "  sudo pacman -S gcc make pkgconf glib2 gnutls check";                                \
+	    echo "  brew install gcc make pkg-config glib gnutls check";                                \
 	    exit 1;                                                                                     \
 	fi
 endif
@@ -119,8 +120,8 @@ else
 # Objects serve both libskate.a and libskate.so, hence -fPIC; the library is there when a program
 # starts, never loaded later, hence the fast kind of thread-local variables.
 
-# glib's headers are not ours to warn about
-GLIB_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags glib-2.0 gmodule-2.0 2>/dev/null))
+# glib's headers are not ours to warn about. Of GnuTLS only the headers are used here: it is loaded when it is needed (backends/gnutls_late.h).
+GLIB_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags glib-2.0 gmodule-2.0 gnutls 2>/dev/null))
 GLIB_LIBS   := $(shell $(PKG_CONFIG) --libs glib-2.0 gmodule-2.0 2>/dev/null)
 CHECK_CFLAGS := $(if $(NEED_TESTS),,$(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags check)))
 CHECK_LIBS   := $(if $(NEED_TESTS),,$(shell $(PKG_CONFIG) --libs check))

@@ -1,15 +1,14 @@
-/* secret.c -- see secret.h: randomness, the pipe to a child, and keys; secret_file.c has the file. What is used of GnuTLS for the
- * handshake is in this file alone. */
+/* secret.c -- see secret.h: randomness, the pipe to a child, and keys; secret_file.c has the file. What the handshake needs of
+ * GnuTLS is in this file alone. */
 #include "secret.h"
 
 #include "error.h"
+#include "gnutls_late.h"
 #include "secret_text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
-#include <gnutls/crypto.h>
-#include <gnutls/gnutls.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,7 +36,11 @@ bool sk_id_random(sk_id *id, sk_error *err) { return sk_secret_fill(id->bytes, s
 
 void sk_secret_wipe(void *bytes, size_t size) { explicit_bzero(bytes, size); }
 
-bool sk_secret_equal(const void *a, const void *b, size_t size) { return gnutls_memcmp(a, b, size) == 0; }
+bool sk_secret_equal(const void *a, const void *b, size_t size)
+{
+    const sk_gnutls *g = sk_gnutls_load(NULL);
+    return g && g->gnutls_memcmp(a, b, size) == 0;
+}
 
 /* ---- Hex digits (secret_text.h) ---- */
 
@@ -143,16 +146,20 @@ bool sk_secret_receive(int fd, sk_secret *secret, sk_error *err)
 static bool derive(const sk_secret *secret, const sk_id *salt, const void *info, size_t size, unsigned char key[SK_KEY_BYTES], sk_error *err)
 {
     unsigned char extracted[SK_KEY_BYTES];
+    const sk_gnutls *g = sk_gnutls_load(err);
+    sk_secret_wipe(key, SK_KEY_BYTES);
+    if (!g)
+        return false;
     gnutls_datum_t secret_ = { (unsigned char *)secret->bytes, sizeof secret->bytes }, salt_ = { (unsigned char *)salt->bytes, sizeof salt->bytes };
     gnutls_datum_t extracted_ = { extracted, sizeof extracted }, info_ = { (unsigned char *)info, (unsigned)size };
-    int failed = gnutls_hkdf_extract(GNUTLS_MAC_SHA256, &secret_, &salt_, extracted);
+    int failed = g->gnutls_hkdf_extract(GNUTLS_MAC_SHA256, &secret_, &salt_, extracted);
     if (!failed)
-        failed = gnutls_hkdf_expand(GNUTLS_MAC_SHA256, &extracted_, &info_, key, SK_KEY_BYTES);
+        failed = g->gnutls_hkdf_expand(GNUTLS_MAC_SHA256, &extracted_, &info_, key, SK_KEY_BYTES);
     sk_secret_wipe(extracted, sizeof extracted);
     if (!failed)
         return true;
     sk_secret_wipe(key, SK_KEY_BYTES);
-    return sk_error_set(err, SK_LIMIT, "no key can be made of the secret: GnuTLS %s: %s", gnutls_check_version(NULL), gnutls_strerror(failed));
+    return sk_error_set(err, SK_LIMIT, "no key can be made of the secret: GnuTLS %s: %s", g->gnutls_check_version(NULL), g->gnutls_strerror(failed));
 }
 
 bool sk_secret_auth_key(const sk_secret *secret, const sk_id *cluster, unsigned char key[SK_KEY_BYTES], sk_error *err)

@@ -31,7 +31,7 @@ bool sk_id_random(sk_id *, sk_error *err);
 
 void sk_secret_wipe(void *bytes, size_t size);             /* so that no copy is left, whatever the compiler thinks of it */
 
-/* In a time that does not depend on what they are. */
+/* In a time that does not depend on what they are. Never, where there is no GnuTLS. */
 bool sk_secret_equal(const void *a, const void *b, size_t size);
 
 /* ---- Its file: 64 hex digits and a newline, mode 0600 ----
