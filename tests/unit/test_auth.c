@@ -215,6 +215,25 @@ START_TEST(both_sides_are_done_wherever_each_message_is_cut)
 }
 END_TEST
 
+START_TEST(no_machine_wants_more_than_what_is_left_of_the_message)
+{
+    unsigned char bytes[SK_AUTH_MOST];
+    begin();
+    for (int i = 0; i < 4; i++) {
+        int from = i % 2 ? S : C;
+        size_t size = output(from, bytes);
+        for (size_t at = 0; at < size; at++) {
+            ck_assert_uint_eq(sk_auth_wants(&machine[!from]), size - at);
+            ck_assert_uint_eq(sk_auth_take(&machine[!from], bytes + at, 1), 1);
+        }
+    }
+    both_are_done();
+    begin();                                           /* a refusal is shorter than what C hopes for */
+    ck_assert_uint_eq(sk_auth_take(&machine[C], "SKAU\0\1\0\1", 8), 8);
+    ck_assert_uint_eq(sk_auth_wants(&machine[C]), 36);
+}
+END_TEST
+
 START_TEST(what_comes_behind_the_last_message_is_not_taken)
 {
     unsigned char bytes[SK_AUTH_MOST + 8];
@@ -505,6 +524,38 @@ START_TEST(who_has_proven_itself_is_told_that_the_build_is_another)
     sk_auth_take(&machine[C], bytes, size);
     failed(C, SK_WHY_BUILD, "its table of remote functions is another: build 80818283 there, 01818283 here; run the same program on both ends");
     ck_assert(machine[S].is_proven && machine[C].is_proven);           /* so they may go on to say where they differ */
+}
+END_TEST
+
+START_TEST(a_build_that_differs_in_its_last_bit_is_another)
+{
+    spec[C].build[31] ^= 1;
+    begin();
+    talk(200);
+    ck_assert_int_eq(machine[S].why, SK_WHY_BUILD);
+    ck_assert_int_eq(machine[C].why, SK_WHY_BUILD);
+}
+END_TEST
+
+/* One that says READY to whatever comes, and knows the secret. */
+START_TEST(C_looks_for_itself_whether_S_fits)
+{
+    begin();
+    carry(C, 200);
+    carry(S, 200);
+    machine[C].self.build[0] ^= 1;
+    carry(C, 200);
+    carry(S, 200);
+    ck_assert_int_eq(machine[S].state, SK_AUTH_DONE);
+    failed(C, SK_WHY_BUILD, "its table of remote functions is another: build 80818283 there, 81818283 here; run the same program on both ends");
+    begin();
+    carry(C, 200);
+    carry(S, 200);
+    machine[C].self.cluster.bytes[0] ^= 1;
+    carry(C, 200);
+    carry(S, 200);
+    failed(C, SK_WHY_CLUSTER, "it belongs to cluster a0a1a2a3a4a5a6a7a8a9aaabacadaeaf, and this is cluster a1a1a2a3a4a5a6a7a8a9aaabacadaeaf, "
+                              "which has the same secret");
 }
 END_TEST
 
@@ -851,6 +902,12 @@ START_TEST(a_machine_that_has_ended_keeps_no_key)
     carry(S, 200);
     both_are_done();
     ck_assert(!has_key(&machine[C]) && !has_key(&machine[S]));
+    for (int i = 0; i < BOTH; i++) {
+        static const unsigned char zeros[sizeof machine[i].in];
+        ck_assert(!memcmp(machine[i].expected, zeros, sizeof machine[i].expected));
+        ck_assert(!memcmp(machine[i].in, zeros, sizeof zeros));
+        ck_assert_ptr_null(machine[i].spec.secret);
+    }
     begin();
     carry(C, 200);
     sk_auth_stop(&machine[S], SK_WHY_LATE);
@@ -904,6 +961,7 @@ Suite *auth_suite(void)
     tcase_add_test(fine, the_messages_are_those_of_the_test_vector);
     tcase_add_test(fine, both_sides_are_done_whatever_pieces_the_bytes_come_in);
     tcase_add_test(fine, both_sides_are_done_wherever_each_message_is_cut);
+    tcase_add_test(fine, no_machine_wants_more_than_what_is_left_of_the_message);
     tcase_add_test(fine, what_comes_behind_the_last_message_is_not_taken);
     tcase_add_test(fine, no_two_handshakes_have_one_nonce);
     tcase_add_test(refusals, another_secret_is_refused_by_who_connects);
@@ -920,6 +978,8 @@ Suite *auth_suite(void)
     tcase_add_test(refusals, who_has_proven_itself_is_told_that_the_cluster_is_another);
     tcase_add_test(refusals, who_does_not_know_the_cluster_yet_learns_it);
     tcase_add_test(refusals, who_has_proven_itself_is_told_that_the_build_is_another);
+    tcase_add_test(refusals, a_build_that_differs_in_its_last_bit_is_another);
+    tcase_add_test(refusals, C_looks_for_itself_whether_S_fits);
     tcase_add_test(refusals, a_tool_needs_no_functions);
     tcase_add_test(refusals, who_finds_no_room_or_its_node_id_taken_is_told);
     tcase_add_test(refusals, nothing_is_told_before_the_proof);
