@@ -339,11 +339,13 @@ START_TEST(what_comes_is_exactly_a_secret_or_is_refused_without_waiting)
     for (int open = 0; open < 2; open++) {
         g_autofree char *whole = g_strdup_printf("%s\n", digits), *more = g_strdup_printf("%s0\n", digits), *twice = g_strdup_printf("%s\n\n", digits);
         g_autofree char *less = g_strdup_printf("%.63s\n", digits), *odd = g_strdup_printf("%.63sg\n", digits);
+        g_autofree char *space = g_strdup_printf("%s ", digits);
         comes(whole, open, NULL);
         comes("", open, "0 hex digits of 0 bytes");
         comes(digits, open, "64 hex digits of 64 bytes");
         comes(less, open, "63 hex digits of 64 bytes");
         comes(odd, open, "63 hex digits of 65 bytes");
+        comes(space, open, "64 hex digits of 65 bytes");
         comes(more, open, "65 hex digits of 66 bytes");
         comes(twice, open, "64 hex digits of 66 bytes");
     }
