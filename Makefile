@@ -81,7 +81,8 @@ program = $(shell command -v $(1) >/dev/null 2>&1 && echo yes)
 no_compiler = $(if $(filter command%,$(origin CC)),$(error CC=$(CC): there is no such compiler),gcc libc6-dev)
 NEED_BUILD := $(strip $(if $(call program,$(firstword $(CC))),,$(no_compiler)) \
     $(if $(call program,$(PKG_CONFIG)),,pkg-config) \
-    $(if $(call have,glib-2.0 gmodule-2.0),,libglib2.0-dev))
+    $(if $(call have,glib-2.0 gmodule-2.0),,libglib2.0-dev) \
+    $(if $(call have,'gnutls >= 3.6.13'),,libgnutls28-dev))
 NEED_TESTS := $(if $(call have,check),,check)
 # Without it some tests are skipped, so `make check` gets it when it gets something, and does not insist.
 NEED_HOSTS := $(if $(call program,ip),,iproute2)
@@ -104,9 +105,9 @@ else
 	        apt-get install -y -q $(MISSING);                                                       \
 	else                                                                                            \
 	    echo "deps: no apt-get here, and $(MISSING) (Debian's names) is missing; install with one of"; \
-	    echo "  sudo dnf install gcc make pkgconf-pkg-config glib2-devel check-devel";              \
-	    echo "  sudo pacman -S gcc make pkgconf glib2 check";                                       \
-	    echo "  brew install gcc make pkg-config glib check";                                       \
+	    echo "  sudo dnf install gcc make pkgconf-pkg-config glib2-devel gnutls-devel check-devel"; \
+	    echo "  sudo pacman -S gcc make pkgconf glib2 gnutls check";                                \
+	    echo "  brew install gcc make pkg-config glib gnutls check";                                \
 	    exit 1;                                                                                     \
 	fi
 endif
@@ -131,8 +132,8 @@ else
 # Objects serve both libskate.a and libskate.so, hence -fPIC; the library is there when a program
 # starts, never loaded later, hence the fast kind of thread-local variables.
 
-# glib's headers are not ours to warn about
-GLIB_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags glib-2.0 gmodule-2.0 2>/dev/null))
+# glib's headers are not ours to warn about. Of GnuTLS only the headers are used here: it is loaded when it is needed (backends/gnutls_late.h).
+GLIB_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags glib-2.0 gmodule-2.0 gnutls 2>/dev/null))
 GLIB_LIBS   := $(shell $(PKG_CONFIG) --libs glib-2.0 gmodule-2.0 2>/dev/null)
 # of the same package; the library itself has no use for it
 GIO_CFLAGS  := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags gio-2.0 2>/dev/null))

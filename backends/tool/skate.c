@@ -32,6 +32,8 @@ static const command commands[] = {
       "skate ps" },
     { "cluster", "skate-cluster", false, "show a cluster to simulate: a preset's text, or what a file says",
       "skate cluster laptop" },
+    { "secret", "skate-secret", false, "make the secret of a cluster of several machines, or check one",
+      "skate secret new ~/.skate-secret" },
     { "trace", "skate-trace", false, "read the log of a run: summary, Gantt chart, exports",
       "skate trace run.sktrace --summary" },
     { "calibrate", "skate-calibrate", false, "measure this machine, for predictions",
