@@ -9,7 +9,8 @@
 Suite *trace_read_suite(void), *timeline_suite(void), *wire_suite(void), *cluster_suite(void), *cluster_runs_suite(void), *events_suite(void),
     *fiber_suite(void), *network_suite(void), *cluster_file_suite(void), *stores_suite(void), *digest_suite(void), *park_suite(void),
     *ring_suite(void), *ring_scribble_suite(void), *child_suite(void), *lines_suite(void), *shm_suite(void), *memory_suite(void),
-    *spill_suite(void), *crc32c_suite(void), *frame_suite(void);
+    *spill_suite(void), *crc32c_suite(void), *frame_suite(void),
+    *frame_wrong_suite(void);
 
 static Suite *(*const suites[])(void) = {
     trace_read_suite,
@@ -32,6 +33,7 @@ static Suite *(*const suites[])(void) = {
     spill_suite,
     crc32c_suite,
     frame_suite,
+    frame_wrong_suite,
     digest_suite,
 };
 
