@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-Suite *fn_table_suite(void), *secret_suite(void), *auth_suite(void);
+Suite *fn_table_suite(void), *secret_suite(void), *auth_suite(void), *auth_refusals_suite(void);
 Suite *trace_read_suite(void), *timeline_suite(void), *wire_suite(void), *cluster_suite(void), *cluster_runs_suite(void), *events_suite(void),
     *fiber_suite(void), *network_suite(void), *cluster_file_suite(void), *stores_suite(void), *digest_suite(void), *park_suite(void),
     *ring_suite(void), *ring_scribble_suite(void), *child_suite(void), *lines_suite(void), *shm_suite(void), *memory_suite(void),
@@ -19,6 +19,7 @@ static Suite *(*const suites[])(void) = {
     fn_table_suite,
     secret_suite,
     auth_suite,
+    auth_refusals_suite,
     cluster_suite,
     cluster_runs_suite,
     events_suite,
