@@ -395,7 +395,9 @@ void sk_auth_begin(sk_auth *a, const sk_auth_spec *spec)
     a->self = (sk_auth_hello){ .version = SK_AUTH_PROTOCOL, .role = (uint16_t)spec->role, .flags = spec->in_tls ? SK_AUTH_IN_TLS : 0,
                                .cluster = spec->cluster, .node = spec->node };
     memcpy(a->self.build, spec->build, sizeof a->self.build);
-    bool drawn = spec->random ? spec->random(spec->context, a->self.nonce, sizeof a->self.nonce) : sk_secret_fill(a->self.nonce, sizeof a->self.nonce, &err);
+    unsigned char *nonce = a->self.nonce;
+    size_t size = sizeof a->self.nonce;
+    bool drawn = spec->random ? spec->random(spec->context, nonce, size) : sk_secret_fill(nonce, size, &err);
     write_hello(a->hello[OURS], &a->self);
     if (!drawn)
         fail(a, SK_WHY_US, SK_AUTH_NO, "no nonce could be drawn%s%.500s", *err.message ? ": " : "", err.message);

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 
 Suite *trace_read_suite(void), *timeline_suite(void), *wire_suite(void), *fn_table_suite(void), *secret_suite(void), *auth_suite(void),
-    *cluster_suite(void), *cluster_runs_suite(void), *events_suite(void), *fiber_suite(void), *network_suite(void), *cluster_file_suite(void),
-    *stores_suite(void), *park_suite(void), *ring_suite(void), *ring_scribble_suite(void), *child_suite(void), *lines_suite(void),
-    *memory_suite(void), *shm_suite(void), *shm_whole_suite(void), *spill_suite(void), *crc32c_suite(void), *frame_suite(void),
-    *frame_wrong_suite(void), *digest_suite(void), *fault_pipe_suite(void), *proxy_suite(void), *proxy_program_suite(void);
+    *auth_refusals_suite(void), *cluster_suite(void), *cluster_runs_suite(void), *events_suite(void), *fiber_suite(void), *network_suite(void),
+    *cluster_file_suite(void), *stores_suite(void), *park_suite(void), *ring_suite(void), *ring_scribble_suite(void), *child_suite(void),
+    *lines_suite(void), *memory_suite(void), *shm_suite(void), *shm_whole_suite(void), *spill_suite(void), *crc32c_suite(void),
+    *frame_suite(void), *frame_wrong_suite(void), *digest_suite(void), *fault_pipe_suite(void), *proxy_suite(void), *proxy_program_suite(void);
 
 static Suite *(*const suites[])(void) = {
     trace_read_suite,
@@ -19,6 +19,7 @@ static Suite *(*const suites[])(void) = {
     fn_table_suite,
     secret_suite,
     auth_suite,
+    auth_refusals_suite,
     cluster_suite,
     cluster_runs_suite,
     events_suite,
