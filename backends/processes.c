@@ -392,8 +392,8 @@ static void wait_in_program(pnode *n, sk_wait *wait)
 {
     sk_lane *mine = sk_lane_self;
     int64_t deadline = sk_wait_deadline(wait);
-    bool muted = n->keeper_listens && !n->keeper_muted;
-    if (muted) {
+    n->waiting++;
+    if (n->keeper_listens && !n->keeper_muted) {
         n->keeper_muted = true;
         sk_bell_awake(n->bell);
     }
@@ -417,7 +417,9 @@ static void wait_in_program(pnode *n, sk_wait *wait)
         }
         doze(n, deadline);
     }
-    if (muted && n->keeper_listens && n->keeper_muted) {
+    if (--n->waiting == 0)
+        sk_bell_ring(&n->aside);
+    if (n->waiting == 0 && n->keeper_listens && n->keeper_muted) {
         n->keeper_muted = false;
         sk_bell_listen(n->bell);
         if (is_audible(n))
@@ -490,12 +492,27 @@ static void pn_drain(sk_backend *self)
 
 /* ---- the keeper ---- */
 
-/* Turns the loop while no thread of the program does. `keeper_muted`: one does, and has taken it off the bell's count; it sleeps on. */
+/* Until no thread of the program waits. */
+static void step_aside(pnode *n)
+{
+    uint32_t ticket = sk_bell_listen(&n->aside);
+    pthread_mutex_unlock(&n->turn);
+    sk_bell_sleep(&n->aside, ticket, SK_NEVER);
+    sk_bell_awake(&n->aside);
+    take_turn(n);
+}
+
+/* Turns the loop while no thread of the program does. `keeper_muted`: one waits in it, and the bell does not count the keeper, which sleeps on; if it
+ * rings for that thread all the same it steps aside. */
 static void *keep(void *data)
 {
     pnode *n = data;
     take_turn(n);
     while (!atomic_load(&n->closing)) {
+        if (n->waiting) {
+            step_aside(n);
+            continue;
+        }
         sk_lane_self = n->lane;
         bool did = step(n);
         sk_lane_self = NULL;
@@ -723,6 +740,7 @@ static void pn_close(sk_backend *self)
     atomic_store(&n->closing, true);
     if (n->has_keeper) {
         sk_bell_ring_anyway(n->bell);
+        sk_bell_ring_anyway(&n->aside);
         pthread_join(n->keeper, NULL);
     }
     pn_workers_close(n);

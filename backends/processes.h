@@ -114,6 +114,8 @@ typedef struct pnode {
     sk_bell *bell;                     /* shared with all workers */
     int bell_fd;
     bool keeper_listens, keeper_muted; /* see keep() */
+    sk_bell aside;                     /* the keeper's, while somebody else turns the loop */
+    unsigned waiting;                  /* its threads that wait, and turn the loop */
     pthread_t keeper, attendant;
     bool has_keeper, has_attendant;
     _Atomic bool closing;
