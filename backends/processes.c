@@ -257,8 +257,7 @@ static bool step(pnode *n)
     }
     if (n->recall_all) {
         n->recall_all = false;
-        for (unsigned i = 0; i < n->used; i++)
-            pn_recall(n, &n->workers[i]);
+        pn_recall_all(n);
         return true;
     }
     if (n->nahead && pn_recall_most(n))
@@ -422,7 +421,7 @@ static void wait_in_program(pnode *n, sk_wait *wait)
     if (n->waiting == 0 && n->keeper_listens && n->keeper_muted) {
         n->keeper_muted = false;
         sk_bell_listen(n->bell);
-        if (is_audible(n))
+        if (is_audible(n) || sk_events_next(&n->events) < n->keeper_until)
             sk_bell_ring(n->bell);
     }
 }
@@ -497,7 +496,8 @@ static void step_aside(pnode *n)
 {
     uint32_t ticket = sk_bell_listen(&n->aside);
     pthread_mutex_unlock(&n->turn);
-    sk_bell_sleep(&n->aside, ticket, SK_NEVER);
+    if (!atomic_load(&n->closing))
+        sk_bell_sleep(&n->aside, ticket, SK_NEVER);
     sk_bell_awake(&n->aside);
     take_turn(n);
 }
@@ -525,13 +525,13 @@ static void *keep(void *data)
             continue;
         }
         uint32_t ticket = sk_bell_listen(n->bell);
-        if (is_audible(n)) {
+        if (is_audible(n) || atomic_load(&n->closing)) {
             sk_bell_awake(n->bell);
             continue;
         }
         n->keeper_listens = true;
         n->keeper_muted = false;
-        int64_t next = sk_events_next(&n->events), left = next == SK_NEVER ? SK_NEVER : next - pn_now();
+        int64_t next = n->keeper_until = sk_events_next(&n->events), left = next == SK_NEVER ? SK_NEVER : next - pn_now();
         pthread_mutex_unlock(&n->turn);
         if (left > 0)
             sk_bell_sleep(n->bell, ticket, left);
@@ -574,7 +574,7 @@ static void pn_alarm(sk_backend *self, int64_t at, sk_task_name task)
     pnode *n = pn_of(self);
     pn_enter(n);
     sk_events_push(&n->events, at, PN_EVENT_ALARM, 0, task.id);
-    if (n->keeper_listens)                 /* it must not sleep past this */
+    if (n->keeper_listens || n->waiting)   /* they must not sleep past this */
         sk_bell_ring_anyway(n->bell);
     pn_leave(n);
 }

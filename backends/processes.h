@@ -21,7 +21,7 @@ enum { PN_MORE_PROCESSES = 126, PN_MOST_AHEAD = 64, PN_EVENT_RUN = 0, PN_EVENT_A
 
 typedef enum pn_state { PN_NONE, PN_WANTED, PN_STARTING, PN_UP, PN_GONE } pn_state;
 
-typedef struct pn_block { sk_blob *blob; size_t size; bool handed_over, foreseen; } pn_block;       /* foreseen: not asked for */
+typedef struct pn_block { sk_blob *blob; size_t size; bool handed_over, foreseen, is_whole; } pn_block;    /* foreseen: not asked for; is_whole: sk_shm_is_whole */
 
 typedef struct pn_pin { const sk_blob *blob; uint64_t serial; } pn_pin;      /* see sk_shm_unpin: no reference */
 
@@ -55,6 +55,7 @@ typedef struct pn_worker {
     sk_wire wire;
     GPtrArray *fns;                    /* that it has named */
     uint8_t *arenas;                   /* by owner: it has that arena */
+    bool lacks_arenas;                 /* one could not be given to it */
     struct run *run;                   /* whose body it runs; NULL: idle */
     struct pn_worker *next_idle;
     bool prints;                       /* out and err are there; under node->output, as they and the child's descriptors are */
@@ -85,7 +86,8 @@ typedef struct run {
     size_t nown, own_room;
     int64_t began, sent;               /* sent: its RUN, at the earliest */
     uint32_t handle;                   /* of its one event: the time it waits for */
-    bool due, again, runnable, ended, blocked, listens, asked;      /* listens: for its worker's ring; asked: for room */
+    bool due, again, runnable, ended, blocked, listens;     /* listens: for its worker's ring */
+    bool asked, ran;                   /* for room, or that has come along; to its end */
     bool moves;                        /* its process died before it had begun the body: it takes another */
     bool is_there;                     /* its RUN was sent ahead, and nothing that the body says has been read */
     bool unwanted;                     /* the graph does not know of it: only the body must end */
@@ -114,6 +116,7 @@ typedef struct pnode {
     sk_bell *bell;                     /* shared with all workers */
     int bell_fd;
     bool keeper_listens, keeper_muted; /* see keep() */
+    int64_t keeper_until;              /* it listens until then */
     sk_bell aside;                     /* the keeper's, while somebody else turns the loop */
     unsigned waiting;                  /* its threads that wait, and turn the loop */
     pthread_t keeper, attendant;
@@ -188,6 +191,7 @@ bool pn_recall_with_run(pnode *n, pn_worker *w);               /* that too. fals
 uint8_t pn_open_gate(pn_worker *w);                            /* for the next RUN, whose number it returns */
 bool pn_has_begun(pn_worker *w);                               /* the body of what it runs */
 void pn_take_back_all(pnode *n, pn_worker *w);                 /* of a dead one */
+bool pn_recall_all(pnode *n);                                  /* from all. true: there were some */
 bool pn_recall_most(pnode *n);                                 /* from the worker that has most, if a cpu is free */
 void pn_forget_ahead(pnode *n, uint64_t task);                 /* cancelled */
 void pn_give_grace(pnode *n, run *r);                          /* to a body that nobody wants */
@@ -233,7 +237,7 @@ void pn_room_close(void);
 /* processes_store.c: any thread */
 void *pn_alloc(sk_backend *self, size_t size);
 void pn_free(sk_backend *self, void *bytes, size_t size);
-sk_blob *pn_alloc_for(pnode *n, unsigned owner, size_t size, sk_error *err);      /* charged; to be written by that worker. Turn; may leave the fiber */
+bool pn_alloc_for(pnode *n, unsigned owner, size_t size, pn_block *out, sk_error *err);      /* charged; to be written by that worker. Turn; may leave the fiber */
 bool pn_place(void *served, sk_blob *blob, uint64_t *at);
 sk_blob *pn_blob_at(void *served, sk_type type, uint64_t at);
 bool pn_foresee(pnode *n, const pn_worker *w, const sk_fn *fn, pn_block *out);       /* a block that its body will ask for, if there is room. Turn */

@@ -56,7 +56,8 @@ static bool has_arenas(pn_worker *w, const sk_msg *m)
     w->node->placing = w;
     bool has = true;
     for (unsigned i = 0; i < m->nvalues && has; i++)
-        has = !sk_type_has_blob(m->values[i].type) || !sk_blob_is_shared(m->values[i].blob) || pn_place(NULL, m->values[i].blob, &at);
+        has = !sk_type_has_blob(m->values[i].type) || !sk_blob_is_shared(m->values[i].blob)
+              || (!w->lacks_arenas && pn_place(NULL, m->values[i].blob, &at));
     return has;
 }
 
@@ -65,7 +66,7 @@ static bool add(pnode *n, pn_worker *w, sk_msg *m, const sk_task *t, pn_kept *ke
     if (pn_foresee(n, w, t->fn, &kept->block)) {
         m->block_at = sk_shm_offset(n->store, kept->block.blob);
         m->block_size = kept->block.size;
-        m->flag = sk_shm_is_whole(n->store, kept->block.blob);
+        m->flag = kept->block.is_whole;
     }
     bool added = has_arenas(w, m) && sk_wire_add(&w->wire, m);
     n->placing = NULL;
@@ -156,6 +157,14 @@ bool pn_recall(pnode *n, pn_worker *w)
 bool pn_recall_with_run(pnode *n, pn_worker *w) { return pn_recall(n, w) && sk_gate_close(gate_of(w, w->run_number)); }
 
 void pn_take_back_all(pnode *n, pn_worker *w) { take_out(n, w, 0); }
+
+bool pn_recall_all(pnode *n)
+{
+    size_t had = n->nahead;
+    for (unsigned i = 0; had && i < n->used; i++)
+        pn_recall(n, &n->workers[i]);
+    return n->nahead < had;
+}
 
 bool pn_recall_most(pnode *n)
 {

@@ -2,7 +2,8 @@
  *
  * Whoever needs room gets it in this order: from what nobody reads just now, which goes to the spill file (shm.h), the one that has been idle for the
  * longest time first; then by waiting, as long as something that runs may still give some back; and when nothing can, it is SK_STORE_FULL, with
- * need and have. What is read is pinned: the arguments of an attempt and what its body has got, until the attempt ends; what the program
+ * need and have. What is read is pinned: the arguments of an attempt (sent ahead: already before it begins, in a store that is half empty) and what its
+ * body has got, until the attempt ends; what the program
  * has got, until it is freed, for a view of it may be looked at any time.
  *
  * An attempt that waits for room (it is `hungry`) keeps its cpu: others that run are what it waits for, and to start more would
@@ -101,7 +102,8 @@ static bool wait_in_program(pnode *n, uint64_t seen, int64_t deadline)
 {
     bool may_be = false;
     pn_enter(n);
-    atomic_fetch_add_explicit(&n->starving, 1, seq_cst);
+    atomic_fetch_add_explicit(&n->starving, 1, seq_cst);     /* nothing with arguments here is sent ahead from now on */
+    pn_recall_all(n);
     while (!(may_be = atomic_load_explicit(&n->room_changes, seq_cst) != seen) && (deadline == SK_NEVER || pn_now() < deadline)
            && pn_go_on(n, deadline))
         ;
@@ -143,7 +145,8 @@ bool pn_make_room(pnode *n, const pn_need *need, int64_t deadline, sk_error *err
 {
     if (!need->only_wait && spill_one(n))
         return true;
-    n->recall_all |= n->nahead > 0;              /* they keep what they will need */
+    if (in_loop(n) && pn_recall_all(n))          /* they keep what they will need, and have not begun */
+        return true;
     uint64_t seen = atomic_load_explicit(&n->room_changes, seq_cst);
     pthread_mutex_lock(&n->store_lock);
     bool fits = sk_store_has_room(need->charge) && sk_shm_room(n->store) >= need->pages;
@@ -304,9 +307,18 @@ static bool keep_here(pnode *n, pn_kept *kept, sk_blob *blob)
     return true;
 }
 
+/* Else what is kept for tasks that have not begun would be missed. */
+static bool is_half_empty(pnode *n)
+{
+    pthread_mutex_lock(&n->store_lock);
+    bool is = sk_shm_live(n->store) <= n->base.settings->store_bytes / 2;
+    pthread_mutex_unlock(&n->store_lock);
+    return is;
+}
+
 bool pn_keep(pnode *n, pn_kept *kept, const sk_value *in, unsigned nargs)
 {
-    bool may = !atomic_load_explicit(&n->hungry, relaxed) && !atomic_load_explicit(&n->starving, relaxed);
+    bool may = !atomic_load_explicit(&n->hungry, relaxed) && !atomic_load_explicit(&n->starving, relaxed) && is_half_empty(n);
     for (unsigned i = 0; i < nargs; i++) {
         sk_blob *blob = blob_in_store(&in[i]);
         if (blob && (!may || !keep_here(n, kept, blob))) {

@@ -7,11 +7,12 @@
 #include <errno.h>
 
 /* Shared memory that is charged already: one block, or why there is none. */
-static void *try_to_alloc(pnode *n, unsigned owner, size_t size, int *why)
+static void *try_to_alloc(pnode *n, unsigned owner, size_t size, bool *is_whole, int *why)
 {
     pthread_mutex_lock(&n->store_lock);
     void *block = sk_shm_alloc(n->store, owner, size);
     *why = errno;
+    *is_whole = block && sk_shm_is_whole(n->store, block);
     pthread_mutex_unlock(&n->store_lock);
     return block;
 }
@@ -32,8 +33,9 @@ void *pn_alloc(sk_backend *self, size_t size)
         return sk_store_alloc(size);
     size_t asked = size - sizeof(sk_blob), page = sk_shm_page();
     int why;
+    bool is_whole;
     void *block;
-    while (!(block = try_to_alloc(n, 0, size, &why))) {
+    while (!(block = try_to_alloc(n, 0, size, &is_whole, &why))) {
         pn_need need = { .pages = (size + page - 1) / page * page, .asked = asked, .no_memory = why == ENOMEM };
         if (why == ENOSPC ? !say_no_place(n, asked, &sk_alloc_error)
                           : !pn_make_room(n, &need, sk_lane_self == n->lane ? -1 : SK_NEVER, &sk_alloc_error))
@@ -58,37 +60,35 @@ void pn_free(sk_backend *self, void *bytes, size_t size)
     pn_room_may_be(n);
 }
 
-sk_blob *pn_alloc_for(pnode *n, unsigned owner, size_t size, sk_error *err)
+bool pn_alloc_for(pnode *n, unsigned owner, size_t size, pn_block *out, sk_error *err)
 {
-    if (size < sizeof(sk_blob)) {
-        sk_error_set(err, SK_PROTOCOL, "a block of %zu bytes", size);
-        return NULL;
-    }
+    if (size < sizeof(sk_blob))
+        return sk_error_set(err, SK_PROTOCOL, "a block of %zu bytes", size);
     size_t asked = size - sizeof(sk_blob), page = sk_shm_page();
-    if (size > n->base.settings->store_bytes) {
-        sk_store_say_full(asked, "", err);
-        return NULL;
-    }
+    if (size > n->base.settings->store_bytes)
+        return sk_store_say_full(asked, "", err);
     for (;;) {
         int why = EDQUOT;
         bool charged = sk_store_try_charge(size);
-        sk_blob *blob = charged ? try_to_alloc(n, owner, size, &why) : NULL;
-        if (blob) {
-            blob->sealed = false;
-            return blob;
+        *out = (pn_block){ .size = size };
+        out->blob = charged ? try_to_alloc(n, owner, size, &out->is_whole, &why) : NULL;
+        if (out->blob) {
+            out->blob->sealed = false;
+            return true;
         }
         if (charged)
             sk_store_discharge(size);
         pn_need need = { .charge = size, .pages = (size + page - 1) / page * page, .asked = asked, .no_memory = why == ENOMEM };
         if (why == ENOSPC ? !say_no_place(n, asked, err) : !pn_make_room(n, &need, SK_NEVER, err))
-            return NULL;
+            return false;
     }
 }
 
 /* ---- what a body will ask for ----
  *
  * Each time that it asks, it waits for us, and we are asleep, or the third on two cpus. Most functions make one result, of a size that does not change
- * from one task to the next: what a function has asked for first, twice running, goes along with its next task. */
+ * from one task to the next: what a function has asked for first, twice running, goes along with its next task. If that one does not take it, or
+ * waits for something before it does, it comes back, and the function has to ask again. */
 typedef struct pn_habit { size_t size; unsigned times; } pn_habit;
 
 static pn_habit *habit_of(pnode *n, const sk_fn *fn)
@@ -105,7 +105,7 @@ void pn_note_asked(pnode *n, run *r, size_t size)
     pn_habit *h = habit_of(n, r->fn);
     if (!r->asked)
         *h = (pn_habit){ size, h->size == size ? h->times + 1 : 1 };
-    r->asked = true;
+    r->asked = true;                       /* also by what came along, see pn_own */
 }
 
 /* Not of a store that is half full: it would be missed. */
@@ -121,14 +121,15 @@ bool pn_foresee(pnode *n, const pn_worker *w, const sk_fn *fn, pn_block *out)
     if (!is_room || !sk_store_try_charge(size))
         return false;
     int why;
-    sk_blob *blob = try_to_alloc(n, w->slot + 1, size, &why);
-    if (!blob) {
-        sk_store_discharge(size);
-        return false;
+    *out = (pn_block){ .size = size, .foreseen = true };
+    out->blob = try_to_alloc(n, w->slot + 1, size, &out->is_whole, &why);
+    if (out->blob) {
+        out->blob->sealed = false;
+        return true;
     }
-    blob->sealed = false;
-    *out = (pn_block){ blob, size, false, true };
-    return true;
+    out->size = 0;
+    sk_store_discharge(size);
+    return false;
 }
 
 void pn_own(run *r, const pn_block *block)
@@ -140,6 +141,7 @@ void pn_own(run *r, const pn_block *block)
             abort();
     }
     r->own[r->nown++] = *block;
+    r->asked |= block->foreseen;
 }
 
 /* To a worker. */
@@ -209,6 +211,8 @@ void pn_free_block(pnode *n, run *r, uint64_t at)
 {
     for (size_t i = 0; i < r->nown; i++)
         if (sk_shm_offset(n->store, r->own[i].blob) == at && !r->own[i].handed_over) {
+            if (r->own[i].foreseen)
+                habit_of(n, r->fn)->times = 0;
             free_unsealed(n, &r->own[i]);
             take_out(r, i);
             return;
@@ -219,7 +223,7 @@ void pn_give_back(pnode *n, run *r)
 {
     while (r->nown) {
         pn_block b = r->own[--r->nown];
-        if (b.foreseen && !b.handed_over)
+        if (b.foreseen && !b.handed_over && r->ran)
             habit_of(n, r->fn)->times = 0;
         if (b.handed_over)
             sk_blob_unref(b.blob);

@@ -95,7 +95,7 @@ run *pn_new_run(pnode *n, uint64_t task, uint64_t attempt, int row, const sk_fn 
     r->row = row;
     r->fn = fn;
     r->nesting = pn_depth_of(n, task);
-    r->due = r->again = r->runnable = r->ended = r->blocked = r->listens = r->moves = r->hungry = r->is_there = r->unwanted = r->asked = false;
+    r->due = r->again = r->runnable = r->ended = r->blocked = r->listens = r->moves = r->hungry = r->is_there = r->unwanted = r->asked = r->ran = false;
     r->body_ns = 0;
     r->kept = NULL;
     r->died = SK_ALIVE;
@@ -255,15 +255,15 @@ static void answer(run *r, const sk_msg *m)
 static void alloc(pnode *n, run *r)
 {
     sk_error err;
-    sk_blob *blob = pn_alloc_for(n, r->worker->slot + 1, r->msg.word, &err);
+    pn_block block;
     sk_msg a = { .type = SK_WIRE_PLACED };
-    if (!blob) {
+    if (!pn_alloc_for(n, r->worker->slot + 1, r->msg.word, &block, &err)) {
         a.code = err.code;
         a.text = err.message;
     } else {
-        a.word = sk_shm_offset(n->store, blob);
-        a.flag = sk_shm_is_whole(n->store, blob);
-        pn_own(r, &(pn_block){ .blob = blob, .size = r->msg.word });
+        a.word = sk_shm_offset(n->store, block.blob);
+        a.flag = block.is_whole;
+        pn_own(r, &block);
         pn_note_asked(n, r, r->msg.word);
     }
     answer(r, &a);
@@ -347,7 +347,7 @@ static bool run_there(pnode *n, run *r, const sk_fn *fn, const sk_value *in, sk_
     if (!is_there && pn_foresee(n, w, fn, &block)) {
         m.block_at = sk_shm_offset(n->store, block.blob);
         m.block_size = block.size;
-        m.flag = sk_shm_is_whole(n->store, block.blob);
+        m.flag = block.is_whole;
         pn_own(r, &block);
     }
     if (!is_there && !sk_wire_add(&w->wire, &m)) {
@@ -364,6 +364,7 @@ static bool run_there(pnode *n, run *r, const sk_fn *fn, const sk_value *in, sk_
         if (deal_with(n, r)) {
             if (r->msg.flag)
                 pn_drain_output(n, w);
+            r->ran = true;
             r->body_ns = (int64_t)MIN(r->msg.word, (uint64_t)(pn_now() - r->sent));
             ok = take_answers(r, fn, out, why);
             end_serving(r);
@@ -388,9 +389,10 @@ bool pn_run_body(sk_backend *self, const sk_fn *fn, const sk_value *in, sk_value
     run *r = n->current;
     bool ok = run_there(n, r, fn, in, out, why);
     while (r->moves) {
+        pn_give_back(n, r);                /* what had come along to the process that is gone */
         while (!r->worker)
             pn_leave_fiber(r);
-        r->moves = false;
+        r->moves = r->asked = false;
         if (!pn_is_wanted(r))              /* cancelled while it had none */
             return false;
         ok = run_there(n, r, fn, in, out, why);

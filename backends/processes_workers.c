@@ -239,6 +239,7 @@ bool pn_give_arena(pn_worker *w, unsigned owner)
     pthread_mutex_unlock(&w->node->store_lock);
     if (fd < 0) {
         fprintf(stderr, "skate: processes: %s\n", err.message);
+        w->lacks_arenas = true;
         return false;                      /* then the bytes travel */
     }
     sk_arena_message message = { owner };

@@ -215,6 +215,15 @@ static bool get_pages(sk_shm *s, unsigned owner, uint64_t offset, size_t size)
     return true;
 }
 
+static bool collapse(char *at)
+{
+    int tries = 3;
+    while (madvise(at, HUGE, MADV_COLLAPSE) < 0)
+        if ((errno != EAGAIN && errno != EBUSY) || --tries == 0)
+            return false;
+    return true;
+}
+
 /* Pages of 2 MiB where blocks are of such: one entry of a page table then, which moves at a fifth of the price of 512, and need not be found again
  * one by one. By default the kernel gives shared memory none, whatever is asked; but it collapses what there is (MADV_COLLAPSE, Linux 6.1), and one
  * small page is enough to begin with. Tries: what it does not do is left to get_pages. */
@@ -222,7 +231,7 @@ static void get_whole(sk_shm *s, unsigned owner, uint64_t offset, size_t size)
 {
     uint64_t end = offset + size;
     for (uint64_t at = offset / HUGE * HUGE; at < end && s->large_are != IN_PAGES; at += HUGE) {
-        bool got = get_pages(s, owner, at, s->page) && madvise(s->base + at, HUGE, MADV_COLLAPSE) == 0;
+        bool got = get_pages(s, owner, at, s->page) && collapse(s->base + at);
         if (s->large_are == UNKNOWN)
             s->large_are = got ? WHOLE : IN_PAGES;
         if (!got)
@@ -263,6 +272,7 @@ static sk_block *cold(sk_shm *s, unsigned row, size_t size)
     if (is_large(s, k))
         get_whole(s, owner_of(s, k), k->offset, k->size);
     if (!get_pages_somehow(s, owner_of(s, k), k->offset, k->size)) {
+        drop_pages(s, owner_of(s, k), k->offset, k->size);
         sk_blocks_ungive(s->blocks, k);
         errno = ENOMEM;
         return NULL;
@@ -285,8 +295,7 @@ static void note_peak(sk_shm *s)
         s->peak = s->blocks->live_bytes;
 }
 
-/* A mapping moves with its page tables; those of whole 2 MiB, at multiples of that, move as one entry, which here is ten times cheaper than one
- * by one, and does not make the first touch of each page dear. So sizes that come near a multiple are rounded up to it, and have a part of the
+/* One entry of a page table serves for 2 MiB, at a multiple of that: it is unlocked, locked, moved and found as cheaply as one for 4 KB. So sizes that come near a multiple are rounded up to it, and have a part of the
  * arena to themselves, where all borders are such; but not in stores that are small, where each page counts. */
 static size_t whole_size(const sk_shm *s, size_t size, bool *large)
 {
@@ -399,6 +408,7 @@ static bool restore(sk_shm *s, sk_block *k, sk_error *err)
     if (is_large(s, k))
         get_whole(s, owner_of(s, k), at, k->away);
     if (!get_pages_somehow(s, owner_of(s, k), at, k->away)) {
+        drop_pages(s, owner_of(s, k), at, k->away);
         errno = ENOMEM;
         return false;
     }

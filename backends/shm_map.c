@@ -216,9 +216,7 @@ bool sk_shm_map_in_place(sk_shm_map *m)
     }
     size_t size = m->stride - m->large;
     char *from = m->base + m->own * m->stride + m->large, *to = m->stage + m->large;
-    if (mremap(from, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) != to)
-        return false;
-    if (mprotect(to, size, PROT_NONE) != 0) {
+    if (mremap(from, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) != to || mprotect(to, size, PROT_NONE) != 0) {
         reserve_again(to, size);
         return false;
     }

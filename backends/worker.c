@@ -6,7 +6,7 @@
  *
  * Large values are not sent. They lie in the store that the node and its workers map: sealed ones can only be read here. What this worker
  * makes lies in an arena of its own; a block of it can be written from its allocation (ALLOC) until the task ends, which is when a result is
- * sealed: then that mapping is moved out of reach. (What sk_put copies is never the program's to write.) Blocks that are not handed over go back.
+ * sealed: then that mapping is withdrawn. (What sk_put copies is never the program's to write.) Blocks that are not handed over go back.
  *
  * A worker that dies takes nothing along: its rings have one writer each, no lock is shared, and what it had made belongs to the node.
  *
@@ -130,8 +130,20 @@ static bool is_counted_elsewhere(const sk_blob *blob)
 
 static void lock(size_t i)
 {
-    sk_shm_map_lock(&w.store, w.own[i].block, w.own[i].size);
+    if (!sk_shm_map_lock(&w.store, w.own[i].block, w.own[i].size)) {
+        fprintf(stderr, "skate: a worker cannot withdraw the mapping of an object that is sealed (%s); it ends\n", strerror(errno));
+        _exit(70);                         /* rather than let anyone write there */
+    }
     w.own[i] = w.own[--w.nown];
+}
+
+/* A block that has come with the task, and is not taken by now, would be missed while the task waits. */
+static void give_back_foreseen(void)
+{
+    if (!w.foreseen.size)
+        return;
+    w.foreseen.size = 0;
+    sk_proxy_add(&(sk_msg){ .type = SK_WIRE_FREE, .word = w.foreseen.at });
 }
 
 /* Where there is room. */
@@ -569,6 +581,7 @@ void sk_worker_main(const char *text)
     wire->read = channel_read;
     wire->place = place_of;
     wire->blob_at = blob_at;
+    sk_proxy_before_ask = give_back_foreseen;
     sk_die_hook = on_die;
     catch_crashes();
     limit_memory();

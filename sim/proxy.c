@@ -109,8 +109,12 @@ static void add(proxy *p, const sk_msg *m)
         flush(p);
 }
 
+void (*sk_proxy_before_ask)(void);
+
 static const sk_msg *ask(proxy *p, const sk_msg *m, sk_wire_type type)
 {
+    if (sk_proxy_before_ask)
+        sk_proxy_before_ask();
     add(p, m);
     flush(p);
     p->doubt = false;

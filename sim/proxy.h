@@ -26,5 +26,6 @@ sk_wire *sk_proxy_wire(void);
 /* The next frame that is no answer: one that came while a task waited for its answers, else one that comes. false: see sk_wire_receive. */
 bool sk_proxy_next(sk_msg *m);
 const sk_msg *sk_proxy_ask(const sk_msg *m, sk_wire_type type);
+extern void (*sk_proxy_before_ask)(void);          /* may add frames, before those of whatever waits for an answer. NULL: nothing */
 
 #endif

@@ -332,3 +332,61 @@ CASE(what_was_sent_behind_a_task_that_takes_long_is_had_back_though_nobody_is_id
     for (int i = 0; i < PLENTY; i++)
         sk_drop(more[i]);
 }
+
+static int64_t longs_in(int64_t kb) { return kb * 128 - 8; }
+
+SK_REMOTE(sk_array, of_size, (int64_t, kb))
+{
+    sk_array a = sk_new_array(SK_I64, longs_in(kb));
+    for (int64_t i = 0; i < sk_len(a); i++)
+        sk_write(int64_t, a)[i] = i;
+    return a;
+}
+
+SK_REMOTE(sk_array, after_its_child, (int64_t, childs), (int64_t, own))
+{
+    sk_ref child = sk_remote(of_size, childs);
+    sk_scope {
+        if (sk_len(sk_take(sk_array, child)) != longs_in(childs))
+            sk_fail("the child's array has another length");
+    }
+    return sk_new_array(SK_I64, longs_in(own));
+}
+
+/* Together they are more than the store holds. That it makes one itself is known after two of them. */
+CASE(room_that_came_along_is_there_for_the_child_that_a_task_waits_for, ISOLATED, .config = { .workers = 2, .store_bytes = 16 << 20, .spill_dir = "none" })
+{
+    for (int round = 0; round < 6; round++) {
+        sk_ref r = sk_remote(after_its_child, 12 << 10, 6 << 10);
+        sk_scope { ck_assert_int_eq(sk_len(sk_get(sk_array, r)), longs_in(6 << 10)); }
+        sk_drop(r);
+    }
+}
+
+SK_REMOTE(sk_buf, text_of_both, (sk_array, a), (sk_array, b))
+{
+    static char text[25000];
+    turn_for(800);
+    text[0] = (char)(sk_read(int64_t, a)[1] + sk_read(int64_t, b)[2]);
+    return sk_buf_of(text, sizeof text);
+}
+
+/* Eight arrays nearly fill the store, and the answers need some of it. Two tasks run, and two wait behind them: all arrays would be pinned. */
+CASE(small_answers_find_room_though_tasks_wait_behind_others_with_their_arrays, ISOLATED, .config.store_bytes = 12 << 20)
+{
+    enum { A = 8, T = 120 };
+    sk_ref a[A], t[T];
+    for (int i = 0; i < A; i++)
+        a[i] = sk_remote(of_size, 1406);
+    sk_wait(a, A, A, 3600);
+    for (int round = 0; round < 6; round++) {
+        for (int i = 0; i < T; i++)
+            t[i] = sk_remote(text_of_both, a[2 * i % A], a[(2 * i + 1) % A]);
+        for (int i = 0; i < T; i++)
+            ck_assert_int_eq(*(const char *)sk_get(sk_buf, t[i]).data, 3);
+        for (int i = 0; i < T; i++)
+            sk_drop(t[i]);
+    }
+    for (int i = 0; i < A; i++)
+        sk_drop(a[i]);
+}
