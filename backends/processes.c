@@ -387,15 +387,34 @@ static void wait_in_task(pnode *n, run *r, sk_wait *wait)
         sk_cluster_unblocked(n->cluster, r->task, r->attempt);
 }
 
-static void wait_in_program(pnode *n, sk_wait *wait)
+/* A thread of the program turns the loop from here on: the keeper need not. */
+static void relieve_keeper(pnode *n)
 {
-    sk_lane *mine = sk_lane_self;
-    int64_t deadline = sk_wait_deadline(wait);
     n->waiting++;
     if (n->keeper_listens && !n->keeper_muted) {
         n->keeper_muted = true;
         sk_bell_awake(n->bell);
     }
+}
+
+static void call_keeper(pnode *n)
+{
+    if (--n->waiting > 0)
+        return;
+    sk_bell_ring(&n->aside);
+    if (n->keeper_listens && n->keeper_muted) {
+        n->keeper_muted = false;
+        sk_bell_listen(n->bell);
+        if (is_audible(n) || sk_events_next(&n->events) < n->keeper_until)
+            sk_bell_ring(n->bell);
+    }
+}
+
+static void wait_in_program(pnode *n, sk_wait *wait)
+{
+    sk_lane *mine = sk_lane_self;
+    int64_t deadline = sk_wait_deadline(wait);
+    relieve_keeper(n);
     while (!sk_wait_over(wait)) {
         sk_lane_self = n->lane;
         bool did = step(n);
@@ -416,14 +435,7 @@ static void wait_in_program(pnode *n, sk_wait *wait)
         }
         doze(n, deadline);
     }
-    if (--n->waiting == 0)
-        sk_bell_ring(&n->aside);
-    if (n->waiting == 0 && n->keeper_listens && n->keeper_muted) {
-        n->keeper_muted = false;
-        sk_bell_listen(n->bell);
-        if (is_audible(n) || sk_events_next(&n->events) < n->keeper_until)
-            sk_bell_ring(n->bell);
-    }
+    call_keeper(n);
 }
 
 bool pn_go_on(pnode *n, int64_t until)
@@ -472,6 +484,7 @@ static void pn_drain(sk_backend *self)
 {
     pnode *n = pn_of(self);
     pn_enter(n);
+    relieve_keeper(n);
     sk_lane *mine = sk_lane_self;
     for (;;) {
         sk_lane_self = n->lane;
@@ -481,11 +494,16 @@ static void pn_drain(sk_backend *self)
             continue;
         if (!n->alive)
             break;
-        if (!is_standing_still(n))
+        if (!is_standing_still(n)) {
             doze(n, SK_NEVER);
-        else if (!end_standstill(n))
+        } else if (atomic_load_explicit(&n->entering, seq_cst)) {      /* perhaps only the keeper, on its way aside: first that is seen */
+            away a = go_away(n);
+            come_back(n, a);
+        } else if (!end_standstill(n)) {
             break;
+        }
     }
+    call_keeper(n);
     pn_leave(n);
 }
 
