@@ -118,7 +118,7 @@ typedef struct pnode {
     bool keeper_listens, keeper_muted; /* see keep() */
     int64_t keeper_until;              /* it listens until then */
     sk_bell aside;                     /* the keeper's, while somebody else turns the loop */
-    unsigned waiting;                  /* its threads that wait, and turn the loop */
+    unsigned waiting;                  /* threads of the program that wait, and turn the loop */
     pthread_t keeper, attendant;
     bool has_keeper, has_attendant;
     _Atomic bool closing;

@@ -3,8 +3,7 @@
  * Whoever needs room gets it in this order: from what nobody reads just now, which goes to the spill file (shm.h), the one that has been idle for the
  * longest time first; then by waiting, as long as something that runs may still give some back; and when nothing can, it is SK_STORE_FULL, with
  * need and have. What is read is pinned: the arguments of an attempt (sent ahead: already before it begins, in a store that is half empty) and what its
- * body has got, until the attempt ends; what the program
- * has got, until it is freed, for a view of it may be looked at any time.
+ * body has got, until the attempt ends; what the program has got, until it is freed, for a view of it may be looked at any time.
  *
  * An attempt that waits for room (it is `hungry`) keeps its cpu: others that run are what it waits for, and to start more would
  * only make more of them hungry. Only when all stands still it lends its cpu, to what is ready and may use something up. If that does not help
@@ -318,10 +317,10 @@ static bool is_half_empty(pnode *n)
 
 bool pn_keep(pnode *n, pn_kept *kept, const sk_value *in, unsigned nargs)
 {
-    bool may = !atomic_load_explicit(&n->hungry, relaxed) && !atomic_load_explicit(&n->starving, relaxed) && is_half_empty(n);
+    bool is_wanted = atomic_load_explicit(&n->hungry, relaxed) || atomic_load_explicit(&n->starving, relaxed);
     for (unsigned i = 0; i < nargs; i++) {
         sk_blob *blob = blob_in_store(&in[i]);
-        if (blob && (!may || !keep_here(n, kept, blob))) {
+        if (blob && (is_wanted || !is_half_empty(n) || !keep_here(n, kept, blob))) {
             pn_let_go(n, kept);
             return false;
         }

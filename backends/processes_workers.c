@@ -190,6 +190,7 @@ static bool start(pn_worker *w, sk_error *err)
     w->wire.blob_at = pn_blob_at;
     w->fns = g_ptr_array_new();
     w->arenas = g_new0(uint8_t, n->nslots + 1);
+    w->lacks_arenas = false;
     w->arenas[w->slot + 1] = true;
     char prefix[40];
     snprintf(prefix, sizeof prefix, "(pid=%d) ", (int)w->child.pid);

@@ -295,8 +295,9 @@ static void note_peak(sk_shm *s)
         s->peak = s->blocks->live_bytes;
 }
 
-/* One entry of a page table serves for 2 MiB, at a multiple of that: it is unlocked, locked, moved and found as cheaply as one for 4 KB. So sizes that come near a multiple are rounded up to it, and have a part of the
- * arena to themselves, where all borders are such; but not in stores that are small, where each page counts. */
+/* One entry of a page table serves for 2 MiB, at a multiple of that: it is unlocked, locked, moved and found as cheaply as one for 4 KB. So sizes
+ * that come near a multiple are rounded up to it, and have a part of the arena to themselves, where all borders are such; but not in stores that are
+ * small, where each page counts. */
 static size_t whole_size(const sk_shm *s, size_t size, bool *large)
 {
     size_t up = round_up(size, HUGE);

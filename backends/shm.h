@@ -87,7 +87,7 @@ typedef struct sk_shm_hidden { size_t at, size; } sk_shm_hidden;
 /* Its own arena a worker maps three times: to read, in its place; to write, where a block lies in `stage` from unlock to lock; and, between
  * two uses, out of the program's reach. A mapping moves from the one to the other with its page tables (mremap), which is twenty times
  * cheaper here than to change its protection and back (mprotect has to look at each page). Where pages are of 2 MiB there are few to look at:
- * such blocks stay on stage, and their protection changes, which is four times cheaper still. */
+ * such blocks stay on stage, and their protection changes, for half of that again. */
 typedef struct sk_shm_map {
     char *base;
     size_t stride;
