@@ -1,6 +1,8 @@
 /* auth.c -- see auth.h. Reading order: messages as bytes; proofs; ends; what the peer must be; C; S; the machine. */
 #include "auth.h"
 
+#include "bytes.h"
+
 #include <assert.h>
 #include <glib.h>
 #include <stdarg.h>
@@ -15,26 +17,12 @@ enum { OURS, ITS };                                    /* of a->hello */
 
 static const unsigned char hello_magic[4] = { 'S', 'K', 'H', 'S' }, proof_magic[4] = { 'S', 'K', 'A', 'U' };
 
-static void put(unsigned char *to, uint32_t x, int size)
-{
-    for (int i = 0; i < size; i++)
-        to[i] = (unsigned char)(x >> 8 * (size - 1 - i));
-}
-
-static uint32_t get(const unsigned char *from, int size)
-{
-    uint32_t x = 0;
-    for (int i = 0; i < size; i++)
-        x = x << 8 | from[i];
-    return x;
-}
-
 static void write_hello(unsigned char *to, const sk_auth_hello *h)
 {
     memcpy(to, hello_magic, 4);
-    put(to + 4, h->version, 2);
-    put(to + 6, h->role, 2);
-    put(to + 8, h->flags, 4);
+    sk_bytes_put(to + 4, h->version, 2);
+    sk_bytes_put(to + 6, h->role, 2);
+    sk_bytes_put(to + 8, h->flags, 4);
     memcpy(to + 12, h->build, 32);
     memcpy(to + 44, h->cluster.bytes, 16);
     memcpy(to + 60, h->node.bytes, 16);
@@ -43,9 +31,9 @@ static void write_hello(unsigned char *to, const sk_auth_hello *h)
 
 static void read_hello(sk_auth_hello *h, const unsigned char *from)
 {
-    h->version = (uint16_t)get(from + 4, 2);
-    h->role = (uint16_t)get(from + 6, 2);
-    h->flags = get(from + 8, 4);
+    h->version = (uint16_t)sk_bytes_get(from + 4, 2);
+    h->role = (uint16_t)sk_bytes_get(from + 6, 2);
+    h->flags = sk_bytes_get(from + 8, 4);
     memcpy(h->build, from + 12, 32);
     memcpy(h->cluster.bytes, from + 44, 16);
     memcpy(h->node.bytes, from + 60, 16);
@@ -65,9 +53,9 @@ static void say_proof(sk_auth *a, sk_auth_status status, const unsigned char *ma
 {
     unsigned char *to = room_for(a, SK_AUTH_PROOF_BYTES);
     memcpy(to, proof_magic, 4);
-    put(to + 4, SK_AUTH_PROTOCOL, 2);
-    put(to + 6, status, 2);
-    put(to + 8, 0, 4);
+    sk_bytes_put(to + 4, SK_AUTH_PROTOCOL, 2);
+    sk_bytes_put(to + 6, status, 2);
+    sk_bytes_put(to + 8, 0, 4);
     memcpy(to + MAC_AT, mac, MAC);
 }
 
@@ -172,7 +160,7 @@ static void fail_cluster(sk_auth *a)
 static void fail_build(sk_auth *a)
 {
     fail(a, SK_WHY_BUILD, SK_AUTH_BUILD, "its table of remote functions is another: build %08x there, %08x here; run the same program on both ends",
-         get(a->peer.build, 4), get(a->self.build, 4));
+         (unsigned)sk_bytes_get(a->peer.build, 4), (unsigned)sk_bytes_get(a->self.build, 4));
 }
 
 /* Neither knows all: who connects may not know the cluster yet; a tool has no functions. */
@@ -206,7 +194,7 @@ static bool is_admitted(sk_auth *a)
 /* The header of an AUTH, but for its status. */
 static bool is_header(sk_auth *a)
 {
-    uint32_t version = get(a->in + 4, 2), flags = get(a->in + 8, 4);
+    uint32_t version = sk_bytes_get(a->in + 4, 2), flags = sk_bytes_get(a->in + 8, 4);
     if (version == SK_AUTH_PROTOCOL && flags == 0)
         return true;
     fail(a, SK_WHY_HEADER, SK_AUTH_NO, "its AUTH has version %u and flags %08x; %d and 0 were to come", version, flags, SK_AUTH_PROTOCOL);
@@ -249,8 +237,10 @@ static void fail_as_told(sk_auth *a, uint32_t status)
         fail_cluster(a);
     else if (a->is_proven && status == SK_AUTH_BUILD)
         fail_build(a);
-    else if (a->is_proven && status == SK_AUTH_BUSY)
+    else if (status == SK_AUTH_BUSY && a->is_proven)
         fail(a, SK_WHY_BUSY, SK_AUTH_OK, "it has no room for one more %s", sk_auth_role_name(a->self.role));
+    else if (status == SK_AUTH_BUSY)       /* it has looked at nothing of ours: whether the secret is the same nobody knows */
+        fail(a, SK_WHY_BUSY, SK_AUTH_OK, "it is too busy to let anybody in: too many others are about to connect, or it has not got that far itself");
     else if (a->is_proven && status == SK_AUTH_DUPLICATE_NODE)
         fail(a, SK_WHY_DUPLICATE, SK_AUTH_OK, "it has a %s of our node id already", sk_auth_role_name(a->self.role));
     else
@@ -261,12 +251,12 @@ static void fail_as_told(sk_auth *a, uint32_t status)
 static void C_hears_refusal(sk_auth *a)
 {
     if (is_header(a))
-        fail_as_told(a, get(a->in + 6, 2));
+        fail_as_told(a, sk_bytes_get(a->in + 6, 2));
 }
 
 static void C_hears_proof(sk_auth *a)
 {
-    uint32_t status = get(a->in + 6, 2);
+    uint32_t status = sk_bytes_get(a->in + 6, 2);
     unsigned char mac[MAC];
     if (!is_header(a))
         return;
@@ -289,7 +279,7 @@ static void C_hears_proof(sk_auth *a)
 
 static void C_hears_verdict(sk_auth *a)
 {
-    uint32_t status = get(a->in + 6, 2);
+    uint32_t status = sk_bytes_get(a->in + 6, 2);
     if (!is_header(a))
         return;
     if (status != SK_AUTH_OK)
@@ -317,7 +307,7 @@ static void S_hears_hello(sk_auth *a)
 /* Nothing of its HELLO is looked at before this. */
 static void S_hears_proof(sk_auth *a)
 {
-    uint32_t status = get(a->in + 6, 2);
+    uint32_t status = sk_bytes_get(a->in + 6, 2);
     unsigned char mac[MAC];
     if (!is_header(a))
         return;
@@ -355,9 +345,10 @@ static size_t length(const sk_auth *a)
 static void look_at_frozen(sk_auth *a)
 {
     const unsigned char *wanted = a->state == SK_AUTH_GREETING && !is_refusal(a) ? hello_magic : proof_magic;
-    uint32_t version = get(a->in + 4, 2);
+    uint32_t version = sk_bytes_get(a->in + 4, 2);
     if (memcmp(a->in, wanted, 4) != 0)
-        fail(a, SK_WHY_MAGIC, SK_AUTH_NO, "not Skate's handshake: %08x where %08x (\"%.4s\") was to come", get(a->in, 4), get(wanted, 4), wanted);
+        fail(a, SK_WHY_MAGIC, SK_AUTH_NO, "not Skate's handshake: %08x where %08x (\"%.4s\") was to come", (unsigned)sk_bytes_get(a->in, 4),
+             (unsigned)sk_bytes_get(wanted, 4), wanted);
     else if (a->state == SK_AUTH_GREETING && version != SK_AUTH_PROTOCOL)
         fail(a, SK_WHY_VERSION, SK_AUTH_VERSION, "it speaks version %u of the handshake, and this is version %d; both ends need the same Skate",
              version, SK_AUTH_PROTOCOL);

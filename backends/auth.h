@@ -26,8 +26,8 @@
  * them: the same messages, with macs of 0 that nobody looks at.
  *
  * Until the peer has proven itself it learns nothing but "no": every refusal is the same 44 bytes (REJECT, status AUTH_FAILED),
- * whatever the reason, which is for the log of this side only. Two exceptions. Another version may be said at once, as soon as the first 8
- * bytes, whose meaning is frozen for ever, are here. And who has proven to know the secret is told that the build, the cluster, the room
+ * whatever the reason, which is for the log of this side only. Three exceptions. Another version may be said at once, as soon as the first 8
+ * bytes, whose meaning is frozen for ever, are here. BUSY may be said in place of HELLO_S, unread, by who does not begin at all. And who has proven to know the secret is told that the build, the cluster, the room
  * or its node_id is the matter. No more bytes are taken than the messages have: 152 by S, 196 by C.
  *
  * Reading order: what is said; one side of it; the machine. */

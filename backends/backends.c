@@ -2,14 +2,22 @@
 #include "backends.h"
 #include "divert.h"
 #include "session.h"
+#include "node.h"
 #include "worker.h"
 
 #include <gmodule.h>
 #include <unistd.h>
 
-const sk_backend_ops *const sk_backends[] = { &sk_backend_threads, &sk_backend_serial, &sk_backend_processes, &sk_backend_virtual, NULL };
+const sk_backend_ops *const sk_backends[] = { &sk_backend_threads, &sk_backend_serial, &sk_backend_processes, &sk_backend_tcp, &sk_backend_virtual, NULL };
 
-void (*const sk_worker_entry)(const char *text) = sk_worker_main;
+static void enter(const char *text)
+{
+    if (!strcmp(text, "node"))
+        sk_node_main();
+    sk_worker_main(text);
+}
+
+void (*const sk_worker_entry)(const char *text) = enter;
 
 /* Modules stay loaded until the program ends: a table that a finished run still points to must not vanish. */
 static const sk_backend_ops *load(const char *path, sk_error *err)

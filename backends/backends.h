@@ -4,6 +4,6 @@
 
 #include <skate/backend.h>
 
-extern const sk_backend_ops sk_backend_serial, sk_backend_threads, sk_backend_processes, sk_backend_virtual;
+extern const sk_backend_ops sk_backend_serial, sk_backend_threads, sk_backend_processes, sk_backend_virtual, sk_backend_tcp;
 
 #endif

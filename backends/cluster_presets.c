@@ -226,6 +226,8 @@ char *sk_cluster_spec_write(const sk_cluster_spec *spec, const char *about)
     put_costs(s, spec);
     put_faults(s, spec);
     char *text = strdup(s->str);
+    if (!text)
+        abort();
     g_string_free(s, TRUE);
     return text;
 }

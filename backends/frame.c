@@ -5,6 +5,7 @@
  * the buffer is copied there, the rest goes there by itself. */
 #include "frame.h"
 
+#include "bytes.h"
 #include "crc32c.h"
 
 #include <assert.h>
@@ -12,20 +13,6 @@
 
 enum { MAGIC = 0x534b4652 };               /* "SKFR" */
 enum { AT_TYPE = 4, AT_FLAGS = 6, AT_SEQUENCE = 8, AT_REQUEST = 16, AT_LENGTH = 24, AT_CHECKSUM = 28 };
-
-static void put(uint8_t *at, uint64_t x, int bytes)
-{
-    for (int i = bytes; i-- > 0; x >>= 8)
-        at[i] = (uint8_t)x;
-}
-
-static uint64_t get(const uint8_t *at, int bytes)
-{
-    uint64_t x = 0;
-    for (int i = 0; i < bytes; i++)
-        x = x << 8 | at[i];
-    return x;
-}
 
 static const sk_frame_kind *kind_of(const sk_frame_rules *rules, unsigned type)
 {
@@ -48,16 +35,16 @@ size_t sk_frame_seal(sk_frame_writer *w, uint8_t header[SK_FRAME_HEADER], const 
         size += pieces[i].iov_len;
     assert(size <= most_of(w->rules, kind));
     (void)kind;
-    put(header, MAGIC, 4);
-    put(header + AT_TYPE, head->type, 2);
-    put(header + AT_FLAGS, head->flags, 2);
-    put(header + AT_SEQUENCE, w->sequence++, 8);
-    put(header + AT_REQUEST, head->request, 8);
-    put(header + AT_LENGTH, size, 4);
+    sk_bytes_put(header, MAGIC, 4);
+    sk_bytes_put(header + AT_TYPE, head->type, 2);
+    sk_bytes_put(header + AT_FLAGS, head->flags, 2);
+    sk_bytes_put(header + AT_SEQUENCE, w->sequence++, 8);
+    sk_bytes_put(header + AT_REQUEST, head->request, 8);
+    sk_bytes_put(header + AT_LENGTH, size, 4);
     uint32_t checksum = sk_crc32c(0, header, AT_CHECKSUM);
     for (size_t i = 0; i < n; i++)
         checksum = sk_crc32c(checksum, pieces[i].iov_base, pieces[i].iov_len);
-    put(header + AT_CHECKSUM, checksum, 4);
+    sk_bytes_put(header + AT_CHECKSUM, checksum, 4);
     return SK_FRAME_HEADER + size;
 }
 
@@ -140,14 +127,14 @@ static void go_on(sk_frame_reader *r)
 static bool take_header(sk_frame_reader *r)
 {
     const uint8_t *h = r->buffer + r->at;
-    if (get(h, 4) != MAGIC) {
+    if (sk_bytes_get(h, 4) != MAGIC) {
         wrong(r, "a frame begins with %02x %02x %02x %02x, not with \"SKFR\"", h[0], h[1], h[2], h[3]);
         return false;
     }
-    r->head = (sk_frame_head){ .type = (uint16_t)get(h + AT_TYPE, 2), .flags = (uint16_t)get(h + AT_FLAGS, 2),
-                               .size = (uint32_t)get(h + AT_LENGTH, 4), .sequence = get(h + AT_SEQUENCE, 8),
-                               .request = get(h + AT_REQUEST, 8) };
-    r->stated = (uint32_t)get(h + AT_CHECKSUM, 4);
+    r->head = (sk_frame_head){ .type = (uint16_t)sk_bytes_get(h + AT_TYPE, 2), .flags = (uint16_t)sk_bytes_get(h + AT_FLAGS, 2),
+                               .size = (uint32_t)sk_bytes_get(h + AT_LENGTH, 4), .sequence = sk_bytes_get(h + AT_SEQUENCE, 8),
+                               .request = sk_bytes_get(h + AT_REQUEST, 8) };
+    r->stated = (uint32_t)sk_bytes_get(h + AT_CHECKSUM, 4);
     r->checksum = sk_crc32c(0, h, AT_CHECKSUM);
     const sk_frame_kind *kind = kind_of(r->rules, r->head.type);
     if (!kind)

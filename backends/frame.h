@@ -11,7 +11,8 @@
  *     24    4   length of the payload; 0 is fine
  *     28    4   CRC-32C of the header before this field, and the payload
  *
- * The version of all this is agreed on in the handshake, which comes before the first frame and is none (auth.h). A payload has at
+ * This is one of three headers that are the page of the protocol: what a frame is; tcp_frames.h, those that the transport says for itself;
+ * node_wire.h, those of a head and its nodes. The version of all this is agreed on in the handshake, which comes before the first frame and is none (auth.h). A payload has at
  * most 1 MiB on a control connection, 4 MiB on one for bulk. Sequences do not wrap: the last number is never used (it would take 500
  * years at a frame a nanosecond).
  *

@@ -6,7 +6,7 @@
  *         return false;
  *     int failed = g->gnutls_hkdf_extract(...);
  *
- * A function more is a line more in the list. Types come from GnuTLS's own headers, so what is called wrongly does not compile. */
+ * A function more is a line more in the list (a variable too: the pointer is to it). Types come from GnuTLS's own headers, so what is called wrongly does not compile. */
 #ifndef SK_GNUTLS_LATE_H
 #define SK_GNUTLS_LATE_H
 
@@ -15,12 +15,41 @@
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 
-#define SK_GNUTLS_FUNCTIONS(X)  \
-    X(gnutls_check_version)     \
-    X(gnutls_hkdf_expand)       \
-    X(gnutls_hkdf_extract)      \
-    X(gnutls_memcmp)            \
-    X(gnutls_strerror)
+#define SK_GNUTLS_FUNCTIONS(X)                      \
+    X(gnutls_alert_get)                             \
+    X(gnutls_alert_get_name)                        \
+    X(gnutls_alert_send_appropriate)                \
+    X(gnutls_bye)                                   \
+    X(gnutls_check_version)                         \
+    X(gnutls_cipher_get)                            \
+    X(gnutls_credentials_set)                       \
+    X(gnutls_deinit)                                \
+    X(gnutls_error_is_fatal)                        \
+    X(gnutls_handshake)                             \
+    X(gnutls_hkdf_expand)                           \
+    X(gnutls_hkdf_extract)                          \
+    X(gnutls_init)                                  \
+    X(gnutls_kx_get)                                \
+    X(gnutls_malloc)                                \
+    X(gnutls_memcmp)                                \
+    X(gnutls_priority_set_direct)                   \
+    X(gnutls_protocol_get_version)                  \
+    X(gnutls_psk_allocate_client_credentials)       \
+    X(gnutls_psk_allocate_server_credentials)       \
+    X(gnutls_psk_free_client_credentials)           \
+    X(gnutls_psk_free_server_credentials)           \
+    X(gnutls_psk_set_client_credentials)            \
+    X(gnutls_psk_set_server_credentials_function)   \
+    X(gnutls_record_recv)                           \
+    X(gnutls_record_send)                           \
+    X(gnutls_session_get_ptr)                       \
+    X(gnutls_session_set_ptr)                       \
+    X(gnutls_strerror)                              \
+    X(gnutls_transport_set_errno)                   \
+    X(gnutls_transport_set_ptr)                     \
+    X(gnutls_transport_set_pull_function)           \
+    X(gnutls_transport_set_pull_timeout_function)   \
+    X(gnutls_transport_set_push_function)
 
 typedef struct sk_gnutls {
 #define SK_GNUTLS_POINTER(function) __typeof__(function) *function;

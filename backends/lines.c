@@ -78,6 +78,26 @@ static size_t without_label(const sk_lines *l)
     return memcmp(mark, MARK, there) == 0 ? (size_t)(mark - l->data) : l->n;
 }
 
+/* So many bytes have come behind those that were there. Some room is left for the next. */
+static void take(sk_lines *l, size_t got)
+{
+    const char *newline = memrchr(l->data + l->n, '\n', got);
+    l->n += got;
+    if (newline)
+        pass_on(l, (size_t)(newline - l->data) + 1);
+    else if (l->n == SK_LINES_LONGEST)
+        pass_on(l, without_label(l));
+}
+
+void sk_lines_feed(sk_lines *l, const void *bytes, size_t size)
+{
+    for (size_t at = 0, piece; at < size; at += piece) {
+        piece = SK_LINES_LONGEST - l->n < size - at ? SK_LINES_LONGEST - l->n : size - at;
+        memcpy(l->data + l->n, (const char *)bytes + at, piece);
+        take(l, piece);
+    }
+}
+
 bool sk_lines_read(sk_lines *l, int fd)
 {
     for (int i = 0; i < ROUNDS; ) {
@@ -91,12 +111,7 @@ bool sk_lines_read(sk_lines *l, int fd)
                 pass_on(l, l->n);
             return false;
         }
-        const char *newline = memrchr(l->data + l->n, '\n', (size_t)got);
-        l->n += (size_t)got;
-        if (newline)
-            pass_on(l, (size_t)(newline - l->data) + 1);
-        else if (l->n == SK_LINES_LONGEST)
-            pass_on(l, without_label(l));
+        take(l, (size_t)got);
         i++;
     }
     return true;

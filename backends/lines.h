@@ -34,6 +34,9 @@ size_t sk_lines_label(char label[SK_LINES_LABEL], const char *prefix);
  * pauses is left after a megabyte, so that one worker cannot keep its reader from the others. */
 bool sk_lines_read(sk_lines *l, int fd);
 
+/* The same with bytes of the stream that somebody else has read: they may come in any pieces. At its end: sk_lines_clear. */
+void sk_lines_feed(sk_lines *l, const void *bytes, size_t size);
+
 void sk_lines_clear(sk_lines *l);          /* passes on what is left. May be called twice */
 
 #endif

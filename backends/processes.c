@@ -24,9 +24,11 @@
 
 #include "backends.h"
 #include "cluster_file.h"
+#include "live.h"
 #include "memory.h"
 #include "session.h"
 #include "task.h"
+#include "turnstile.h"
 #include "wait.h"
 
 #include <limits.h>
@@ -35,7 +37,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { KILL_AFTER_NS = 2000000000, MOST_NESTING = 1 << 14 };
+enum { KILL_AFTER_NS = 2000000000, MOST_NESTING = 1 << 14, TURNSTILE_NS = 20000000 };
 
 int64_t pn_now(void) { return sk_session_monotonic(); }
 
@@ -72,15 +74,17 @@ void pn_leave(pnode *n)
         return;
     sk_lane *mine = sk_lane_self;
     sk_lane_self = n->lane;
+    n->leaving = true;
     while (step(n))
         ;
+    n->leaving = false;
     sk_lane_self = mine;
     atomic_store_explicit(&n->holder, NULL, relaxed);
     pthread_mutex_unlock(&n->turn);
 }
 
-static void pn_enter_slot(sk_backend *self) { pn_enter(pn_of(self)); }
-static void pn_leave_slot(sk_backend *self) { pn_leave(pn_of(self)); }
+void pn_enter_slot(sk_backend *self) { pn_enter(pn_of(self)); }
+void pn_leave_slot(sk_backend *self) { pn_leave(pn_of(self)); }
 
 /* Lets others have the turn, with all that goes with it, while f runs. */
 typedef struct away { sk_lane *lane; int depth; } away;
@@ -130,8 +134,9 @@ int pn_depth_of(pnode *n, uint64_t task)
 void pn_announce(pnode *n, uint64_t task)
 {
     sk_task *t = sk_task_at(task);
-    sk_cluster_task ready = { .id = task, .fn = t->fn->index, .order = ++n->order, .affinity = -1, .home = n->current ? 0 : -1,
-                              .is_light = pn_is_light(task) };
+    uint64_t keys[SK_MAX_ARGS];
+    sk_cluster_task ready = { .id = task, .fn = t->fn->index, .order = ++n->order, .affinity = -1, .args = keys,
+                              .home = n->current ? n->current->host->number : n->far ? 0 : -1, .is_light = pn_is_light(task) };
     ready.demand.cpus = SK_UNITS;
     if (t->extras) {
         ready.demand = t->extras->demand;
@@ -147,6 +152,8 @@ void pn_announce(pnode *n, uint64_t task)
     ready.priority = CLAMP(ready.priority, INT_MIN / MOST_NESTING, INT_MAX / MOST_NESTING) * MOST_NESTING + MIN(nearness, most);
     n->recall_all |= n->nahead && pn_rank(ready.priority) > n->ahead_rank;
     pn_keep_arguments(n, t);
+    if (n->far)
+        ready.nargs = n->far->keys(n, t, keys);
     sk_cluster_ready(n->cluster, &ready);
 }
 
@@ -170,6 +177,8 @@ static void happen(pnode *n, const sk_event *e)
         pn_wake_run(n, r);
         return;
     }
+    case PN_EVENT_FAR:                     /* its time has come: far->step looks */
+        return;
     case PN_EVENT_ALARM:
         alarm_rings(n, e->b);
         return;
@@ -184,19 +193,20 @@ static void happen(pnode *n, const sk_event *e)
 /* A frame of some worker, or room for one of ours: whoever waits for it goes on. */
 static bool hear(pnode *n)
 {
-    for (unsigned i = 0; i < n->used; i++) {
-        pn_worker *w = &n->workers[i];
+    for (unsigned i = 0; i < n->nactive; i++) {
+        pn_worker *w = n->active[i];
+        sk_ring_end *to = &w->process.to, *from = &w->process.from;
         if ((w->state != PN_UP && w->state != PN_STARTING) || w->reaped)
             continue;
         run *r = w->run;
-        if (r ? !r->listens || r->runnable : false)
+        if (r ? !r->listens || r->runnable : w->recalling)
             continue;
-        if (r && (sk_ring_readable(&w->from) || (w->wire.nout && sk_ring_writable(&w->to)) || w->from.broken || w->to.broken)) {
+        if (r && (sk_ring_readable(from) || (w->wire.nout && sk_ring_writable(to)) || from->broken || to->broken)) {
             r->listens = false;
             pn_resume(n, r);
             return true;
         }
-        if (!r && sk_ring_readable(&w->from)) {
+        if (!r && sk_ring_readable(from)) {
             pn_hello(n, w);
             return true;
         }
@@ -207,14 +217,16 @@ static bool hear(pnode *n)
 /* Anything to hear? Like hear(), without doing it: for one who is about to sleep. */
 static bool is_audible(pnode *n)
 {
-    for (unsigned i = 0; i < n->used; i++) {
-        pn_worker *w = &n->workers[i];
-        if ((w->state == PN_UP || w->state == PN_STARTING) && !w->reaped && (!w->run || w->run->listens)
-            && (sk_ring_readable(&w->from) || (w->run && w->wire.nout && sk_ring_writable(&w->to))))
+    for (unsigned i = 0; i < n->nactive; i++) {
+        pn_worker *w = n->active[i];
+        if ((w->state == PN_UP || w->state == PN_STARTING) && !w->reaped && (w->run ? w->run->listens : !w->recalling)
+            && (sk_ring_readable(&w->process.from) || (w->run && w->wire.nout && sk_ring_writable(&w->process.to))))
             return true;
     }
-    return n->some_gone || pn_is_food(n);
+    return n->some_gone || pn_is_food(n) || (n->far && n->far->is_audible(n));
 }
+
+static bool turnstile_is_there(void) { return atomic_load_explicit(&sk_turnstile_is_there, relaxed); }
 
 static bool step(pnode *n)
 {
@@ -245,14 +257,18 @@ static bool step(pnode *n)
         pn_bury_gone(n);
         return true;
     }
-    if (n->queue && n->idle) {
-        pn_assign(n);
+    if (pn_assign(n))
         return true;
-    }
     sk_command command;
+    if (turnstile_is_there())
+        sk_cluster_hold(n->cluster, !sk_turnstile_may_start());
     if (sk_cluster_next(n->cluster, &command)) {
-        if (command.kind == SK_COMMAND_START)
+        if (command.kind == SK_COMMAND_START) {
+            sk_turnstile_started();
             pn_start(n, &command);
+        } else if (n->far) {
+            n->far->command(n, &command);
+        }
         return true;
     }
     if (n->recall_all) {
@@ -262,9 +278,12 @@ static bool step(pnode *n)
     }
     if (n->nahead && pn_recall_most(n))
         return true;
-    if (n->busy)
+    n->held = turnstile_is_there() && sk_cluster_is_holding(n->cluster);
+    if (n->busy && !turnstile_is_there())
         pn_send_ahead(n);
     if (hear(n))
+        return true;
+    if (n->far && n->far->step(n))
         return true;
     if (sk_events_next(&n->events) > pn_now())
         return false;
@@ -279,7 +298,7 @@ static bool step(pnode *n)
 /* Does some worker compute, or is one on its way to somebody who needs it? Then something will happen by itself. */
 static bool is_busy(const pnode *n)
 {
-    size_t waiting = n->blocked + atomic_load_explicit(&n->hungry, relaxed);
+    size_t waiting = n->blocked + n->pulling + atomic_load_explicit(&n->hungry, relaxed);
     return n->alive > waiting && (n->busy > waiting || n->starting);
 }
 
@@ -301,10 +320,39 @@ static bool expects_something(pnode *n)
     return false;
 }
 
-static bool is_standing_still(pnode *n) { return !is_busy(n) && !n->some_gone && !expects_something(n); }
+static bool is_standing_still(pnode *n)
+{
+    return !is_busy(n) && !n->some_gone && !expects_something(n) && !(n->far && n->far->expects(n)) && !n->held;
+}
 
 /* What stands still for want of a process, or of room in the store. */
-static bool end_want(pnode *n) { return (n->queue && !n->starting && pn_want_worker(n)) || pn_end_hunger(n); }
+static bool end_want(pnode *n)
+{
+    for (pn_host *h = n->hosts; h < n->hosts + n->nhosts; h++)
+        if (h->queue && !h->starting && pn_want_worker(h))
+            return true;
+    return pn_end_hunger(n) || (n->far && n->far->end_want(n));
+}
+
+/* By the bell. Who opens the turnstile does not ring it; and it may open at any time, also now. */
+static void sleep_by_bell(pnode *n, uint32_t ticket, int64_t ns, bool is_keeper)
+{
+    if (turnstile_is_there() && ns > TURNSTILE_NS)
+        ns = TURNSTILE_NS;
+    if (n->far && is_keeper)
+        n->far->keep(n, ticket, ns);
+    else if (n->far)
+        n->far->sleep(n, ticket, ns);
+    else
+        sk_bell_sleep(n->bell, ticket, ns);
+}
+
+static void mute_keeper(pnode *n, bool muted)
+{
+    n->keeper_muted = muted;
+    if (n->far)
+        n->far->mute(n, muted);
+}
 
 /* Somebody waits, and nothing can happen in here. Attempts that wait for a process get none, or the program's other threads bring something, or it
  * is a deadlock. */
@@ -312,8 +360,8 @@ static bool end_standstill(pnode *n)
 {
     if (end_want(n))
         return true;
-    for (run *r = n->last_run; n->queue && !n->idle && !n->starting && r; r = r->before)      /* no process can be had: who waits gives up */
-        if (r->blocked) {
+    for (run *r = n->last_run; r; r = r->before)                   /* no process can be had: who waits gives up */
+        if (r->blocked && r->host->queue && !r->host->idle && !r->host->starting) {
             sk_wait_give_up(r->wait);
             pn_wake_run(n, r);
             return true;
@@ -325,27 +373,33 @@ static bool end_standstill(pnode *n)
     return ended > 0;
 }
 
+static void look_for_a_while(pnode *n)
+{
+    int64_t end = pn_now() + SK_SPIN_NS;
+    for (bool on = true; on && !is_audible(n) && !atomic_load_explicit(&n->entering, relaxed); ) {
+        for (int i = 0; !n->far && i < 20; i++)
+            sk_pause();
+        on = n->far ? sk_spin_on(&n->spin) : pn_now() < end;
+    }
+}
+
 /* Sleeps by the bell, without the turn, until something may have happened, or this time. */
 static void doze(pnode *n, int64_t until)
 {
     int64_t next = sk_events_next(&n->events);
     if (until > next)
         until = next;
-    int64_t end = pn_now() + SK_SPIN_NS;
-    do {
-        for (int i = 0; i < 20; i++)
-            sk_pause();
-        if (is_audible(n) || atomic_load_explicit(&n->entering, relaxed))
-            break;
-    } while (pn_now() < end);
+    look_for_a_while(n);
     uint32_t ticket = sk_bell_listen(n->bell);
     bool stay = is_audible(n);
     away a = go_away(n);
     int64_t left = until == SK_NEVER ? SK_NEVER : until - pn_now();
     if (!stay && !atomic_load_explicit(&n->entering, seq_cst) && left > 0)
-        sk_bell_sleep(n->bell, ticket, left);
+        sleep_by_bell(n, ticket, left, false);
     sk_bell_awake(n->bell);
     come_back(n, a);
+    if (is_audible(n))                     /* (who wakes for the time alone need not look long) */
+        sk_spin_found(&n->spin);
 }
 
 /* Too many wait. Whoever is nested deepest gives up, for that is what has brought us here; true: it is this one. */
@@ -353,7 +407,7 @@ static bool give_up_deepest(pnode *n, run *r)
 {
     run *deepest = r;
     for (run *other = n->first_run; other; other = other->after)
-        if (other->blocked && !other->died && other->nesting > deepest->nesting)
+        if (other->blocked && !other->died && other->host == r->host && other->nesting > deepest->nesting)
             deepest = other;
     if (deepest == r)
         return true;
@@ -364,7 +418,7 @@ static bool give_up_deepest(pnode *n, run *r)
 
 static void wait_in_task(pnode *n, run *r, sk_wait *wait)
 {
-    if (n->blocked + 1 >= n->most && give_up_deepest(n, r)) {     /* one must be left for what they wait for */
+    if (r->host->blocked + 1 >= r->host->most && give_up_deepest(n, r)) {     /* one must be left for what they wait for */
         sk_wait_give_up(wait);
         return;
     }
@@ -374,6 +428,7 @@ static void wait_in_task(pnode *n, run *r, sk_wait *wait)
     r->due = false;
     r->wait = wait;
     r->blocked = true;
+    r->host->blocked++;
     if (++n->blocked > n->blocked_peak)
         n->blocked_peak = n->blocked;
     if (deadline != SK_NEVER)
@@ -382,6 +437,7 @@ static void wait_in_task(pnode *n, run *r, sk_wait *wait)
         pn_leave_fiber(r);
     sk_events_cancel(&n->events, r->handle);
     r->blocked = false;
+    r->host->blocked--;
     n->blocked--;
     if (!r->died)
         sk_cluster_unblocked(n->cluster, r->task, r->attempt);
@@ -392,7 +448,7 @@ static void relieve_keeper(pnode *n)
 {
     n->waiting++;
     if (n->keeper_listens && !n->keeper_muted) {
-        n->keeper_muted = true;
+        mute_keeper(n, true);
         sk_bell_awake(n->bell);
     }
 }
@@ -403,10 +459,10 @@ static void call_keeper(pnode *n)
         return;
     sk_bell_ring(&n->aside);
     if (n->keeper_listens && n->keeper_muted) {
-        n->keeper_muted = false;
+        mute_keeper(n, false);
         sk_bell_listen(n->bell);
         if (is_audible(n) || sk_events_next(&n->events) < n->keeper_until)
-            sk_bell_ring(n->bell);
+            pn_ring(n);
     }
 }
 
@@ -456,7 +512,7 @@ bool pn_go_on(pnode *n, int64_t until)
     return true;
 }
 
-static void pn_wait(sk_backend *self, sk_wait *wait)
+void pn_wait(sk_backend *self, sk_wait *wait)
 {
     pnode *n = pn_of(self);
     pn_enter(n);
@@ -467,7 +523,7 @@ static void pn_wait(sk_backend *self, sk_wait *wait)
     pn_leave(n);
 }
 
-static void pn_wake(sk_backend *self, void *thread)
+void pn_wake(sk_backend *self, void *thread)
 {
     pnode *n = pn_of(self);
     pn_enter(n);
@@ -476,11 +532,11 @@ static void pn_wake(sk_backend *self, void *thread)
     else if (thread)
         pn_wake_run(n, thread);
     else
-        sk_bell_ring(n->bell);
+        pn_ring(n);
     pn_leave(n);
 }
 
-static void pn_drain(sk_backend *self)
+void pn_drain(sk_backend *self)
 {
     pnode *n = pn_of(self);
     pn_enter(n);
@@ -492,7 +548,7 @@ static void pn_drain(sk_backend *self)
         sk_lane_self = mine;
         if (did)
             continue;
-        if (!n->alive)
+        if (!n->alive && !n->held)
             break;
         if (!is_standing_still(n)) {
             doze(n, SK_NEVER);
@@ -552,11 +608,13 @@ static void *keep(void *data)
         int64_t next = n->keeper_until = sk_events_next(&n->events), left = next == SK_NEVER ? SK_NEVER : next - pn_now();
         pthread_mutex_unlock(&n->turn);
         if (left > 0)
-            sk_bell_sleep(n->bell, ticket, left);
+            sleep_by_bell(n, ticket, left, true);
         take_turn(n);
-        if (!n->keeper_muted)
+        if (n->keeper_muted)
+            mute_keeper(n, false);
+        else
             sk_bell_awake(n->bell);
-        n->keeper_listens = n->keeper_muted = false;
+        n->keeper_listens = false;
     }
     pthread_mutex_unlock(&n->turn);
     return NULL;
@@ -565,7 +623,7 @@ static void *keep(void *data)
 /* ---- time ---- */
 
 /* In the program: without the turn. (Tasks sleep and compute in their workers.) */
-static void pn_sleep(sk_backend *self, int64_t ns)
+void pn_sleep(sk_backend *self, int64_t ns)
 {
     pnode *n = pn_of(self);
     pn_enter(n);
@@ -577,7 +635,7 @@ static void pn_sleep(sk_backend *self, int64_t ns)
     pn_leave(n);
 }
 
-static void pn_compute(sk_backend *self, double units)
+void pn_compute(sk_backend *self, double units)
 {
     pnode *n = pn_of(self);
     pn_enter(n);
@@ -587,19 +645,19 @@ static void pn_compute(sk_backend *self, double units)
     pn_leave(n);
 }
 
-static void pn_alarm(sk_backend *self, int64_t at, sk_task_name task)
+void pn_alarm(sk_backend *self, int64_t at, sk_task_name task)
 {
     pnode *n = pn_of(self);
     pn_enter(n);
     sk_events_push(&n->events, at, PN_EVENT_ALARM, 0, task.id);
     if (n->keeper_listens || n->waiting)   /* they must not sleep past this */
-        sk_bell_ring_anyway(n->bell);
+        pn_ring_anyway(n);
     pn_leave(n);
 }
 
 /* ---- tasks ---- */
 
-static void pn_ready(sk_backend *self, sk_task_name task)
+void pn_ready(sk_backend *self, sk_task_name task)
 {
     pnode *n = pn_of(self);
     if (n->current && in_loop(n) && n->current->task == task.id && !n->current->died) {
@@ -611,7 +669,7 @@ static void pn_ready(sk_backend *self, sk_task_name task)
     pn_leave(n);
 }
 
-static void pn_forget(sk_backend *self, sk_task_name task)
+void pn_forget(sk_backend *self, sk_task_name task)
 {
     pnode *n = pn_of(self);
     pn_enter(n);
@@ -620,7 +678,7 @@ static void pn_forget(sk_backend *self, sk_task_name task)
     pn_leave(n);
 }
 
-static void pn_kill(sk_backend *self, sk_task_name task)
+void pn_kill(sk_backend *self, sk_task_name task)
 {
     pnode *n = pn_of(self);
     pn_enter(n);
@@ -630,12 +688,12 @@ static void pn_kill(sk_backend *self, sk_task_name task)
     pn_leave(n);
 }
 
-static void pn_spend(sk_backend *self, sk_operation what, size_t bytes) { (void)self, (void)what, (void)bytes; }
+void pn_spend(sk_backend *self, sk_operation what, size_t bytes) { (void)self, (void)what, (void)bytes; }
 static void pn_freed(sk_backend *self, uint64_t object) { (void)self, (void)object; }
 
 /* ---- asking ---- */
 
-static bool pn_is_feasible(sk_backend *self, const sk_demand *demand, int node, char *why, size_t room)
+bool pn_is_feasible(sk_backend *self, const sk_demand *demand, int node, char *why, size_t room)
 {
     pnode *n = pn_of(self);
     pn_enter(n);
@@ -644,7 +702,7 @@ static bool pn_is_feasible(sk_backend *self, const sk_demand *demand, int node, 
     return feasible;
 }
 
-static size_t pn_resources(sk_backend *self, sk_resource *out, size_t max)
+size_t pn_resources(sk_backend *self, sk_resource *out, size_t max)
 {
     pnode *n = pn_of(self);
     pn_enter(n);
@@ -660,7 +718,7 @@ static size_t pn_nodes(sk_backend *self, sk_node_info *out, size_t max)
     return 1;
 }
 
-static void pn_counts(sk_backend *self, sk_counts *counts)
+void pn_counts(sk_backend *self, sk_counts *counts)
 {
     pnode *n = pn_of(self);
     pn_enter(n);
@@ -668,12 +726,17 @@ static void pn_counts(sk_backend *self, sk_counts *counts)
     counts->threads_peak = (int)n->up_peak;
     counts->blocked_peak = (int)n->blocked_peak;
     pthread_mutex_lock(&n->store_lock);
-    counts->bytes_spilled = sk_shm_spilled(n->store);
+    for (pn_host *h = n->hosts; h < n->hosts + n->nhosts; h++)
+        if (h->store) {
+            counts->bytes_spilled += sk_shm_spilled(h->store);
+            counts->bytes_live += h->number ? sk_shm_live(h->store) : 0;       /* what is here is in the account (store.c) */
+            counts->bytes_peak += h->number ? sk_shm_peak(h->store) : 0;
+        }
     pthread_mutex_unlock(&n->store_lock);
     pn_leave(n);
 }
 
-static sk_task_name pn_holder(sk_backend *self, sk_task_name task, char *text, size_t room)
+sk_task_name pn_holder(sk_backend *self, sk_task_name task, char *text, size_t room)
 {
     pnode *n = pn_of(self);
     pn_enter(n);
@@ -696,12 +759,50 @@ static bool open_cluster(pnode *n, const sk_settings *s, sk_error *err)
     return true;
 }
 
+/* Slots of the first host, then those of the others, as many each. */
+static void open_hosts(pnode *n, const sk_settings *s, unsigned more, unsigned nhosts, unsigned far_slots)
+{
+    unsigned own = (unsigned)s->workers + more;
+    n->nhosts = nhosts;
+    n->nslots = own + (nhosts - 1) * far_slots;
+    n->hosts = calloc(nhosts, sizeof *n->hosts);
+    n->workers = calloc(n->nslots, sizeof *n->workers);
+    n->active = calloc(n->nslots, sizeof *n->active);
+    if (!n->hosts || !n->workers || !n->active)
+        abort();
+    for (unsigned i = 0; i < nhosts; i++) {
+        pn_host *h = &n->hosts[i];
+        *h = (pn_host){ .node = n, .number = (int)i, .first = i ? own + (i - 1) * far_slots : 0, .nslots = i ? far_slots : own, .queue_end = &h->queue };
+        for (unsigned k = h->first; k < h->first + h->nslots; k++)
+            n->workers[k] = (pn_worker){ .node = n, .host = h, .slot = k, .process = SK_PROCESS_NONE };
+    }
+    n->hosts[0].workers = s->workers;
+    n->hosts[0].most = own;
+    n->hosts[0].store_bytes = s->store_bytes;
+    n->hosts[0].store = n->store;
+}
+
+/* Stacks of tasks that are blocked, those of threads, and what malloc takes: all that must be left of the addresses beside the store. */
+static bool has_room_beside(void)
+{
+    const size_t size = 256 << 20;
+    void *room = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return room != MAP_FAILED && munmap(room, size) == 0;
+}
+
 static bool open_store(pnode *n, const sk_settings *s, sk_error *err)
 {
     /* Addresses for an arena each: where they are short (ulimit -v, ThreadSanitizer) there are fewer processes to take over from blocked ones. */
-    for (unsigned more = PN_MORE_PROCESSES; !n->store && more >= 2; more /= 2) {
-        n->nslots = n->most = (unsigned)s->workers + more;
-        n->store = sk_shm_new(s->store_bytes, n->nslots + 1, s->spill_dir, err);
+    unsigned nhosts = n->far ? n->far->hosts(n) : 1, more = PN_MORE_PROCESSES, far_slots = 0;
+    for (; !n->store && more >= 2; more /= 2) {
+        far_slots = n->far ? PN_FAR_WORKERS + MIN(more, PN_MORE_FAR) : 0;
+        n->store = sk_shm_new(s->store_bytes, (unsigned)s->workers + more + (nhosts - 1) * far_slots + 1, s->spill_dir, err);
+        if (n->store && more / 2 >= 2 && !has_room_beside()) {
+            sk_shm_free(n->store);
+            n->store = NULL;
+        }
+        if (n->store)
+            open_hosts(n, s, more, nhosts, far_slots);
     }
     if (!n->store || !sk_shm_add(n->store, 0, err))
         return false;
@@ -714,7 +815,7 @@ static bool open_store(pnode *n, const sk_settings *s, sk_error *err)
     return true;
 }
 
-static bool pn_open(sk_backend *self, const sk_settings *settings, sk_error *err)
+bool pn_open(sk_backend *self, const sk_settings *settings, sk_error *err)
 {
     pnode *n = pn_of(self);
     if (settings->worker_memory && settings->worker_memory < SK_MEMORY_LEAST)
@@ -727,8 +828,9 @@ static bool pn_open(sk_backend *self, const sk_settings *settings, sk_error *err
     pthread_mutex_init(&n->output, NULL);
     pthread_mutex_init(&n->store_lock, NULL);
     n->runnable_end = &n->runnable;
-    n->queue_end = &n->queue;
     n->wake_fd = -1;
+    if (!n->far)
+        n->bell_wakes = -1;
     sk_events_init(&n->events);
     sk_fiber_pool_init(settings->stack_bytes);
     n->lane = sk_lane_new_for_fibers();
@@ -736,7 +838,7 @@ static bool pn_open(sk_backend *self, const sk_settings *settings, sk_error *err
     return open_cluster(n, settings, err) && open_store(n, settings, err) && pn_workers_open(n, err);
 }
 
-static void pn_started(sk_backend *self)
+void pn_started(sk_backend *self)
 {
     pnode *n = pn_of(self);
     sigset_t all, before;
@@ -748,19 +850,28 @@ static void pn_started(sk_backend *self)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     sk_session.backend_threads = 2;
     sk_runfile_fill_rows = pn_report;
+    sk_live_kill = pn_kill_worker;
     if (!n->has_keeper)
         sk_die(NULL, NULL, 1, "backend processes: no thread for its loop");
 }
 
-static void pn_close(sk_backend *self)
+void pn_stop(pnode *n)
 {
-    pnode *n = pn_of(self);
     atomic_store(&n->closing, true);
     if (n->has_keeper) {
-        sk_bell_ring_anyway(n->bell);
+        if (n->far)
+            n->far->mute(n, false);
+        pn_ring_anyway(n);
         sk_bell_ring_anyway(&n->aside);
         pthread_join(n->keeper, NULL);
     }
+    n->has_keeper = false;
+}
+
+void pn_close(sk_backend *self)
+{
+    pnode *n = pn_of(self);
+    pn_stop(n);
     pn_workers_close(n);
     pn_clear_runs(n);
     if (n->habits)
@@ -773,6 +884,9 @@ static void pn_close(sk_backend *self)
     pn_room_close();
     sk_shared_store = (struct sk_shared_store){ 0 };
     sk_shm_free(n->store);
+    free(n->hosts);
+    free(n->workers);
+    free(n->active);
     pthread_mutex_destroy(&n->turn);
     pthread_mutex_destroy(&n->output);
     pthread_mutex_destroy(&n->store_lock);
@@ -781,6 +895,7 @@ static void pn_close(sk_backend *self)
 /* ---- the table ---- */
 
 const sk_backend_ops sk_backend_processes = {
+    PN_SLOTS,
     .version = SK_BACKEND_VERSION,
     .can = SK_CAN_OVERLAP | SK_CAN_TIME_OUT | SK_CAN_KILL | SK_CAN_ISOLATE,
     .name = "processes",
@@ -789,28 +904,8 @@ const sk_backend_ops sk_backend_processes = {
     .open = pn_open,
     .started = pn_started,
     .close = pn_close,
-    .ready = pn_ready,
-    .wait = pn_wait,
-    .wake = pn_wake,
-    .drain = pn_drain,
-    .sleep = pn_sleep,
-    .compute = pn_compute,
-    .alloc = pn_alloc,
-    .free = pn_free,
-    .alarm = pn_alarm,
-    .kill = pn_kill,
-    .counts = pn_counts,
-    .enter = pn_enter_slot,
-    .leave = pn_leave_slot,
-    .spend = pn_spend,
-    .forget = pn_forget,
     .sealed = pn_sealed,
     .freed = pn_freed,
     .pull = pn_pull,
-    .is_feasible = pn_is_feasible,
-    .resources = pn_resources,
     .nodes = pn_nodes,
-    .holder = pn_holder,
-    .run_body = pn_run_body,
-    .leave_body = pn_leave_body,
 };

@@ -6,7 +6,8 @@
  * body has got, until the attempt ends; what the program has got, until it is freed, for a view of it may be looked at any time.
  *
  * An attempt that waits for room (it is `hungry`) keeps its cpu: others that run are what it waits for, and to start more would
- * only make more of them hungry. Only when all stands still it lends its cpu, to what is ready and may use something up. If that does not help
+ * only make more of them hungry. With several nodes arguments come whether there is room or not, and all that wait may hold some of each other's: when all
+ * stands still the oldest may exceed the store of its node for its arguments, if they would fit there alone. Only when all stands still it lends its cpu, to what is ready and may use something up. If that does not help
  * either, the youngest gives up: it has done the least, and what it holds may be enough for the others. A thread of the program that puts
  * something turns the loop meanwhile, and gives up last. While the program computes, sleeps or waits with a time limit nobody gives up:
  * it may drop something afterwards.
@@ -30,7 +31,7 @@ void pn_room_may_be(pnode *n)
 {
     atomic_fetch_add_explicit(&n->room_changes, 1, seq_cst);
     if (atomic_load_explicit(&n->hungry, seq_cst) || atomic_load_explicit(&n->starving, seq_cst))
-        sk_bell_ring_anyway(n->bell);
+        pn_ring_anyway(n);
 }
 
 bool pn_is_food(const pnode *n)
@@ -38,16 +39,21 @@ bool pn_is_food(const pnode *n)
     return atomic_load_explicit(&n->hungry, relaxed) && atomic_load_explicit(&n->room_changes, seq_cst) != n->room_seen;
 }
 
-bool pn_feed(pnode *n)
+static void feed_all(pnode *n)
 {
-    if (!pn_is_food(n))
-        return false;
     n->room_seen = atomic_load_explicit(&n->room_changes, seq_cst);
     for (run *r = n->first_run; r; r = r->after)
         if (r->hungry) {
             r->fed = true;
             pn_wake_run(n, r);
         }
+}
+
+bool pn_feed(pnode *n)
+{
+    if (!pn_is_food(n))
+        return false;
+    feed_all(n);
     return true;
 }
 
@@ -58,13 +64,33 @@ void pn_wake_hungry(pnode *n)
             pn_wake_run(n, r);
 }
 
+static void lend_room(run *r, size_t bytes)
+{
+    pthread_mutex_lock(&r->node->store_lock);
+    sk_shm_lend(r->host->store, bytes);
+    pthread_mutex_unlock(&r->node->store_lock);
+    r->host->owes = bytes ? r : NULL;
+}
+
 bool pn_end_hunger(pnode *n)
 {
     unsigned hungry = atomic_load_explicit(&n->hungry, relaxed), lent = 0;
+    if (hungry && n->far && n->retried_at != n->room_seen + 1) {       /* what the scheduler does not need any more can go, and nobody has told them */
+        n->retried_at = n->room_seen + 1;
+        feed_all(n);
+        return true;
+    }
+    for (run *r = n->first_run; r && hungry && n->nhosts > 1; r = r->after)
+        if (r->hungry && r->bundle && !r->host->owes) {
+            lend_room(r, r->bundle);
+            r->fed = true;
+            pn_wake_run(n, r);
+            return true;
+        }
     for (run *r = n->first_run; r && hungry; r = r->after)
         lent += r->hungry && r->lent;
-    for (run *r = n->first_run; r && hungry && lent < MOST_LENT && n->blocked + hungry + 1 < n->most; r = r->after)
-        if (r->hungry && !r->lent) {
+    for (run *r = n->first_run; r && hungry && lent < MOST_LENT; r = r->after)
+        if (r->hungry && !r->lent && r->host->blocked + hungry + 1 < r->host->most) {
             r->lent = true;
             sk_cluster_blocked(n->cluster, r->task, r->attempt);
             return true;
@@ -113,22 +139,54 @@ static bool wait_in_program(pnode *n, uint64_t seen, int64_t deadline)
 
 /* ---- room ---- */
 
-static bool spill_one(pnode *n)
+static bool spill_one(pn_host *h)
 {
+    pnode *n = h->node;
     pthread_mutex_lock(&n->store_lock);
-    size_t size = sk_shm_spill(n->store);
+    size_t size = sk_shm_spill(h->store);
     pthread_mutex_unlock(&n->store_lock);
-    sk_store_discharge(size);
+    if (!h->number)
+        sk_store_discharge(size);
     return size > 0;
 }
 
-static bool say_full(pnode *n, size_t asked, sk_error *err)
+static bool drop_copy(pn_host *h)
+{
+    pnode *n = h->node;
+    if (!n->far)
+        return false;
+    pn_enter(n);
+    bool did = n->far->drop_copy(h);
+    pn_leave(n);
+    return did;
+}
+
+static size_t room_of(pn_host *h)
+{
+    pthread_mutex_lock(&h->node->store_lock);
+    size_t room = sk_shm_room(h->store);
+    pthread_mutex_unlock(&h->node->store_lock);
+    return room;
+}
+
+bool pn_make_way(pn_host *h, size_t pages)
+{
+    while (room_of(h) < pages)
+        if (!drop_copy(h) && !spill_one(h))
+            return false;
+    return true;
+}
+
+static bool say_full(pn_host *h, size_t asked, sk_error *err)
 {
     char more[700];
+    pnode *n = h->node;
     pthread_mutex_lock(&n->store_lock);
-    uint64_t idle = sk_shm_idle(n->store), left = sk_shm_left(n->store), used = sk_shm_live(n->store) - idle - left;
-    uint64_t spilled = sk_shm_spilled(n->store);
-    const char *to = sk_shm_spills_to(n->store);
+    uint64_t idle = sk_shm_idle(h->store), left = sk_shm_left(h->store);
+    uint64_t used = sk_shm_live(h->store) - idle - left + sk_shm_guests(h->store) - (n->far ? n->far->idle_copies(h) : 0);
+    uint64_t spilled = sk_shm_spilled(h->store);
+    size_t room = sk_shm_room(h->store);
+    const char *to = sk_shm_spills_to(h->store);
     int length = snprintf(more, sizeof more, "%llu bytes are in use by tasks that run or seen by the program, ", (unsigned long long)used);
     if (to)
         snprintf(more + length, sizeof more - (size_t)length, "%llu are spilled to %.400s and leave %llu here; ", (unsigned long long)spilled, to,
@@ -137,18 +195,22 @@ static bool say_full(pnode *n, size_t asked, sk_error *err)
         snprintf(more + length, sizeof more - (size_t)length, "%llu are held by refs, and nothing can be spilled (--sk-spill-dir); ",
                  (unsigned long long)idle);
     pthread_mutex_unlock(&n->store_lock);
-    return sk_store_say_full(asked, more, err);
+    if (!h->number)
+        return sk_store_say_full(asked, more, err);
+    return sk_error_set(err, SK_STORE_FULL, "the object store of node %d is full: need %zu bytes, have %zu of %zu free; %sdrop refs you no longer need, "
+                        "or give more with --sk-store-bytes (of a node that joins: --store-bytes)", h->number, asked, room, h->store_bytes, more);
 }
 
 bool pn_make_room(pnode *n, const pn_need *need, int64_t deadline, sk_error *err)
 {
-    if (!need->only_wait && spill_one(n))
+    pn_host *h = need->host ? need->host : &n->hosts[0];
+    if (!need->only_wait && ((room_of(h) < need->pages && drop_copy(h)) || spill_one(h)))
         return true;
     if (in_loop(n) && pn_recall_all(n))          /* they keep what they will need, and have not begun */
         return true;
     uint64_t seen = atomic_load_explicit(&n->room_changes, seq_cst);
     pthread_mutex_lock(&n->store_lock);
-    bool fits = sk_store_has_room(need->charge) && sk_shm_room(n->store) >= need->pages;
+    bool fits = (h->number || sk_store_has_room(need->charge)) && sk_shm_room(h->store) >= need->pages;
     pthread_mutex_unlock(&n->store_lock);
     if (fits && !need->no_memory)
         return true;
@@ -157,7 +219,7 @@ bool pn_make_room(pnode *n, const pn_need *need, int64_t deadline, sk_error *err
         return true;
     return need->no_memory ? sk_error_set(err, SK_STORE_FULL, "the object store has no memory for %zu bytes: the system has none left",
                                           need->asked)
-                           : say_full(n, need->asked, err);
+           : say_full(h, need->asked, err);
 }
 
 /* For charges of what is not in the shared store: they do not wait in the loop. */
@@ -172,15 +234,29 @@ void pn_room_close(void) { sk_store_make_room = NULL; }
 
 /* ---- what is read ---- */
 
-/* Its bytes are here, and stay. false: errno. */
-static bool try_to_pin(pnode *n, const sk_blob *blob, bool for_good, sk_error *err)
+/* Else it is a copy, of what another host has made. */
+static bool is_made_at(pn_host *h, const sk_blob *blob)
 {
+    pnode *n = h->node;
+    return !n->far || pn_host_of(n, sk_shm_owner(n->store, sk_shm_offset(n->store, blob))) == h;
+}
+
+/* Its bytes are there, and stay. false: errno. */
+static bool try_to_pin(pn_host *h, const sk_blob *blob, bool for_good, sk_error *err)
+{
+    pnode *n = h->node;
+    if (!is_made_at(h, blob))
+        return n->far->pin_copy(h, blob, for_good);
     pthread_mutex_lock(&n->store_lock);
-    size_t away = sk_shm_away(n->store, blob);
-    bool charged = away && sk_store_try_charge(away), pinned = false;
+    size_t away = sk_shm_away(h->store, blob);
+    bool charges = away && !h->number, charged = charges && sk_store_try_charge(away), pinned = false;
+    if (charges && !charged && h->owes && in_loop(n) && h->owes == n->current) {
+        sk_store_recharge(away);
+        charged = true;
+    }
     errno = EDQUOT;
-    if (charged || !away)
-        pinned = for_good ? sk_shm_pin_for_good(n->store, blob, err) : sk_shm_pin(n->store, blob, err);
+    if (charged || !charges)
+        pinned = for_good ? sk_shm_pin_for_good(h->store, blob, err) : sk_shm_pin(h->store, blob, err);
     int why = errno;
     pthread_mutex_unlock(&n->store_lock);
     if (charged && !pinned)
@@ -189,39 +265,49 @@ static bool try_to_pin(pnode *n, const sk_blob *blob, bool for_good, sk_error *e
     return pinned;
 }
 
-static void unpin_last(pnode *n, run *r)
+static void unpin(pnode *n, pn_pin pin)
 {
-    pn_pin pin = r->pins[--r->npins];
+    if (!is_made_at(pin.host, pin.blob)) {
+        n->far->unpin_copy(pin.host, pin.blob, pin.serial);
+        return;
+    }
     pthread_mutex_lock(&n->store_lock);
-    sk_shm_unpin(n->store, pin.blob, pin.serial);
+    sk_shm_unpin(pin.host->store, pin.blob, pin.serial);
     pthread_mutex_unlock(&n->store_lock);
 }
 
-static size_t away_of(pnode *n, const sk_blob *blob)
+static size_t away_of(pn_host *h, const sk_blob *blob)
 {
-    pthread_mutex_lock(&n->store_lock);
-    size_t away = sk_shm_away(n->store, blob);
-    pthread_mutex_unlock(&n->store_lock);
+    if (!is_made_at(h, blob))
+        return 0;
+    pthread_mutex_lock(&h->node->store_lock);
+    size_t away = sk_shm_away(h->store, blob);
+    pthread_mutex_unlock(&h->node->store_lock);
     return away;
 }
 
-static bool make_room_to_pin(pnode *n, const sk_blob *blob, int why, bool only_wait, int64_t deadline, sk_error *err)
+/* A copy is in memory already; what it takes is taken from others that run. */
+static bool make_room_to_pin(pn_host *h, const sk_blob *blob, int why, bool only_wait, int64_t deadline, sk_error *err)
 {
-    size_t away = away_of(n, blob);
-    pn_need need = { .charge = away, .pages = away, .asked = blob->size, .no_memory = why == ENOMEM, .only_wait = only_wait };
-    return why != EIO && pn_make_room(n, &need, deadline, err);
+    bool is_copy = !is_made_at(h, blob);
+    size_t away = away_of(h, blob);
+    pn_need need = { .host = h, .charge = away, .pages = is_copy ? h->node->far->copy_takes(h, blob) : away, .asked = blob->size,
+                     .no_memory = why == ENOMEM, .only_wait = only_wait || is_copy };
+    return why != EIO && why != ESTALE && pn_make_room(h->node, &need, deadline, err);
 }
 
-static uint64_t serial_of(pnode *n, const sk_blob *blob)
+static uint64_t serial_of(pn_host *h, const sk_blob *blob)
 {
-    pthread_mutex_lock(&n->store_lock);
-    uint64_t serial = sk_shm_serial(n->store, blob);
-    pthread_mutex_unlock(&n->store_lock);
+    if (!is_made_at(h, blob))
+        return h->node->far->copy_serial(h, blob);
+    pthread_mutex_lock(&h->node->store_lock);
+    uint64_t serial = sk_shm_serial(h->store, blob);
+    pthread_mutex_unlock(&h->node->store_lock);
     return serial;
 }
 
 /* It has just been pinned. */
-static void note_pin(pnode *n, run *r, const sk_blob *blob)
+static void note_pin(run *r, const sk_blob *blob)
 {
     if (r->npins == r->pin_room) {
         r->pin_room = r->pin_room ? 2 * r->pin_room : 8;
@@ -229,53 +315,65 @@ static void note_pin(pnode *n, run *r, const sk_blob *blob)
         if (!r->pins)
             abort();
     }
-    r->pins[r->npins++] = (pn_pin){ blob, serial_of(n, blob) };
+    r->pins[r->npins++] = (pn_pin){ blob, serial_of(r->host, blob), r->host };
 }
 
+/* Lists travel in messages: nobody reads them there. */
 static sk_blob *blob_in_store(const sk_value *v)
 {
-    return sk_type_has_blob(v->type) && v->blob && sk_blob_is_shared(v->blob) ? v->blob : NULL;
+    return sk_type_has_blob(v->type) && v->type != SK_T_LIST && v->blob && sk_blob_is_shared(v->blob) ? v->blob : NULL;
+}
+
+/* The same once more takes nothing: NULL. */
+static sk_blob *first_in_store(const sk_value *in, unsigned i)
+{
+    sk_blob *blob = blob_in_store(&in[i]);
+    for (unsigned k = 0; k < i && blob; k++)
+        if (blob_in_store(&in[k]) == blob)
+            return NULL;
+    return blob;
 }
 
 /* What pinning them takes of what can be had, and is it too much? No bytes are moved to find out. */
-static size_t arguments_take(pnode *n, const sk_value *in, unsigned nargs, bool *too_much)
+static size_t arguments_take(pn_host *h, const sk_value *in, unsigned nargs, bool *too_much)
 {
+    pnode *n = h->node;
     size_t takes = 0;
     pthread_mutex_lock(&n->store_lock);
     for (unsigned i = 0; i < nargs; i++) {
-        sk_blob *blob = blob_in_store(&in[i]);
-        for (unsigned k = 0; k < i && blob; k++)               /* the same once more takes nothing */
-            if (blob_in_store(&in[k]) == blob)
-                blob = NULL;
-        takes += blob ? sk_shm_takes(n->store, blob) : 0;
+        const sk_blob *blob = first_in_store(in, i);
+        takes += !blob ? 0 : is_made_at(h, blob) ? sk_shm_takes(h->store, blob) : n->far->copy_takes(h, blob);
     }
-    *too_much = takes > sk_shm_available(n->store);
+    *too_much = takes > sk_shm_available(h->store, n->far ? n->far->idle_copies(h) : 0);
     pthread_mutex_unlock(&n->store_lock);
     return takes;
 }
 
 /* All of them or none: two attempts that each waited with half of what they need would wait for each other. */
-bool pn_pin_arguments(pnode *n, run *r, const sk_value *in, unsigned nargs, sk_error *err)
+static bool pin_arguments(pnode *n, run *r, const sk_value *in, unsigned nargs, sk_error *err)
 {
+    pn_host *h = r->host;
     size_t before = r->npins, takes;
     bool too_much;
-    while (takes = arguments_take(n, in, nargs, &too_much), too_much)
-        if (!pn_make_room(n, &(pn_need){ .pages = takes, .asked = takes, .only_wait = true }, SK_NEVER, err))
+    while (takes = arguments_take(h, in, nargs, &too_much), too_much)
+        if (!pn_make_room(n, &(pn_need){ .host = h, .pages = takes, .asked = takes, .only_wait = true }, SK_NEVER, err))
             return false;
     for (unsigned i = 0; i < nargs; i++) {
         sk_blob *blob = blob_in_store(&in[i]);
         if (!blob)
             continue;
-        if (try_to_pin(n, blob, false, err)) {
-            note_pin(n, r, blob);
+        if (try_to_pin(h, blob, false, err)) {
+            note_pin(r, blob);
             continue;
         }
         int why = errno;
-        bool spilled = why != EIO && spill_one(n);             /* none of those that are pinned by now */
+        bool spilled = why == EDQUOT && (drop_copy(h) || spill_one(h));        /* none of those that are pinned by now */
         if (!spilled) {
             while (r->npins > before)
-                unpin_last(n, r);                              /* and nobody is told, for nobody has missed it */
-            if (!make_room_to_pin(n, blob, why, true, SK_NEVER, err))
+                unpin(n, r->pins[--r->npins]);                 /* and nobody is told, for nobody has missed it */
+            if (why == ESTALE)
+                return sk_error_set(err, SK_OBJECT_LOST, "an argument's bytes are not on node %d any more", h->number);
+            if (!make_room_to_pin(h, blob, why, true, SK_NEVER, err))
                 return false;
         }
         i = spilled ? i - 1 : UINT_MAX;                        /* this one again, or all */
@@ -283,44 +381,59 @@ bool pn_pin_arguments(pnode *n, run *r, const sk_value *in, unsigned nargs, sk_e
     return true;
 }
 
+bool pn_pin_arguments(pnode *n, run *r, const sk_value *in, unsigned nargs, sk_error *err)
+{
+    size_t all = 0;
+    for (unsigned i = 0; i < nargs; i++)
+        all += first_in_store(in, i) ? sizeof(sk_blob) + in[i].blob->size : 0;
+    r->bundle = all <= r->host->store_bytes ? all : 0;
+    bool pinned = pin_arguments(n, r, in, nargs, err);
+    r->bundle = 0;
+    return pinned;
+}
+
 void pn_pin_own(pnode *n, run *r, const sk_blob *blob)
 {
-    if (try_to_pin(n, blob, false, NULL))
-        note_pin(n, r, blob);
+    (void)n;
+    if (try_to_pin(r->host, blob, false, NULL))
+        note_pin(r, blob);
 }
 
 void pn_unpin_all(pnode *n, run *r)
 {
+    if (r->host->owes == r)
+        lend_room(r, 0);
     if (!r->npins)
         return;
     while (r->npins)
-        unpin_last(n, r);
+        unpin(n, r->pins[--r->npins]);
     pn_room_may_be(n);
 }
 
-static bool keep_here(pnode *n, pn_kept *kept, sk_blob *blob)
+static bool keep_there(pn_host *h, pn_kept *kept, sk_blob *blob)
 {
-    if (away_of(n, blob) || !try_to_pin(n, blob, false, NULL))
+    if (away_of(h, blob) || !try_to_pin(h, blob, false, NULL))
         return false;
-    kept->pins[kept->npins++] = (pn_pin){ sk_blob_ref(blob), serial_of(n, blob) };
+    kept->pins[kept->npins++] = (pn_pin){ sk_blob_ref(blob), serial_of(h, blob), h };
     return true;
 }
 
 /* Else what is kept for tasks that have not begun would be missed. */
-static bool is_half_empty(pnode *n)
+static bool is_half_empty(pn_host *h)
 {
-    pthread_mutex_lock(&n->store_lock);
-    bool is = sk_shm_live(n->store) <= n->base.settings->store_bytes / 2;
-    pthread_mutex_unlock(&n->store_lock);
+    pthread_mutex_lock(&h->node->store_lock);
+    bool is = sk_shm_live(h->store) + sk_shm_guests(h->store) <= h->store_bytes / 2;
+    pthread_mutex_unlock(&h->node->store_lock);
     return is;
 }
 
-bool pn_keep(pnode *n, pn_kept *kept, const sk_value *in, unsigned nargs)
+bool pn_keep(pn_host *h, pn_kept *kept, const sk_value *in, unsigned nargs)
 {
+    pnode *n = h->node;
     bool is_wanted = atomic_load_explicit(&n->hungry, relaxed) || atomic_load_explicit(&n->starving, relaxed);
     for (unsigned i = 0; i < nargs; i++) {
         sk_blob *blob = blob_in_store(&in[i]);
-        if (blob && (is_wanted || !is_half_empty(n) || !keep_here(n, kept, blob))) {
+        if (blob && (is_wanted || !is_half_empty(h) || !keep_there(h, kept, blob))) {
             pn_let_go(n, kept);
             return false;
         }
@@ -335,9 +448,7 @@ void pn_let_go(pnode *n, pn_kept *kept)
     if (kept->block.size)
         pn_free_foreseen(n, &kept->block);
     for (unsigned i = 0; i < kept->npins; i++) {
-        pthread_mutex_lock(&n->store_lock);
-        sk_shm_unpin(n->store, kept->pins[i].blob, kept->pins[i].serial);
-        pthread_mutex_unlock(&n->store_lock);
+        unpin(n, kept->pins[i]);
         sk_blob_unref((sk_blob *)kept->pins[i].blob);
     }
     *kept = (pn_kept){ 0 };
@@ -345,11 +456,11 @@ void pn_let_go(pnode *n, pn_kept *kept)
 }
 
 /* It gets the same thing again and again, perhaps: most often one of the last. */
-static bool is_pinned_by(pnode *n, const run *r, const sk_blob *blob)
+static bool is_pinned_by(const run *r, const sk_blob *blob)
 {
     size_t looked = 0;
     for (size_t i = r->npins; i-- > 0 && looked++ < 64; )
-        if (r->pins[i].blob == blob && r->pins[i].serial == serial_of(n, blob))
+        if (r->pins[i].blob == blob && r->pins[i].serial == serial_of(r->host, blob))
             return true;
     return false;
 }
@@ -364,14 +475,15 @@ bool pn_pull(sk_backend *self, uint64_t object, int64_t deadline)
     pn_enter(n);
     sk_lane *lane = sk_lane_self;                /* the same whoever turns the loop */
     run *r = in_loop(n) ? n->current : NULL;
-    bool pinned = r && is_pinned_by(n, r, blob);
+    pn_host *h = r ? r->host : &n->hosts[0];
+    bool pinned = r && is_pinned_by(r, blob);
     sk_error err = { 0 };
     if (!pinned) {
         sk_blob_ref(blob);
-        while (!(pinned = try_to_pin(n, blob, !r, &err)) && make_room_to_pin(n, blob, errno, false, deadline, &err))
+        while (!(pinned = try_to_pin(h, blob, !r, &err)) && make_room_to_pin(h, blob, errno, false, deadline, &err))
             ;
         if (pinned && r)
-            note_pin(n, r, blob);
+            note_pin(r, blob);
         sk_blob_unref(blob);
     }
     if (!pinned)
@@ -385,10 +497,11 @@ bool pn_pull(sk_backend *self, uint64_t object, int64_t deadline)
 static void keep(pnode *n, const sk_value *v)
 {
     sk_blob *blob = blob_in_store(v);
-    if (!blob || v->type == SK_T_LIST || !blob->sealed)        /* who frees a list reads it */
+    if (!blob || !blob->sealed)                                /* who frees a list reads it, so lists stay */
         return;
+    pn_host *h = pn_host_of(n, sk_shm_owner(n->store, sk_shm_offset(n->store, blob)));
     pthread_mutex_lock(&n->store_lock);
-    sk_shm_keep(n->store, blob);
+    sk_shm_keep(h->store, blob);
     pthread_mutex_unlock(&n->store_lock);
     pn_room_may_be(n);
 }

@@ -9,13 +9,23 @@
 /* Shared memory that is charged already: one block, or why there is none. */
 static void *try_to_alloc(pnode *n, unsigned owner, size_t size, bool *is_whole, int *why)
 {
+    pn_host *h = pn_host_of(n, owner);
     pthread_mutex_lock(&n->store_lock);
-    void *block = sk_shm_alloc(n->store, owner, size);
+    void *block = sk_shm_alloc(h->store, owner, size);
     *why = errno;
-    *is_whole = block && sk_shm_is_whole(n->store, block);
+    if (block && h->number && !sk_shm_fill(n->store, sk_shm_offset(n->store, block), sk_shm_page())) {     /* its header is here, too */
+        sk_shm_release(h->store, block);
+        block = NULL;
+        *why = ENOMEM;
+    }
+    *is_whole = block && sk_shm_is_whole(h->store, block);
     pthread_mutex_unlock(&n->store_lock);
     return block;
 }
+
+/* What lies on another host is not in this one's account. */
+static bool charge(const pn_host *h, size_t size) { return h->number || sk_store_try_charge(size); }
+static void discharge(const pn_host *h, size_t size) { sk_store_discharge(h->number ? 0 : size); }
 
 /* Its arena has no place of that length. */
 static bool say_no_place(const pnode *n, size_t asked, sk_error *err)
@@ -44,18 +54,25 @@ void *pn_alloc(sk_backend *self, size_t size)
     return block;
 }
 
+void pn_release(pnode *n, void *block)
+{
+    pthread_mutex_lock(&n->store_lock);
+    size_t away = sk_shm_away(n->store, block);
+    sk_shm_release(n->store, block);
+    pthread_mutex_unlock(&n->store_lock);
+    if (away)
+        sk_store_recharge(away);               /* the caller takes the whole charge back */
+}
+
 void pn_free(sk_backend *self, void *bytes, size_t size)
 {
     pnode *n = pn_of(self);
     if (!sk_blob_is_shared(bytes)) {
         sk_store_free(bytes, size);
+    } else if (n->far) {
+        n->far->freed(n, bytes, size);
     } else {
-        pthread_mutex_lock(&n->store_lock);
-        size_t away = sk_shm_away(n->store, bytes);
-        sk_shm_release(n->store, bytes);
-        pthread_mutex_unlock(&n->store_lock);
-        if (away)
-            sk_store_recharge(away);           /* the caller takes the whole charge back */
+        pn_release(n, bytes);
     }
     pn_room_may_be(n);
 }
@@ -65,11 +82,12 @@ bool pn_alloc_for(pnode *n, unsigned owner, size_t size, pn_block *out, sk_error
     if (size < sizeof(sk_blob))
         return sk_error_set(err, SK_PROTOCOL, "a block of %zu bytes", size);
     size_t asked = size - sizeof(sk_blob), page = sk_shm_page();
-    if (size > n->base.settings->store_bytes)
+    pn_host *h = pn_host_of(n, owner);
+    if (size > h->store_bytes)
         return sk_store_say_full(asked, "", err);
     for (;;) {
         int why = EDQUOT;
-        bool charged = sk_store_try_charge(size);
+        bool charged = charge(h, size);
         *out = (pn_block){ .size = size };
         out->blob = charged ? try_to_alloc(n, owner, size, &out->is_whole, &why) : NULL;
         if (out->blob) {
@@ -77,8 +95,8 @@ bool pn_alloc_for(pnode *n, unsigned owner, size_t size, pn_block *out, sk_error
             return true;
         }
         if (charged)
-            sk_store_discharge(size);
-        pn_need need = { .charge = size, .pages = (size + page - 1) / page * page, .asked = asked, .no_memory = why == ENOMEM };
+            discharge(h, size);
+        pn_need need = { .host = h, .charge = size, .pages = (size + page - 1) / page * page, .asked = asked, .no_memory = why == ENOMEM };
         if (why == ENOSPC ? !say_no_place(n, asked, err) : !pn_make_room(n, &need, SK_NEVER, err))
             return false;
     }
@@ -116,9 +134,9 @@ bool pn_foresee(pnode *n, const pn_worker *w, const sk_fn *fn, pn_block *out)
     if (h->times < 2 || atomic_load_explicit(&n->hungry, relaxed) || atomic_load_explicit(&n->starving, relaxed))
         return false;
     pthread_mutex_lock(&n->store_lock);
-    bool is_room = sk_shm_live(n->store) + size <= n->base.settings->store_bytes / 2;
+    bool is_room = sk_shm_live(w->host->store) + size <= w->host->store_bytes / 2;
     pthread_mutex_unlock(&n->store_lock);
-    if (!is_room || !sk_store_try_charge(size))
+    if (!is_room || !charge(w->host, size))
         return false;
     int why;
     *out = (pn_block){ .size = size, .foreseen = true };
@@ -128,7 +146,7 @@ bool pn_foresee(pnode *n, const pn_worker *w, const sk_fn *fn, pn_block *out)
         return true;
     }
     out->size = 0;
-    sk_store_discharge(size);
+    discharge(w->host, size);
     return false;
 }
 
@@ -158,20 +176,30 @@ bool pn_place(void *served, sk_blob *blob, uint64_t *at)
 
 static void take_out(run *r, size_t i) { r->own[i] = r->own[--r->nown]; }
 
+/* Of a block that is elsewhere the header is here, and no text to be looked at. */
+static bool is_sound(const run *r, const sk_blob *blob)
+{
+    return r->host->number && blob->type == SK_T_STR ? blob->size > 0 : sk_blob_is_sound(blob);
+}
+
 /* What a worker has made is what it says it is, or nothing: the header is its writing. From here on only the node writes there. */
-static bool take_over(run *r, size_t i, sk_type type, bool keeps)
+static bool take_over(pnode *n, run *r, size_t i, sk_type type, bool keeps)
 {
     pn_block *b = &r->own[i];
     sk_blob *blob = b->blob;
-    if (blob->type != type || sizeof *blob + blob->size != b->size || !sk_blob_is_sound(blob))
+    if (r->worker->wire.header)                /* it is elsewhere: here is only this much of it */
+        memcpy(blob, r->worker->wire.header, sizeof *blob);
+    if (blob->type != type || sizeof *blob + blob->size != b->size || !is_sound(r, blob))
         return false;
     atomic_store_explicit(&blob->refs, keeps ? 2 : 1, relaxed);
     blob->sealed = true;
     blob->copy = 0;
     blob->fn = sk_task_at(r->task)->fn->index;
     blob->maker = 0;
+    if (r->host->number)
+        n->far->made(n, blob);
     if (keeps) {
-        pn_pin_own((pnode *)sk_session.backend, r, blob);        /* its body may read it, until it ends */
+        pn_pin_own(n, r, blob);          /* its body may read it, until it ends */
         b->handed_over = true;
     } else
         take_out(r, i);
@@ -188,14 +216,15 @@ sk_blob *pn_blob_at(void *served, sk_type type, uint64_t at)
     unsigned owner;
     at &= ~(uint64_t)1;
     pthread_mutex_lock(&n->store_lock);
-    size_t size = sk_shm_block(n->store, at, &owner);
+    owner = sk_shm_owner(n->store, at);
+    size_t size = owner <= n->nslots ? sk_shm_block(pn_host_of(n, owner)->store, at, NULL) : 0;
     pthread_mutex_unlock(&n->store_lock);
     if (!size || !r)
         return NULL;
     sk_blob *blob = sk_shm_at(n->store, at);
     for (size_t i = 0; i < r->nown; i++)
         if (r->own[i].blob == blob && !r->own[i].handed_over)
-            return take_over(r, i, type, keeps) ? blob : NULL;
+            return take_over(n, r, i, type, keeps) ? blob : NULL;
     return blob->sealed && blob->type == type ? sk_blob_ref(blob) : NULL;
 }
 

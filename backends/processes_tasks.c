@@ -51,9 +51,9 @@ static void let_worker_go(pnode *n, run *r)
     w->run = NULL;
     n->busy--;
     if (w->doomed)                         /* the signal may come late, or be blocked: the next task must not be hit by it */
-        sk_child_kill(&w->child, SIGKILL);
-    else if (w->state == PN_UP && n->free != w)
-        pn_idle(n, w);
+        pn_signal(w, SIGKILL);
+    else if (w->state == PN_UP && n->free != w && !w->recalling)
+        pn_idle(w);
 }
 
 static void abandon(pnode *n, run *r);
@@ -63,7 +63,7 @@ static void body(void *data)
     run *r = data;
     pnode *n = r->node;
     if (!r->unwanted)
-        sk_task_run_at((sk_task_name){ r->task }, 0, r->row);
+        sk_task_run_at((sk_task_name){ r->task }, r->host->number, r->row);
     if (r->is_there)                       /* cancelled in between */
         abandon(n, r);
     if (!r->died && !pn_hand_on(n, r))
@@ -78,8 +78,9 @@ static void body(void *data)
     r->ended = true;
 }
 
-run *pn_new_run(pnode *n, uint64_t task, uint64_t attempt, int row, const sk_fn *fn)
+run *pn_new_run(pn_host *h, uint64_t task, uint64_t attempt, int row, const sk_fn *fn)
 {
+    pnode *n = h->node;
     run *r = n->free_runs;
     if (r) {
         n->free_runs = r->next;
@@ -90,6 +91,7 @@ run *pn_new_run(pnode *n, uint64_t task, uint64_t attempt, int row, const sk_fn 
         r->handle = sk_events_add_handles(&n->events, 1);
         r->node = n;
     }
+    r->host = h;
     r->task = task;
     r->attempt = attempt;
     r->row = row;
@@ -97,6 +99,8 @@ run *pn_new_run(pnode *n, uint64_t task, uint64_t attempt, int row, const sk_fn 
     r->nesting = pn_depth_of(n, task);
     r->due = r->again = r->runnable = r->ended = r->blocked = r->listens = r->moves = r->hungry = r->is_there = r->unwanted = r->asked = r->ran = false;
     r->body_ns = 0;
+    r->pulls = 0;
+    r->no_bytes = false;
     r->kept = NULL;
     r->died = SK_ALIVE;
     r->worker = NULL;
@@ -138,7 +142,7 @@ void pn_begin(pnode *n, run *r, pn_worker *w)
         snprintf(text, sizeof text, "%zu tasks run or are blocked at once, and there is no stack in the driver for one more (%s)",
                  n->alive - 1, strerror(errno));
         if (r->is_there)                   /* it runs without being served */
-            sk_child_kill(&w->child, SIGKILL);
+            pn_signal(w, SIGKILL);
         let_worker_go(n, r);
         refuse(n, r, text);
         return;
@@ -149,30 +153,45 @@ void pn_begin(pnode *n, run *r, pn_worker *w)
     pn_resume(n, r);
 }
 
-void pn_assign(pnode *n)
+bool pn_assign(pnode *n)
 {
-    while (n->queue && n->idle) {
-        run *r = n->queue;
-        pn_worker *w = n->idle;
-        n->queue = r->next;
-        if (!n->queue)
-            n->queue_end = &n->queue;
-        n->idle = w->next_idle;
-        pn_begin(n, r, w);
-    }
+    bool any = false;
+    for (pn_host *h = n->hosts; h < n->hosts + n->nhosts; h++)
+        while (h->queue && h->idle) {
+            run *r = h->queue;
+            pn_worker *w = h->idle;
+            h->queue = r->next;
+            if (!h->queue)
+                h->queue_end = &h->queue;
+            h->idle = w->next_idle;
+            pn_begin(n, r, w);
+            any = true;
+        }
+    return any;
+}
+
+/* Processes that may be idle as soon as their node has answered. */
+static size_t between_tasks(const pn_host *h)
+{
+    const pnode *n = h->node;
+    size_t count = 0;
+    for (unsigned i = 0; h->number && i < n->nactive; i++)
+        count += n->active[i]->host == h && n->active[i]->recalling && !n->active[i]->run;
+    return count;
 }
 
 void pn_start(pnode *n, const sk_command *command)
 {
-    run *r = pn_new_run(n, command->task, command->attempt, command->worker, sk_task_at(command->task)->fn);
-    *n->queue_end = r;
-    n->queue_end = &r->next;
+    pn_host *h = &n->hosts[command->node];
+    run *r = pn_new_run(h, command->task, command->attempt, command->worker, sk_task_at(command->task)->fn);
+    *h->queue_end = r;
+    h->queue_end = &r->next;
     pn_assign(n);
     size_t waiting = 0;
-    for (run *q = n->queue; q; q = q->next)
+    for (run *q = h->queue; q; q = q->next)
         waiting++;
-    if (waiting > n->starting)             /* others are blocked in their processes: one more takes over */
-        pn_want_worker(n);
+    if (waiting > h->starting + between_tasks(h))             /* others are blocked in their processes: one more takes over */
+        pn_want_worker(h);
 }
 
 run *pn_run_of(pnode *n, uint64_t task)
@@ -190,17 +209,11 @@ void pn_died(pnode *n, run *r, sk_code code, const char *how)
     r->died = SK_GONE;
     sk_events_cancel(&n->events, r->handle);
     if (!r->unwanted)
-        sk_task_died(n->lane, &r->strand, SK_GONE, code, how);
+        sk_task_died(n->lane, &r->strand, SK_GONE, code, how, !r->host->is_taken);
     pn_resume(n, r);                       /* it finds itself dead wherever it is, and comes back ended */
 }
 
-void pn_end_process(run *r, int sig)
-{
-    if (!pn_recall(r->node, r->worker))
-        return;                            /* it has ended, and what says so is on its way */
-    r->worker->doomed = true;
-    sk_child_kill(&r->worker->child, sig);
-}
+void pn_end_process(run *r, int sig) { pn_end_alone(r->node, r->worker, sig); }
 
 /* A process may be killed while it is idle, and be given a task before that is known; or between two. The task has not run: it is not charged. */
 bool pn_move(pnode *n, run *r)
@@ -212,12 +225,30 @@ bool pn_move(pnode *n, run *r)
     r->worker = NULL;
     w->run = NULL;
     n->busy--;
-    r->next = n->queue;
-    n->queue = r;
+    r->next = r->host->queue;
+    r->host->queue = r;
     if (!r->next)
-        n->queue_end = &r->next;
+        r->host->queue_end = &r->next;
     pn_resume(n, r);                       /* it lets go of the process, and waits for another */
     return true;
+}
+
+void pn_forget_queue(pn_host *h, const char *how)
+{
+    pnode *n = h->node;
+    for (run *r; (r = h->queue); ) {
+        h->queue = r->next;
+        if (!h->queue)
+            h->queue_end = &h->queue;
+        if (r->moves) {
+            pn_died(n, r, SK_WORKER_DIED, how);
+            continue;
+        }
+        uint64_t task = r->task;           /* it has not begun */
+        put_away(n, r);
+        if (sk_task_is_ready((sk_task_name){ task }))
+            pn_announce(n, task);
+    }
 }
 
 void pn_clear_runs(pnode *n)
@@ -240,7 +271,7 @@ static void end_serving(run *r)
 static void give_up_worker(run *r, const char *why)
 {
     fprintf(stderr, "skate: processes: worker %u: %s; it is ended\n", r->worker->slot, why);
-    sk_child_kill(&r->worker->child, SIGKILL);
+    pn_signal(r->worker, SIGKILL);
     while (!r->died)
         pn_leave_fiber(r);
 }
@@ -365,6 +396,7 @@ static bool run_there(pnode *n, run *r, const sk_fn *fn, const sk_value *in, sk_
             if (r->msg.flag)
                 pn_drain_output(n, w);
             r->ran = true;
+            w->heard = w->run_number;
             r->body_ns = (int64_t)MIN(r->msg.word, (uint64_t)(pn_now() - r->sent));
             ok = take_answers(r, fn, out, why);
             end_serving(r);
@@ -390,10 +422,10 @@ bool pn_run_body(sk_backend *self, const sk_fn *fn, const sk_value *in, sk_value
     bool ok = run_there(n, r, fn, in, out, why);
     while (r->moves) {
         pn_give_back(n, r);                /* what had come along to the process that is gone */
-        while (!r->worker)
+        while (!r->worker && !r->died)     /* it may lose its node while it waits */
             pn_leave_fiber(r);
         r->moves = r->asked = false;
-        if (!pn_is_wanted(r))              /* cancelled while it had none */
+        if (r->died || !pn_is_wanted(r))   /* cancelled while it had none */
             return false;
         ok = run_there(n, r, fn, in, out, why);
     }
@@ -409,6 +441,7 @@ static void wait_for_its_end(pnode *n, run *r, uint64_t id)
     if (sk_wire_add(&w->wire, &ended) && sk_wire_flush(&w->wire))
         while (!left && sk_wire_receive(&w->wire, &r->msg)) {
             left = r->msg.type == SK_WIRE_RAN;
+            w->heard = left ? w->run_number : w->heard;
             if (left && r->msg.flag)
                 pn_drain_output(n, w);
             if (r->msg.type == SK_WIRE_DIE)

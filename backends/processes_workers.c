@@ -5,35 +5,37 @@
 #include "processes.h"
 
 #include "fn.h"
-#include "memory.h"
 #include "session.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-enum { MOST_FAILURES = 3, MOST_KILLED = 100,       /* starts in a row: that came to nothing by themselves, or were killed from outside */
-       GRACE_MS = 2000 };
+enum { MOST_FAILURES = 3, MOST_KILLED = 100 };      /* starts in a row: that came to nothing by themselves, or were killed from outside */
 
 /* ---- the channel of a worker: used by the fiber of the attempt that it runs ---- */
+
+static void tell(pn_worker *w)
+{
+    if (w->host->number)
+        w->node->far->wrote(w);
+    else
+        sk_bell_ring(&w->process.page->bell);
+}
 
 static bool channel_write(void *channel, const uint8_t *bytes, size_t size)
 {
     pn_worker *w = channel;
     while (size > 0) {
-        size_t done = sk_ring_write(&w->to, bytes, size);
+        size_t done = sk_ring_write(&w->process.to, bytes, size);
         bytes += done;
         size -= done;
-        sk_bell_ring(&w->page->bell);
-        while (size > 0 && sk_ring_writable(&w->to) == 0) {
-            if (w->to.broken || !w->run || w->run->died)
+        tell(w);
+        while (size > 0 && sk_ring_writable(&w->process.to) == 0) {
+            if (w->process.to.broken || !w->run || w->run->died)
                 return false;
             w->run->listens = true;
             pn_leave_fiber(w->run);
@@ -46,13 +48,13 @@ static size_t channel_read(void *channel, uint8_t *bytes, size_t room)
 {
     pn_worker *w = channel;
     size_t done;
-    while ((done = sk_ring_read(&w->from, bytes, room)) == 0) {
-        if (w->from.broken || !w->run || w->run->died)
+    while ((done = sk_ring_read(&w->process.from, bytes, room)) == 0) {
+        if (w->process.from.broken || !w->run || w->run->died)
             return 0;
         w->run->listens = true;
         pn_leave_fiber(w->run);
     }
-    sk_bell_ring(&w->page->bell);          /* it may have waited for room */
+    tell(w);                               /* it may have waited for room */
     return done;
 }
 
@@ -68,142 +70,123 @@ static void tell_attendant(pnode *n)
             sk_die(NULL, NULL, 1, "backend processes: the thread that attends to worker processes cannot be woken: write: %s", strerror(errno));
 }
 
-bool pn_want_worker(pnode *n)
+/* Here, and where it is. */
+static bool add_arena(pn_worker *w)
 {
-    if (n->up + n->starting >= n->most)
+    pn_host *h = w->host;
+    if (w->has_arena)
+        return true;
+    pthread_mutex_lock(&h->node->store_lock);
+    w->has_arena = sk_shm_add(h->node->store, w->slot + 1, &h->start_error) && sk_shm_add(h->store, w->slot + 1, &h->start_error);
+    pthread_mutex_unlock(&h->node->store_lock);
+    return w->has_arena;
+}
+
+static void begin(pn_worker *w, pn_state state)
+{
+    pnode *n = w->node;
+    w->state = state;
+    n->active[n->nactive++] = w;
+    w->host->starting++;
+    n->starting++;
+}
+
+static void end(pn_worker *w)
+{
+    pnode *n = w->node;
+    unsigned i = 0;
+    while (n->active[i] != w)
+        i++;
+    memmove(n->active + i, n->active + i + 1, (--n->nactive - i) * sizeof *n->active);
+    w->state = PN_NONE;
+}
+
+bool pn_want_worker(pn_host *h)
+{
+    pnode *n = h->node;
+    if (h->up + h->starting >= h->most)
         return false;
-    for (unsigned i = 0; i < n->nslots; i++) {
+    for (unsigned i = h->first; i < h->first + h->nslots; i++) {
         pn_worker *w = &n->workers[i];
         if (w->state != PN_NONE)
             continue;
-        if (!w->has_arena) {
-            pthread_mutex_lock(&n->store_lock);
-            bool ok = sk_shm_add(n->store, w->slot + 1, &n->start_error);
-            pthread_mutex_unlock(&n->store_lock);
-            if (!ok) {
-                n->most = n->up + n->starting;
-                return false;
-            }
-            w->has_arena = true;
+        if (!add_arena(w)) {
+            h->most = h->up + h->starting;
+            return false;
         }
-        w->state = PN_WANTED;
-        n->used = MAX(n->used, i + 1);
-        n->starting++;
-        tell_attendant(n);
+        if (h->number) {
+            if (!n->far->start(w))
+                return false;
+            begin(w, PN_STARTING);
+        } else {
+            begin(w, PN_WANTED);
+            tell_attendant(n);
+        }
         return true;
     }
     return false;
-}
-
-static bool fail(sk_error *err, const char *what)
-{
-    return sk_error_set(err, SK_LIMIT, "%s: %s%s", what, strerror(errno),
-                        errno == EMFILE || errno == ENFILE ? "; allow more descriptors with `ulimit -n`" : "");
-}
-
-static int memory(size_t size, sk_error *err, void **at)
-{
-    int fd = memfd_create("skate", MFD_CLOEXEC);
-    if (fd < 0) {
-        fail(err, "memory to share with a worker: memfd_create");
-        return -1;
-    }
-    if (ftruncate(fd, (off_t)size) != 0)
-        fail(err, "memory to share with a worker: ftruncate");
-    else if ((*at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)) == MAP_FAILED)
-        fail(err, "memory to share with a worker: mmap");
-    else
-        return fd;
-    close(fd);
-    return -1;
-}
-
-static void fill_page(pn_worker *w)
-{
-    pnode *n = w->node;
-    sk_worker_page *page = w->page;
-    sk_bell_init(&page->bell);
-    sk_ring_init(sk_worker_ring(page, 0), SK_WORKER_RING);
-    sk_ring_init(sk_worker_ring(page, 1), SK_WORKER_RING);
-    page->start = sk_session.start;
-    page->seed = sk_session.settings.seed;
-    page->workers = sk_session.settings.workers;
-    page->driver = getpid();
-    page->owner = w->slot + 1;
-    page->owners = n->nslots + 1;
-    page->stride = sk_shm_stride(n->store);
-    page->large = sk_shm_large(n->store);
-    page->memory = n->base.settings->worker_memory;
-    page->labels = n->base.settings->prefix;
-    page->out_of_memory = 0;
-    page->last_words[0] = '\0';
-    memset((void *)page->gates, SK_GATE_DONE, sizeof page->gates);
-    w->sent = w->run_number = 0;
 }
 
 /* By the attendant, without the turn: nobody else touches a worker that is PN_WANTED. */
 static bool start(pn_worker *w, sk_error *err)
 {
     pnode *n = w->node;
-    int sockets[2] = { -1, -1 }, room = -1, arena = -1;
-    void *at = NULL;
-    bool ok = false;
     char name[64];
-    if ((room = memory(sk_worker_room(), err, &at)) < 0)
-        return false;
-    w->page = at;
-    fill_page(w);
     pthread_mutex_lock(&n->store_lock);
-    arena = sk_shm_descriptor(n->store, w->slot + 1, true, err);
+    int arena = sk_shm_descriptor(n->store, w->slot + 1, true, err);
     pthread_mutex_unlock(&n->store_lock);
-    if (arena >= 0) {
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0)
-            fail(err, "a socket to a worker");
-        else {
-            snprintf(name, sizeof name, "skate worker %u of %d", w->slot, (int)getpid());
-            int fds[SK_WORKER_FDS] = { [SK_WORKER_ROOM] = room, [SK_WORKER_BELL] = n->bell_fd, [SK_WORKER_CONTROL] = sockets[1],
-                                       [SK_WORKER_ARENA] = arena };
-            ok = sk_child_start(&w->child, &(sk_child_spec){ .argv = (char *[]){ name, NULL }, .env = (const char *[]){ "SKATE_WORKER=1", NULL },
-                                                             .fds = fds, .nfds = SK_WORKER_FDS }, err);
-        }
-    }
-    close(room);
-    if (arena >= 0)
-        close(arena);
-    if (sockets[1] >= 0)
-        close(sockets[1]);
-    if (!ok) {
-        if (sockets[0] >= 0)
-            close(sockets[0]);
-        munmap(w->page, sk_worker_room());
-        w->page = NULL;
+    if (arena < 0)
         return false;
-    }
-    w->control = sockets[0];
-    sk_ring_open(&w->to, sk_worker_ring(w->page, 0), SK_WORKER_RING);
-    sk_ring_open(&w->from, sk_worker_ring(w->page, 1), SK_WORKER_RING);
+    snprintf(name, sizeof name, "skate worker %u of %d", w->slot, (int)getpid());
+    bool ok = sk_process_start(&w->process, &(sk_process_spec){
+        .name = name,
+        .bell = n->bell_fd,
+        .arena = arena,
+        .owner = w->slot + 1,
+        .owners = n->nslots + 1,
+        .stride = sk_shm_stride(n->store),
+        .large = sk_shm_large(n->store),
+        .start = sk_session.start,
+        .seed = sk_session.settings.seed,
+        .workers = sk_session.settings.workers,
+        .wake = MAX(n->bell_wakes, 0),
+        .memory = n->base.settings->worker_memory,
+        .labels = n->base.settings->prefix,
+        .out = stdout,
+        .err = stderr,
+    }, err);
+    close(arena);
+    if (ok)
+        pn_open_wire(w);
+    return ok;
+}
+
+void pn_open_wire(pn_worker *w)
+{
+    w->sent = w->run_number = w->heard = 0;
     sk_wire_init(&w->wire, -1);
     w->wire.channel = w;
     w->wire.write = channel_write;
     w->wire.read = channel_read;
     w->wire.place = pn_place;
     w->wire.blob_at = pn_blob_at;
+    w->wire.headers_in = w->host->number != 0;
     w->fns = g_ptr_array_new();
-    w->arenas = g_new0(uint8_t, n->nslots + 1);
     w->lacks_arenas = false;
-    w->arenas[w->slot + 1] = true;
-    char prefix[40];
-    snprintf(prefix, sizeof prefix, "(pid=%d) ", (int)w->child.pid);
-    sk_lines_init(&w->out, stdout, n->base.settings->prefix ? prefix : NULL);
-    sk_lines_init(&w->err, stderr, n->base.settings->prefix ? prefix : NULL);
-    w->prints = true;
-    return true;
 }
 
-void pn_idle(pnode *n, pn_worker *w)
+void pn_signal(pn_worker *w, int sig)
 {
-    w->next_idle = n->idle;
-    n->idle = w;
+    if (w->host->number)
+        w->node->far->signal(w, sig);
+    else
+        sk_process_signal(&w->process, sig);
+}
+
+void pn_idle(pn_worker *w)
+{
+    w->next_idle = w->host->idle;
+    w->host->idle = w;
 }
 
 /* Its first frame. */
@@ -213,7 +196,7 @@ void pn_hello(pnode *n, pn_worker *w)
     bool ok = sk_wire_receive(&w->wire, &m) && m.type == SK_WIRE_HELLO && m.number == SK_WIRE_VERSION && m.word == sk_fn_fingerprint();
     sk_msg_clear(&m);
     if (w->state == PN_UP) {               /* an idle one has nothing to say */
-        sk_child_kill(&w->child, SIGKILL);
+        pn_signal(w, SIGKILL);
         return;
     }
     if (!ok)
@@ -222,9 +205,11 @@ void pn_hello(pnode *n, pn_worker *w)
     w->state = PN_UP;
     w->failures = 0;
     n->starting--;
+    w->host->starting--;
+    w->host->up++;
     if (++n->up > n->up_peak)
         n->up_peak = n->up;
-    pn_idle(n, w);
+    pn_idle(w);
     pn_assign(n);
 }
 
@@ -232,8 +217,13 @@ void pn_hello(pnode *n, pn_worker *w)
 
 bool pn_give_arena(pn_worker *w, unsigned owner)
 {
-    if (w->arenas[owner])
+    if (sk_process_has_arena(&w->process, owner))
         return true;
+    if (w->host->number) {
+        w->node->far->give_arena(w, owner);
+        w->process.arenas[owner] = true;
+        return true;
+    }
     sk_error err;
     pthread_mutex_lock(&w->node->store_lock);
     int fd = sk_shm_descriptor(w->node->store, owner, false, &err);
@@ -243,153 +233,115 @@ bool pn_give_arena(pn_worker *w, unsigned owner)
         w->lacks_arenas = true;
         return false;                      /* then the bytes travel */
     }
-    sk_arena_message message = { owner };
-    struct iovec part = { &message, sizeof message };
-    union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control = { 0 };
-    struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof control.room };
-    control.head = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
-    memcpy(CMSG_DATA(&control.head), &fd, sizeof fd);
-    ssize_t sent;
-    do
-        sent = sendmsg(w->control, &m, MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
+    bool given = sk_process_give_arena(&w->process, owner, fd);
     close(fd);
-    w->arenas[owner] = sent == sizeof message;
-    return w->arenas[owner];
+    return given;
 }
 
 /* ---- ends ---- */
 
-/* A program may have closed its end. */
-static void drain(sk_lines *lines, int *fd)
-{
-    if (*fd >= 0 && !sk_lines_read(lines, *fd)) {
-        close(*fd);
-        *fd = -1;
-    }
-}
-
 void pn_drain_output(pnode *n, pn_worker *w)
 {
+    if (w->host->number)                   /* it has come with what came before */
+        return;
     pthread_mutex_lock(&n->output);
-    if (w->prints) {
-        drain(&w->out, &w->child.out);
-        drain(&w->err, &w->child.err);
-    }
+    sk_process_drain(&w->process);
     pthread_mutex_unlock(&n->output);
 }
 
-static void clear(pnode *n, pn_worker *w)
+void pn_clear_worker(pn_worker *w)
 {
-    pthread_mutex_lock(&n->output);
-    if (w->prints) {
-        sk_lines_clear(&w->out);
-        sk_lines_clear(&w->err);
-    }
-    w->prints = false;
-    sk_child_close(&w->child);
-    pthread_mutex_unlock(&n->output);
-    if (w->page) {
+    pnode *n = w->node;
+    if (w->process.page) {
         sk_wire_clear(&w->wire);
         g_ptr_array_free(w->fns, TRUE);
-        g_free(w->arenas);
-        munmap(w->page, sk_worker_room());
-        close(w->control);
     }
-    w->page = NULL;
-    w->control = -1;
+    pthread_mutex_lock(&n->output);
+    if (w->host->number)
+        n->far->clear(w);
+    else
+        sk_process_clear(&w->process);
+    pthread_mutex_unlock(&n->output);
 }
 
-static void take_from_idle(pnode *n, pn_worker *w)
+static void take_from_idle(pn_worker *w)
 {
-    for (pn_worker **at = &n->idle; *at; at = &(*at)->next_idle)
+    for (pn_worker **at = &w->host->idle; *at; at = &(*at)->next_idle)
         if (*at == w) {
             *at = w->next_idle;
             return;
         }
 }
 
-static bool was_killed(const pn_worker *w) { return !w->child.taken && WIFSIGNALED(w->child.status) && WTERMSIG(w->child.status) == SIGKILL; }
-
-/* Has the kernel killed it for want of memory? It counts whom it has, but not by name: each death that is not our doing takes one of those that are
- * new. More can be left over for others of our processes, which may have died with it, and no more. */
-static bool is_for_memory(pnode *n, const pn_worker *w)
-{
-    int64_t kills = was_killed(w) && !w->doomed ? sk_memory_kills("") : -1;
-    if (kills < 0 || kills <= n->kills)
-        return false;
-    n->kills = MAX(n->kills + 1, kills - (int64_t)(n->up + n->starting));
-    return true;
-}
-
-static sk_code describe(const pn_worker *w, char *how, size_t room)
-{
-    char fate[200], *words = w->page->last_words;
-    bool killed = is_for_memory(w->node, w);
-    sk_child_fate(&w->child, fate, sizeof fate);
-    words[sizeof w->page->last_words - 1] = '\0';
-    if (killed)
-        snprintf(words, sizeof w->page->last_words, "by the kernel's OOM killer: memory had run out, of the machine or of its control group");
-    snprintf(how, room, "its process (%d) %s%s%s", (int)w->child.pid, fate, *words ? ": " : "", words);
-    return killed || w->page->out_of_memory ? SK_WORKER_OOM : SK_WORKER_DIED;
-}
-
 /* What it said before it died holds: tasks that it has ended have ended. */
 static void hear_out(pnode *n, pn_worker *w)
 {
-    while (w->state == PN_UP && w->run && w->run->listens && !w->run->runnable && sk_ring_readable(&w->from)) {
+    for (pn_take_free(n, w); w->state == PN_UP && w->run && w->run->listens && !w->run->runnable && sk_ring_readable(&w->process.from);
+         pn_take_free(n, w)) {
         w->run->listens = false;
         pn_resume(n, w->run);
-        while (n->free == w) {
-            n->free = w->next_free;
-            pn_run_next(n, w);
-        }
     }
+}
+
+/* Worker processes do not start there, again and again. */
+static void host_fails(pn_host *h, const char *how)
+{
+    if (h->number)
+        h->node->far->fails(h, how);
+    else
+        sk_die(NULL, NULL, 1, "backend %s: worker processes do not start: %s", h->node->base.ops->name, how);
+}
+
+void pn_bury(pn_worker *w, sk_code code, const char *how, int most)
+{
+    pnode *n = w->node;
+    pn_host *h = w->host;
+    bool was_up = w->state == PN_UP;
+    pn_drain_output(n, w);
+    hear_out(n, w);
+    w->state = PN_GONE;                    /* not to be used again, whatever its attempt's end brings */
+    take_from_idle(w);
+    pn_take_back_all(n, w);
+    (*(was_up ? &n->up : &n->starting))--;
+    (*(was_up ? &h->up : &h->starting))--;
+    if (w->run && !pn_move(n, w->run))
+        pn_died(n, w->run, code, how);
+    pn_clear_worker(w);
+    end(w);
+    w->doomed = false;
+    w->reaped = false;                     /* the place may be wanted again at once: it is not to be buried twice */
+    if (!was_up && ++w->failures >= (unsigned)most)
+        host_fails(h, how);
+    bool is_needed = h->queue || h->up + h->starting < (unsigned)h->workers;
+    if (is_needed && !atomic_load(&n->closing))
+        pn_want_worker(h);
 }
 
 static void bury(pnode *n, pn_worker *w)
 {
     char how[1200];
-    bool was_up = w->state == PN_UP;
-    int most = was_killed(w) ? MOST_KILLED : MOST_FAILURES;
-    sk_code code = describe(w, how, sizeof how);
-    pn_drain_output(n, w);
-    hear_out(n, w);
-    w->state = PN_GONE;                    /* not to be used again, whatever its attempt's end brings */
-    take_from_idle(n, w);
-    pn_take_back_all(n, w);
-    if (was_up)
-        n->up--;
-    else
-        n->starting--;
-    if (w->run && !pn_move(n, w->run))
-        pn_died(n, w->run, code, how);
-    clear(n, w);
-    w->state = PN_NONE;
-    w->doomed = false;
-    w->reaped = false;                     /* the place may be wanted again at once: it is not to be buried twice */
-    if (!was_up && ++w->failures >= (unsigned)most)
-        sk_die(NULL, NULL, 1, "backend processes: worker processes do not start: %s", how);
-    bool is_needed = n->queue || n->up + n->starting < (unsigned)sk_session.settings.workers;
-    if (is_needed && !atomic_load(&n->closing))
-        pn_want_worker(n);
+    int most = sk_process_was_killed(&w->process) ? MOST_KILLED : MOST_FAILURES;
+    sk_code code = sk_process_fate(&w->process, w->doomed ? NULL : &n->kills, n->up + n->starting, how, sizeof how);
+    pn_bury(w, code, how, most);
 }
 
 void pn_bury_gone(pnode *n)
 {
+    pn_host *own = &n->hosts[0];
     n->some_gone = false;
-    for (unsigned i = 0; i < n->nslots; i++)
+    for (unsigned i = 0; i < own->nslots; i++)
         if (n->workers[i].state != PN_NONE && n->workers[i].reaped)
             bury(n, &n->workers[i]);
-    if (n->start_error.code && n->up + n->starting == 0)
-        sk_die(NULL, NULL, 1, "backend processes: no worker process can be started: %s", n->start_error.message);
+    if (own->start_error.code && own->up + own->starting == 0)
+        sk_die(NULL, NULL, 1, "backend %s: no worker process can be started: %s", n->base.ops->name, own->start_error.message);
 }
 
 /* ---- the attendant ---- */
 
 static void start_wanted(pnode *n)
 {
-    for (unsigned i = 0; i < n->nslots; i++) {
+    pn_host *own = &n->hosts[0];
+    for (unsigned i = 0; i < own->nslots; i++) {
         pn_worker *w = &n->workers[i];
         pthread_mutex_lock(&n->turn);
         bool wanted = w->state == PN_WANTED && !atomic_load(&n->closing);
@@ -399,15 +351,18 @@ static void start_wanted(pnode *n)
         sk_error err = { 0 };
         bool ok = start(w, &err);
         pthread_mutex_lock(&n->turn);
-        w->state = ok ? PN_STARTING : PN_NONE;
-        if (!ok) {
+        if (ok) {
+            w->state = PN_STARTING;
+        } else {
+            end(w);
             n->starting--;
-            n->start_error = err;
-            n->most = n->up + n->starting;
+            own->starting--;
+            own->start_error = err;
+            own->most = own->up + own->starting;
             n->some_gone = true;
         }
         pthread_mutex_unlock(&n->turn);
-        sk_bell_ring_anyway(n->bell);      /* it may have said hello already, when nobody listened to it */
+        pn_ring_anyway(n);      /* it may have said hello already, when nobody listened to it */
     }
 }
 
@@ -417,20 +372,20 @@ static void attend_to(pnode *n, pn_worker *w)
     pthread_mutex_lock(&n->turn);
     bool is_there = (w->state == PN_STARTING || w->state == PN_UP) && !w->reaped;      /* else buried since it was polled */
     pthread_mutex_unlock(&n->turn);
-    if (!is_there || !sk_child_reap(&w->child, false))
+    if (!is_there || !sk_process_reap(&w->process, false))
         return;
     pthread_mutex_lock(&n->turn);
     w->reaped = true;
     n->some_gone = true;
     pthread_mutex_unlock(&n->turn);
-    sk_bell_ring_anyway(n->bell);
+    pn_ring_anyway(n);
 }
 
 static void *attend(void *data)
 {
     pnode *n = data;
-    struct pollfd *polled = calloc(1 + 3 * (size_t)n->nslots, sizeof *polled);
-    pn_worker **who = calloc(1 + 3 * (size_t)n->nslots, sizeof *who);
+    struct pollfd *polled = calloc(1 + 3 * (size_t)n->hosts[0].nslots, sizeof *polled);
+    pn_worker **who = calloc(1 + 3 * (size_t)n->hosts[0].nslots, sizeof *who);
     if (!polled || !who)
         abort();
     while (!atomic_load(&n->closing)) {
@@ -440,13 +395,13 @@ static void *attend(void *data)
         int timeout = -1;
         pthread_mutex_lock(&n->turn);
         pthread_mutex_lock(&n->output);
-        for (unsigned i = 0; i < n->nslots; i++) {
+        for (unsigned i = 0; i < n->hosts[0].nslots; i++) {
             pn_worker *w = &n->workers[i];
             if ((w->state != PN_STARTING && w->state != PN_UP) || w->reaped)
                 continue;
-            if (w->child.pidfd < 0)        /* an old kernel: ask now and then */
+            if (w->process.child.pidfd < 0)            /* an old kernel: ask now and then */
                 timeout = 20;
-            const int fds[3] = { w->child.pidfd, w->child.out, w->child.err };
+            const int fds[3] = { w->process.child.pidfd, w->process.child.out, w->process.child.err };
             for (int j = 0; j < 3; j++)
                 if (fds[j] >= 0) {
                     who[k] = w;
@@ -472,24 +427,16 @@ static void *attend(void *data)
 
 bool pn_workers_open(pnode *n, sk_error *err)
 {
-    void *at;
-    n->bell_fd = memory(SK_WORKER_PAGE, err, &at);
-    if (n->bell_fd < 0)
+    n->bell = sk_process_bell_new(&n->bell_fd, err);
+    if (!n->bell)
         return false;
-    n->bell = at;
-    sk_bell_init(n->bell);
-    n->kills = sk_memory_kills("");
+    sk_process_kills_init(&n->kills);
     n->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (n->wake_fd < 0)
-        return fail(err, "eventfd");
-    n->workers = calloc(n->nslots, sizeof *n->workers);
-    if (!n->workers)
-        abort();
-    for (unsigned i = 0; i < n->nslots; i++)
-        n->workers[i] = (pn_worker){ .node = n, .slot = i, .control = -1, .child = { .pidfd = -1, .out = -1, .err = -1 } };
-    for (int i = 0; i < n->base.settings->workers; i++)
-        if (!pn_want_worker(n)) {
-            *err = n->start_error;
+        return sk_process_error(err, "eventfd");
+    for (int i = 0; i < n->hosts[0].workers; i++)
+        if (!pn_want_worker(&n->hosts[0])) {
+            *err = n->hosts[0].start_error;
             return false;
         }
     sigset_t all, before;
@@ -499,7 +446,7 @@ bool pn_workers_open(pnode *n, sk_error *err)
     n->has_attendant = error == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     errno = error;
-    return n->has_attendant || fail(err, "a thread to attend to worker processes");
+    return n->has_attendant || sk_process_error(err, "a thread to attend to worker processes");
 }
 
 /* They are asked to go; those that do not within two seconds are made to. */
@@ -509,31 +456,22 @@ void pn_workers_close(pnode *n)
         tell_attendant(n);
         pthread_join(n->attendant, NULL);
     }
-    for (unsigned i = 0; i < n->nslots; i++) {
+    for (unsigned i = 0; n->workers && i < n->hosts[0].nslots; i++) {
         pn_worker *w = &n->workers[i];
-        if (!w->page || w->reaped)
+        if (!w->process.page || w->reaped)
             continue;
         if (w->state != PN_UP || w->run || !sk_wire_add(&w->wire, &(sk_msg){ .type = SK_WIRE_BYE }) || !sk_wire_flush(&w->wire))
-            sk_child_kill(&w->child, SIGKILL);
+            sk_process_signal(&w->process, SIGKILL);
     }
-    for (unsigned i = 0; i < n->nslots; i++) {
+    for (unsigned i = 0; n->workers && i < n->hosts[0].nslots; i++) {
         pn_worker *w = &n->workers[i];
-        if (w->page && !w->reaped) {
-            struct pollfd end = { .fd = w->child.pidfd, .events = POLLIN };
-            if (w->child.pidfd < 0 || poll(&end, 1, GRACE_MS) != 1)
-                sk_child_kill(&w->child, SIGKILL);
-            sk_child_reap(&w->child, true);
-        }
-        if (w->page)
+        if (w->process.page && !w->reaped)
+            sk_process_end(&w->process);
+        if (w->process.page)
             pn_drain_output(n, w);
-        clear(n, w);
+        pn_clear_worker(w);
     }
-    free(n->workers);
-    n->workers = NULL;
-    if (n->bell) {
-        munmap(n->bell, SK_WORKER_PAGE);
-        close(n->bell_fd);
-    }
+    sk_process_bell_free(n->bell, n->bell_fd);
     if (n->wake_fd >= 0)
         close(n->wake_fd);
 }

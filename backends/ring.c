@@ -1,9 +1,11 @@
-/* ring.c -- see ring.h. Linux: futexes, and not the private kind, since who rings and who sleeps may be two processes. */
+/* ring.c -- see ring.h. Linux: futexes, and not the private kind, since who rings and who sleeps may be two processes; eventfd. */
 #include "ring.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,6 +37,9 @@ void sk_bell_sleep(sk_bell *b, uint32_t ticket, int64_t ns)
         syscall(SYS_futex, &b->word, FUTEX_WAIT, ticket, ns == SK_NEVER ? NULL : &ts, NULL, 0);
 }
 
+uint32_t sk_bell_ticket(sk_bell *b) { return atomic_load_explicit(&b->word, seq_cst); }
+bool sk_bell_is_awaited(sk_bell *b) { return atomic_load_explicit(&b->asleep, seq_cst) != 0; }
+
 void sk_bell_awake(sk_bell *b) { atomic_fetch_sub_explicit(&b->asleep, 1, seq_cst); }
 
 void sk_bell_ring(sk_bell *b)
@@ -48,6 +53,39 @@ void sk_bell_ring_anyway(sk_bell *b)
 {
     atomic_fetch_add_explicit(&b->word, 1, seq_cst);
     syscall(SYS_futex, &b->word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+/* The count of an eventfd stays until it is read, so it does not matter whether the owner is in poll yet. EAGAIN: it has been told already. */
+void sk_bell_tell(int fd)
+{
+    uint64_t one = 1;
+    while (write(fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+void sk_bell_ring_anyway_by(sk_bell *b, int fd)
+{
+    if (fd < 0) {
+        sk_bell_ring_anyway(b);
+        return;
+    }
+    atomic_fetch_add_explicit(&b->word, 1, seq_cst);               /* tickets are old now, also those of whoever has not come to sleep yet */
+    sk_bell_tell(fd);
+}
+
+void sk_bell_ring_by(sk_bell *b, int fd)
+{
+    if (atomic_load_explicit(&b->asleep, seq_cst))
+        sk_bell_ring_anyway_by(b, fd);
+}
+
+int sk_bell_fd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+void sk_bell_heard(int fd)
+{
+    uint64_t count;
+    while (read(fd, &count, sizeof count) < 0 && errno == EINTR)
+        ;
 }
 
 /* ---- The ring ---- */
@@ -145,4 +183,11 @@ size_t sk_ring_read(sk_ring_end *e, void *out, size_t size)
     e->at += n;
     atomic_store_explicit(&e->ring->tail, e->at, seq_cst);         /* releases the room to look_at_tail; before sk_bell_ring */
     return n;
+}
+
+/* A writer sleeps if it has seen, after sk_bell_listen, a tail that is a whole ring behind its head. If it has not seen the tail that has just been stored
+ * (seq_cst), then its head, which is older than that look, is seen here, and is a ring ahead of the tail before. */
+bool sk_ring_was_full(sk_ring_end *e, size_t n)
+{
+    return e->broken || atomic_load_explicit(&e->ring->head, seq_cst) - (e->at - n) >= e->capacity;
 }

@@ -19,6 +19,9 @@
  * rung. A ring that comes before the listener is in the kernel changes the word that its ticket was read from, and the kernel does not let
  * it sleep.
  *
+ * Who also waits for descriptors cannot sleep in the futex. Such an owner has an eventfd, which those who ring share: it listens as above, sleeps in
+ * poll, and they ring by writing there (sk_bell_ring_by). The orders are the same.
+ *
  * A process may die after publishing and before ringing: whoever notices a death rings for it (sk_bell_ring_anyway).
  *
  * `asleep` is written by those who listen, only read by those who ring: a dead ringer holds nothing. One that scribbles on it can cost a
@@ -46,12 +49,27 @@ uint32_t sk_bell_listen(sk_bell *);
 /* Returns when the bell has been rung since the ticket was taken, when `ns` are over (SK_NEVER: not for that), or for no reason: look again. */
 void sk_bell_sleep(sk_bell *, uint32_t ticket, int64_t ns);
 
+uint32_t sk_bell_ticket(sk_bell *);        /* the same without being counted as asleep: only sk_bell_ring_anyway wakes from such a sleep */
+bool sk_bell_is_awaited(sk_bell *);        /* would sk_bell_ring do anything? */
+
 void sk_bell_awake(sk_bell *);             /* once for each sk_bell_listen */
 
 /* After publishing. Wakes all who listen; if nobody does, it is one load. */
 void sk_bell_ring(sk_bell *);
 
 void sk_bell_ring_anyway(sk_bell *);       /* whatever `asleep` says: for news of a process that may have scribbled on it */
+
+/* As sk_bell_ring, where the owner sleeps in poll on `fd`, an eventfd of sk_bell_fd; -1: it sleeps by the bell. */
+void sk_bell_ring_by(sk_bell *, int fd);
+void sk_bell_ring_anyway_by(sk_bell *, int fd);
+
+void sk_bell_tell(int fd);                 /* only that: tickets hold. See ear.h */
+
+/* Such a descriptor, close-on-exec and non-blocking; -1: errno. */
+int sk_bell_fd(void);
+
+/* After such a sleep, before the owner looks: what was rung is heard. */
+void sk_bell_heard(int fd);
 
 /* ---- A ring ---- */
 
@@ -85,6 +103,10 @@ size_t sk_ring_write(sk_ring_end *, const void *data, size_t size);
 
 /* Copies out as much as there is, at most `size`, and gives its room back. 0: empty, or broken; it has looked. */
 size_t sk_ring_read(sk_ring_end *, void *out, size_t size);
+
+/* Of a reader that has just read n bytes: may the writer have found the ring full before? Only then can it be asleep for want of room, and is to
+ * be rung for that. */
+bool sk_ring_was_full(sk_ring_end *, size_t n);
 
 /* What sk_ring_read could bring, and what sk_ring_write could take, right now. Look at the other's position; 0 if broken. */
 size_t sk_ring_readable(sk_ring_end *);

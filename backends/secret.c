@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,6 +34,27 @@ bool sk_secret_fill(void *bytes, size_t size, sk_error *err)
 
 bool sk_secret_random(sk_secret *secret, sk_error *err) { return sk_secret_fill(secret->bytes, sizeof secret->bytes, err); }
 bool sk_id_random(sk_id *id, sk_error *err) { return sk_secret_fill(id->bytes, sizeof id->bytes, err); }
+
+/* The kernel rounds the size up to a page. What it does not know it refuses, and then it is memory like any other. */
+sk_secret *sk_secret_new(sk_error *err)
+{
+    void *page = mmap(NULL, sizeof(sk_secret), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) {
+        sk_error_set(err, SK_LIMIT, "there is no memory for the secret: %s", strerror(errno));
+        return NULL;
+    }
+    madvise(page, sizeof(sk_secret), MADV_DONTDUMP);
+    madvise(page, sizeof(sk_secret), MADV_WIPEONFORK);
+    return page;
+}
+
+void sk_secret_free(sk_secret *secret)
+{
+    if (!secret)
+        return;
+    sk_secret_wipe(secret, sizeof *secret);
+    munmap(secret, sizeof *secret);
+}
 
 void sk_secret_wipe(void *bytes, size_t size) { explicit_bzero(bytes, size); }
 

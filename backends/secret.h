@@ -29,6 +29,11 @@ bool sk_secret_fill(void *bytes, size_t size, sk_error *err);
 bool sk_secret_random(sk_secret *, sk_error *err);
 bool sk_id_random(sk_id *, sk_error *err);
 
+/* Memory for one, all zero, for as long as a process needs it: a page of its own, which no core dump shows (a task may crash in this very process)
+ * and no forked child has. free wipes it; NULL is fine. */
+sk_secret *sk_secret_new(sk_error *err);
+void sk_secret_free(sk_secret *);
+
 void sk_secret_wipe(void *bytes, size_t size);             /* so that no copy is left, whatever the compiler thinks of it */
 
 /* In a time that does not depend on what they are. Never, where there is no GnuTLS. */

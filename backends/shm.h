@@ -14,6 +14,10 @@
  * block keeps its place, so its name stays good; whoever wants to read it pins it, and the bytes come back. A copy in the file stays as long as
  * the block lives, for it never changes: to spill it a second time costs no write. Places are more than the capacity, as many as addresses allow.
  *
+ * *Clusters*: the space of places can reach over several nodes (node_wire.h): one and the same on all of them, with arenas for all their workers. Only
+ * the head gives places out. A node's own side is a *space*: arenas, and pages where it is told to have some. What another node holds the head
+ * knows by *books*: an sk_shm without memory, whose pages are another's.
+ *
  * shm.c is the node's side, shm_map.c a worker's. Linux only. Nothing here takes a lock: the caller has one.              */
 #ifndef SK_SHM_H
 #define SK_SHM_H
@@ -52,9 +56,12 @@ void sk_shm_keep(sk_shm *s, const void *block);
  * none, or there is no file to write to. */
 size_t sk_shm_spill(sk_shm *s);
 size_t sk_shm_away(const sk_shm *s, const void *block);                          /* bytes of it that are in the file only */
+/* Those, behind the first page, to be looked at there, which takes no room; for munmap. NULL: there are none, or errno. Good until the block is released. */
+void *sk_shm_map_away(sk_shm *s, const void *block, size_t *size);
 /* Bytes that can be had, by spilling all that can be spilled, and how many of them it takes to pin this block (0: it is pinned). */
-size_t sk_shm_available(const sk_shm *s);
+size_t sk_shm_available(const sk_shm *s, uint64_t copies);                        /* copies: bytes of guests (below) that could go */
 size_t sk_shm_takes(const sk_shm *s, const void *block);
+void sk_shm_lend(sk_shm *s, size_t bytes);                                        /* so many more can be pinned than now (not made), whatever the capacity; 0: no more */
 /* Brings it back, if need be, and keeps it until it is unpinned as often, or released. false: errno as in sk_shm_alloc; or EIO: it cannot be
  * read (*err says why), now or ever. Nothing has changed then. */
 bool sk_shm_pin(sk_shm *s, const void *block, sk_error *err);
@@ -70,7 +77,7 @@ void *sk_shm_at(const sk_shm *s, uint64_t offset);                              
 const void *sk_shm_view(const sk_shm *s, const void *block);                     /* the same bytes, where writing faults */
 bool sk_shm_contains(const sk_shm *s, const void *p);                            /* is it in either window? */
 
-size_t sk_shm_room(const sk_shm *s);                                             /* bytes that are not live */
+size_t sk_shm_room(const sk_shm *s);                                             /* bytes that are not live; without what is lent */
 uint64_t sk_shm_live(const sk_shm *s);                                           /* bytes in blocks, without what is in the file only */
 uint64_t sk_shm_spilled(const sk_shm *s);                                        /* bytes that are in the file only */
 uint64_t sk_shm_left(const sk_shm *s);                                           /* bytes that have stayed, of blocks that are spilled */
@@ -79,6 +86,33 @@ uint64_t sk_shm_idle(const sk_shm *s);                                          
 const char *sk_shm_spills_to(const sk_shm *s);
 uint64_t sk_shm_warm(const sk_shm *s);                                           /* bytes freed whose pages are still there */
 uint64_t sk_shm_peak(const sk_shm *s);                                           /* most live bytes so far */
+
+/* ---- clusters ---- */
+
+/* A node's side: the space that the head has, for sk_shm_add, _descriptor, _at, _fill and _drop. It gives no places out, and spills by order only
+ * (node_spill.c). `size`: of its store, of which an eighth at most are pages of dropped copies, kept for the next. */
+sk_shm *sk_shm_new_space(size_t stride, size_t large, unsigned owners, size_t size, sk_error *err);
+/* At the head: another node's memory. Addresses are those of `here`, whose first pages of blocks stand for the whole; `pages` is told what the node is to
+ * do, with places; borrowed. sk_shm_add makes an arena known. The node has a spill file of its own, and the books say what is in it; if it cannot
+ * write there it says so later (sk_shm_unspill), if it cannot read back it is no node any more. */
+typedef struct sk_shm_far {
+    void (*fill)(void *data, uint64_t place, size_t size);
+    void (*drop)(void *data, uint64_t place, size_t size);                       /* also what is in its file of that place */
+    void (*spill)(void *data, uint64_t place, size_t size, uint64_t serial);     /* to the file, unless it is there already: the pages go */
+    void (*restore)(void *data, uint64_t place, size_t size);
+    void (*forget)(void *data, uint64_t place);                                  /* what is in the file */
+    void *data;
+} sk_shm_far;
+sk_shm *sk_shm_new_books(const sk_shm *here, size_t capacity, const sk_shm_far *pages);
+void sk_shm_set_pages(sk_shm *books, const sk_shm_far *pages);                   /* another node has that number now */
+void sk_shm_set_spills(sk_shm *books, bool spills);                              /* has it a file? true at first */
+void sk_shm_unspill(sk_shm *books, uint64_t place, uint64_t serial);             /* the node could not: all is as it was there, and it spills no more */
+/* Pages for (a part of) a block whose place another sk_shm has given out: a copy of it. They count, but whether there is
+ * room for them is not asked. false: the system has no memory (errno). sk_shm_drop gives them back. `place` and `size` are multiples of a page but for the size of an end. */
+bool sk_shm_fill(sk_shm *s, uint64_t place, size_t size);
+void sk_shm_drop(sk_shm *s, uint64_t place, size_t size);
+uint64_t sk_shm_guests(const sk_shm *s);                                         /* bytes of such copies */
+unsigned sk_shm_owner(const sk_shm *s, uint64_t place);
 
 /* ---- a worker ---- */
 

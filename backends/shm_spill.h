@@ -23,6 +23,9 @@ uint64_t sk_spill_bytes(const sk_spill *p);                                     
 bool sk_spill_write(sk_spill *p, const void *bytes, size_t size, uint64_t *at);
 /* false: *err says why (SK_OBJECT_LOST), and what is in `bytes` means nothing. */
 bool sk_spill_read(sk_spill *p, uint64_t at, void *bytes, size_t size, sk_error *err);
+/* The same bytes, to be looked at in the file itself; `at` and `size` as they were written, whole pages. NULL: errno. The caller unmaps it (munmap). A
+ * page that cannot be read is SIGBUS for who looks. */
+void *sk_spill_map(sk_spill *p, uint64_t at, size_t size);
 void sk_spill_forget(sk_spill *p, uint64_t at);                                  /* `at` is where a write began */
 
 #endif

@@ -49,7 +49,7 @@ typedef struct run {
 enum { EVENT_AGENT, EVENT_READY, EVENT_ALARM, EVENT_SEND };
 typedef struct sk_virtual_faults sk_virtual_faults;
 
-typedef struct fetch { uint64_t object, attempt; int64_t bytes; int from, node; uint32_t next_free; unsigned losses; } fetch;
+typedef struct fetch { uint64_t object, attempt; int64_t bytes, began; int from, node; uint32_t next_free; unsigned losses; } fetch;
 
 typedef struct vcluster {
     struct sk_backend_base base;

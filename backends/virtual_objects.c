@@ -186,7 +186,7 @@ static uint32_t new_fetch(vcluster *v)     /* from 1: 0 is none */
 void sk_virtual_fetch(vcluster *v, const sk_command *command)
 {
     uint32_t number = new_fetch(v);
-    v->fetches[number] = (fetch){ command->object, command->attempt, command->bytes, command->from, command->node, 0,
+    v->fetches[number] = (fetch){ command->object, command->attempt, command->bytes, v->now, command->from, command->node, 0,
                                    sk_virtual_losses(v, command->from) + sk_virtual_losses(v, command->node) };
     int64_t start = v->now;
     sk_store_report report;
@@ -253,6 +253,7 @@ static void arrived(void *data, uint64_t number)
     fetch f = v->fetches[number];
     end_fetch(v, (uint32_t)number);
     v->now = sk_network_now(v->network);
+    sk_object_moved(sk_lane_self, f.object, f.from, f.node, (uint64_t)f.bytes, v->now - f.began);
     bool wanted = sk_cluster_arrived(v->cluster, f.object, f.node, f.attempt);
     if (wanted)
         put_into_store(v, f.node, f.object, f.bytes, SK_COPY_SECONDARY);

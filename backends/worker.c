@@ -19,9 +19,11 @@
 #include "fn.h"
 #include "lines.h"
 #include "memory.h"
+#include "node.h"
 #include "proxy.h"
 #include "session.h"
 #include "shm.h"
+#include "spin.h"
 #include "task.h"
 #include "whose.h"
 
@@ -32,6 +34,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -41,6 +44,8 @@ static struct {
     sk_worker_page *page;
     sk_bell *node;                        /* the node's */
     sk_ring_end in, out;
+    int wake;                             /* to ring the node by; -1: its bell alone */
+    struct stat wakes;                    /* what that was */
     int control;
     sk_shm_map store;
     const sk_fn **fns;                    /* by index */
@@ -52,6 +57,7 @@ static struct {
     int64_t began;
     struct { uint64_t at, size; bool is_whole; } foreseen;        /* a block that has come with the task; size 0: none */
     bool wrote;                           /* to stdout, since its last task */
+    sk_spin spin;                         /* its node is not where tasks come from */
     pid_t pid;                            /* a child that a task has forked has all this, too */
     struct stat pipes[2];                 /* stdout and stderr */
     char prefix[SK_LINES_PREFIX];         /* that their lines have now */
@@ -70,15 +76,13 @@ static int64_t monotonic(void)
 static bool wait_until(bool (*is_there)(void))
 {
     int64_t end = 0;
-    while (!is_there()) {
-        for (int i = 0; i < 50 && !is_there(); i++)
+    sk_spin_found(&w.spin);
+    while (!is_there() && !w.in.broken && !w.out.broken) {
+        for (int i = 0; !w.page->headed && i < 50 && !is_there(); i++)
             sk_pause();
-        if (is_there() || w.in.broken || w.out.broken)
-            break;
-        int64_t now = monotonic();
         if (!end)
-            end = now + SK_SPIN_NS;
-        if (now < end)
+            end = monotonic() + SK_SPIN_NS;
+        if (w.page->headed ? sk_spin_on(&w.spin) : monotonic() < end)
             continue;
         uint32_t ticket = sk_bell_listen(&w.page->bell);
         if (!is_there())
@@ -86,6 +90,32 @@ static bool wait_until(bool (*is_there)(void))
         sk_bell_awake(&w.page->bell);
     }
     return !w.in.broken && !w.out.broken;
+}
+
+/* Takes the descriptor out of the way of tasks, which may close all that they find, and open others: those get the lowest numbers that are free. So at
+ * this one nobody else's comes to stand by chance, an eventfd of the task's even less; what is no eventfd shows. */
+static int out_of_the_way(int fd)
+{
+    enum { HIGH = 900 };                   /* most processes may have 1024 */
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return fd;
+    int high = fcntl(fd, F_DUPFD_CLOEXEC, limit.rlim_cur > HIGH + 1 ? HIGH : (int)limit.rlim_cur - 1);
+    if (high < 0)
+        return fd;
+    close(fd);
+    return high;
+}
+
+/* By the descriptor, if it is still there: a task may have closed it, and opened something else, which must not be written to. Else by the bell, which
+ * somebody hears (ear.h). */
+static void ring_node(void)
+{
+    struct stat now;
+    if (!sk_bell_is_awaited(w.node))
+        return;
+    bool is_there = w.wake >= 0 && fstat(w.wake, &now) == 0 && now.st_ino == w.wakes.st_ino && now.st_dev == w.wakes.st_dev;
+    sk_bell_ring_by(w.node, is_there ? w.wake : -1);
 }
 
 static bool can_read(void)  { return sk_ring_readable(&w.in) > 0; }
@@ -100,7 +130,7 @@ static bool channel_write(void *channel, const uint8_t *bytes, size_t n)
             return false;
         bytes += done;
         n -= done;
-        sk_bell_ring(w.node);
+        ring_node();
     }
     return true;
 }
@@ -111,7 +141,8 @@ static size_t channel_read(void *channel, uint8_t *bytes, size_t room)
     size_t n = sk_ring_read(&w.in, bytes, room);
     if (n == 0 && wait_until(can_read))
         n = sk_ring_read(&w.in, bytes, room);
-    sk_bell_ring(w.node);                  /* it may have waited for room */
+    if (sk_ring_was_full(&w.in, n))
+        ring_node();                       /* it may wait for room */
     return n;
 }
 
@@ -306,10 +337,12 @@ static void say_ran(sk_task *t, sk_code code, sk_value *out, sk_failure *why)
 /* Only where the pipes are that this worker was born with: a task may have closed them, and opened something else there. */
 static void label_output(const sk_task *t)
 {
-    char prefix[SK_LINES_PREFIX], label[SK_LINES_LABEL];
+    char prefix[SK_LINES_PREFIX], label[SK_LINES_LABEL], node[24] = "";
     if (!w.page->labels)
         return;
-    snprintf(prefix, sizeof prefix, "(%.200s pid=%d) ", sk_task_name_of(t), (int)w.pid);
+    if (sk_node())                         /* else it is the driver's: its pid is enough */
+        snprintf(node, sizeof node, " node=%d", sk_node());
+    snprintf(prefix, sizeof prefix, "(%.200s pid=%d%s) ", sk_task_name_of(t), (int)w.pid, node);
     if (!strcmp(prefix, w.prefix))
         return;
     strcpy(w.prefix, prefix);
@@ -331,7 +364,10 @@ static void run_body(sk_msg *m)
     if (m->number < 1 || m->number > w.nfns || m->nvalues != w.fns[m->number - 1]->nargs)
         sk_die(NULL, NULL, 1, "%s: the node names a function that is not here", sk_code_name(SK_PROTOCOL));
     bool is_sound;
-    if (!sk_gate_pass(&w.page->gates[++w.number], &is_sound)) {     /* sent ahead, and had back */
+    w.number++;
+    if (w.page->headed)
+        atomic_store(&w.page->gates[(uint8_t)(w.number + SK_GATES_AHEAD)], SK_GATE_OPEN);
+    if (!sk_gate_pass(&w.page->gates[w.number], &is_sound)) {     /* sent ahead, and had back */
         sk_msg_clear(m);
         if (!is_sound)
             sk_die(NULL, NULL, 1, "a worker: what it shares with the node has been written to");
@@ -349,7 +385,7 @@ static void run_body(sk_msg *m)
     extras.deadline = SK_NEVER;
     t->extras = m->text ? &extras : NULL;
     sk_frame frame = { .below = lane->frame, .task = t, .id = m->id, .seed = m->word, .random = m->word, .worker = (int)m->more,
-                       .handles = lane->nhandles, .scratch = lane->nscratch };
+                       .node = (int)w.page->node, .handles = lane->nhandles, .scratch = lane->nscratch };
     lane->frame = &frame;
     w.running = m;
     sk_proxy_task_begins();
@@ -558,6 +594,8 @@ static void open_store(void)
 
 void sk_worker_main(const char *text)
 {
+    if (!strcmp(text, "node"))
+        sk_node_main();
     if (strcmp(text, "1") != 0) {          /* by hand, perhaps */
         fprintf(stderr, "skate: SKATE_WORKER=%s: this is not a worker's order\n", text);
         _exit(70);
@@ -566,6 +604,12 @@ void sk_worker_main(const char *text)
     w.node = map(3 + SK_WORKER_BELL, SK_WORKER_PAGE);
     w.control = 3 + SK_WORKER_CONTROL;
     fcntl(w.control, F_SETFD, FD_CLOEXEC);
+    w.wake = w.page->wakes ? 3 + SK_WORKER_WAKE : -1;
+    if (w.wake >= 0) {
+        w.wake = out_of_the_way(w.wake);
+        fcntl(w.wake, F_SETFD, FD_CLOEXEC);
+        fstat(w.wake, &w.wakes);
+    }
     sk_child_adopt(w.page->driver);
     sk_ring_open(&w.in, sk_worker_ring(w.page, 0), SK_WORKER_RING);
     sk_ring_open(&w.out, sk_worker_ring(w.page, 1), SK_WORKER_RING);
@@ -581,6 +625,7 @@ void sk_worker_main(const char *text)
     wire->read = channel_read;
     wire->place = place_of;
     wire->blob_at = blob_at;
+    wire->headers_out = w.page->headed;
     sk_proxy_before_ask = give_back_foreseen;
     sk_die_hook = on_die;
     catch_crashes();

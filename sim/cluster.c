@@ -127,16 +127,41 @@ static bool is_due(sk_cluster *c, const sk_command *command)
     return o && o->is_told && !o->copies && !o->is_freed;
 }
 
+void sk_cluster_hold(sk_cluster *c, bool held) { c->holds = held; }
+
+static bool is_held(const sk_cluster *c, const sk_command *command)
+{
+    const sk_task_record *t = c->holds && command->kind == SK_COMMAND_START ? sk_idmap_find(&c->tasks, command->task) : NULL;
+    return t && t->attempt == command->attempt;
+}
+
+static sk_command *command_at(const sk_cluster *c, size_t i) { return &c->commands[(c->first_command + i) & (c->command_room - 1)]; }
+
+/* Those that are held stay, in their order; it is a person who holds them, so there is time. */
 bool sk_cluster_next(sk_cluster *c, sk_command *out)
 {
-    while (c->ncommands) {
-        *out = c->commands[c->first_command];
+    for (size_t passed = 0; passed < c->ncommands; ) {
+        if (is_held(c, command_at(c, passed))) {
+            passed++;
+            continue;
+        }
+        *out = *command_at(c, passed);
+        for (size_t i = passed; i > 0; i--)
+            *command_at(c, i) = *command_at(c, i - 1);
         c->first_command = (c->first_command + 1) & (c->command_room - 1);
         c->ncommands--;
         if (is_due(c, out))
             return true;
     }
     return false;
+}
+
+bool sk_cluster_is_holding(const sk_cluster *c)
+{
+    bool is = false;
+    for (size_t i = 0; i < c->ncommands && !is; i++)
+        is = is_held(c, command_at(c, i));
+    return is;
 }
 
 /* ---- Nodes ------------------------------------------------------------------------------------------ */

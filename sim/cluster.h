@@ -66,6 +66,8 @@ void sk_cluster_object_freed(sk_cluster *c, uint64_t object);
 void sk_cluster_copy_gone(sk_cluster *c, uint64_t object, int node);    /* evicted there */
 /* A get or wait at this node needs the bytes there: they are fetched before arguments. Asked twice, fetched once. */
 void sk_cluster_wanted(sk_cluster *c, uint64_t object, int node);
+/* `from` is to leave: what only it has is wanted at `to`. How many such there are still. */
+size_t sk_cluster_rescue(sk_cluster *c, int from, int to);
 /* Each FETCH ends by exactly one of these, but for those that a lost node ended. `attempt` is the command's; a stale one is
  * ignored. false: nobody needs these bytes (any more), drop them. A failed fetch is tried again, from elsewhere if it can. */
 bool sk_cluster_arrived(sk_cluster *c, uint64_t object, int node, uint64_t attempt);
@@ -133,6 +135,9 @@ typedef struct sk_command {
 
 /* The oldest command that still holds (one that was overtaken by an event is never seen); false: there is none. */
 bool sk_cluster_next(sk_cluster *c, sk_command *out);
+/* While it is held no START is given out, in their order they wait; all else is. */
+void sk_cluster_hold(sk_cluster *c, bool held);
+bool sk_cluster_is_holding(const sk_cluster *c);        /* is there a START that waits for nothing else? */
 
 /* ---- 6. Questions (none of them changes anything) -------------------------------------------------- */
 

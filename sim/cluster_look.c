@@ -113,7 +113,7 @@ static bool has_argument(const sk_task_list *list, const sk_object_record *o)
 bool sk_cluster_is_pinned(const sk_cluster *c, uint64_t object, int node)
 {
     const sk_object_record *o = sk_idmap_find(&c->objects, object);
-    if (!o || node < 0 || node >= c->nnodes)
+    if (!o || !o->users || node < 0 || node >= c->nnodes)
         return false;
     const sk_node_record *n = &c->nodes[node];
     return has_argument(&n->pulling, o) || has_argument(&n->bound, o) || has_argument(&n->running, o) || has_argument(&n->blocked, o);

@@ -503,6 +503,21 @@ void sk_cluster_wanted(sk_cluster *c, uint64_t object, int node)
     sk_cluster_settle_down(c);
 }
 
+size_t sk_cluster_rescue(sk_cluster *c, int from, int to)
+{
+    size_t left = 0;
+    for (sk_object_record *o = c->first_object; o; o = o->next) {
+        if (o->is_freed || o->copies != 1 || !sk_pull_has_copy(o, from))
+            continue;
+        left++;
+        if (!sk_idmap_find(&c->fetches, key_of(o, to)))
+            queue_fetch(c, new_fetch(c, o, to, true));
+    }
+    sk_cluster_touch(c, to);
+    sk_cluster_settle_down(c);
+    return left;
+}
+
 static sk_fetch *under_way(sk_cluster *c, uint64_t object, int node, uint64_t attempt)
 {
     sk_object_record *o = sk_idmap_find(&c->objects, object);

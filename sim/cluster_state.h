@@ -139,6 +139,7 @@ struct sk_cluster {
 
     sk_command *commands;            /* a ring */
     size_t first_command, ncommands, command_room;
+    bool holds;                          /* STARTs wait */
 };
 
 /* cluster.c */

@@ -39,6 +39,8 @@ static sk_extras *make_extras(const sk_fn *fn, const sk_options *o, sk_site *sit
         sk_misuse(site, "sk_remote_with(%s): node is %d; give a node's number, or SK_ZERO for node 0", fn->name, o->node);
     e->name = o->name ? strdup(o->name) : NULL;
     e->resources = o->resources ? strdup(o->resources) : NULL;
+    if ((o->name && !e->name) || (o->resources && !e->resources))
+        abort();
     e->unusual = e->demand.cpus != SK_UNITS || e->demand.n || e->priority;
     return e;
 }
@@ -59,6 +61,7 @@ __attribute__((noinline, cold)) static void trace_new(sk_lane *lane, sk_task *t,
     for (unsigned i = 0; i < t->nargs; i++)
         if (sk_slot_is_pending(&t->args[i]))
             *w++ = sk_object_id(t->args[i].pending.object);
+    sk_trace_done(lane->trace);
     if (t->extras) {
         uint64_t words[2] = { name, (uint64_t)t->extras->demand.cpus << 32 | (uint32_t)t->extras->priority };
         sk_trace_text(lane->trace, SK_TRACE_TASK_ASKS, 0, words, 2,
@@ -90,6 +93,17 @@ static bool is_feasible(const sk_extras *e, char *why, size_t room)
                           : sk_demand_is_feasible(&e->demand, sk_admit_pool(), why, room);
 }
 
+/* A large value is no part of the message that starts a task on another node: there it is put, as in Ray, so that it has a place, is fetched
+ * like any object, and counts. */
+enum { LARGE_VALUE = 100000 };
+
+static bool is_put_first(const sk_value *v)
+{
+    if (sk_session.settings.nodes <= 1 || !sk_type_has_blob(v->type) || !v->blob)
+        return false;
+    return sk_shared_store.size ? sk_blob_is_shared(v->blob) : v->blob->size >= LARGE_VALUE;       /* real nodes: what lies in a store */
+}
+
 static void submit(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value *args, const sk_options *options, sk_ref *refs)
 {
     sk_lane *lane = sk_lane_self;
@@ -118,6 +132,15 @@ static void submit(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value 
     int32_t deps = 0;
     for (unsigned i = 0; i < nargs; i++) {
         sk_slot *s = &t->args[i];
+        if (unlikely(sk_has_cluster) && is_put_first(&args[i])) {
+            sk_object *o = sk_object_new_ready(lane, args[i], frame->id, site);
+            atomic_store_explicit(&s->pending.next, SK_T_PENDING, relaxed);
+            s->pending.object = o;
+            sk_object_ref(o, SK_HOLD);
+            sk_object_unref(lane, o, SK_HANDLE);
+            deps++;
+            continue;
+        }
         if (args[i].type != SK_T_REF) {
             s->value = args[i];
             continue;

@@ -188,6 +188,7 @@ void sk_lane_add_counts(sk_lane *to, sk_lane *from)
 {
 #define ADD(c) atomic_store_explicit(&to->c, atomic_load_explicit(&to->c, relaxed) + atomic_load_explicit(&from->c, relaxed), relaxed)
     ADD(submitted); ADD(done); ADD(failed); ADD(cancelled); ADD(attempts); ADD(retries); ADD(made); ADD(freed);
+    ADD(transfers); ADD(bytes_moved);
 #undef ADD
     atomic_store_explicit(&to->running, atomic_load_explicit(&to->running, relaxed) + atomic_load_explicit(&from->running, relaxed), relaxed);
 }

@@ -88,6 +88,7 @@ typedef struct sk_lane {
 
     _Atomic int32_t running;                       /* ordinary tasks that run on it and are not blocked: 0 or 1 */
     _Atomic uint64_t submitted, done, failed, cancelled, attempts, retries, made, freed;     /* owner writes, all read */
+    _Atomic uint64_t transfers, bytes_moved;                                                 /* the same */
     struct sk_lane *next;                           /* the list of lanes; under its lock */
 } sk_lane;
 
@@ -132,7 +133,8 @@ static inline void sk_lane_add_handle(sk_lane *lane, uint64_t id)
 static inline uint64_t sk_frame_place(const sk_frame *f) { return (uint64_t)(uint32_t)f->worker << 32 | (uint32_t)f->node; }
 
 /* Counters have one writer: no read-modify-write needed. */
-#define SK_COUNT_UP(counter) \
-    atomic_store_explicit(&(counter), atomic_load_explicit(&(counter), relaxed) + 1, relaxed)
+#define SK_COUNT_ON(counter, n) \
+    atomic_store_explicit(&(counter), atomic_load_explicit(&(counter), relaxed) + (n), relaxed)
+#define SK_COUNT_UP(counter) SK_COUNT_ON(counter, 1)
 
 #endif

@@ -150,6 +150,12 @@ static bool is_needed(sk_task *t)
     return false;
 }
 
+/* Of a node, and may be lost with it. Where nodes are real, what is small travels and is the head's (and lists are). */
+static bool lies_in_a_store(const sk_value *v)
+{
+    return sk_value_has_bytes(v) && (!sk_shared_store.size || (v->type != SK_T_LIST && sk_blob_is_shared(v->blob)));
+}
+
 bool sk_lineage_seal(sk_lane *lane, sk_task *t, sk_value *out)
 {
     bool again = may_run_again(t);
@@ -159,7 +165,7 @@ bool sk_lineage_seal(sk_lane *lane, sk_task *t, sk_value *out)
             sk_values_discard(&out[i], 1);
             continue;
         }
-        bool has_bytes = sk_value_has_bytes(&out[i]);
+        bool has_bytes = lies_in_a_store(&out[i]);
         if (flags_of(o) & SK_OLD_BYTES && !has_bytes)                  /* it had bytes when it was made first: nobody need wait for any */
             sk_session.backend->ops->freed((sk_backend *)sk_session.backend, sk_object_id(o));
         set_flags(o, again && has_bytes ? SK_REBUILDABLE : 0, again && has_bytes ? 0 : SK_REBUILDABLE);

@@ -23,6 +23,7 @@ static void trace_move(sk_lane *lane, sk_object *o, sk_object_state from, sk_obj
     }
     if (born)
         w[0] = site, w[1] = o->maker;
+    sk_trace_done(lane->trace);
 }
 
 /* The one function that changes an object's state. */
@@ -38,6 +39,20 @@ static inline void sk_object_move(sk_lane *lane, sk_object *o, sk_object_state f
 }
 
 void sk_object_lose(sk_lane *lane, sk_object *o, sk_object_state from, sk_object_state to) { sk_object_move(lane, o, from, to); }
+
+void sk_object_moved(sk_lane *lane, uint64_t object, int from, int to, uint64_t bytes, int64_t ns)
+{
+    SK_COUNT_UP(lane->transfers);
+    SK_COUNT_ON(lane->bytes_moved, bytes);
+    if (!sk_trace_on)
+        return;
+    uint64_t *w = sk_trace_record_at(lane->trace, sk_trace_tick(), SK_TRACE_TRANSFER, 0, 4);
+    w[0] = object;
+    w[1] = bytes;
+    w[2] = (uint64_t)(uint32_t)from << 32 | (uint32_t)to;
+    w[3] = (uint64_t)ns;
+    sk_trace_done(lane->trace);
+}
 
 sk_object *sk_object_new(sk_lane *lane, uint64_t producer, uint64_t maker, sk_site *site)
 {

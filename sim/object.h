@@ -114,6 +114,10 @@ static inline sk_object *sk_object_need(sk_ref ref, const char *call, const sk_s
 /* Gives it its value (taken over) or failure (taken over), and tells everybody who waits. Somebody else's after this. */
 void sk_object_seal(sk_lane *lane, sk_object *o, sk_value value, sk_failure *failure);
 
+/* All its bytes have come from one node to another, which took so many ns: counts that, and writes the trace record. For backends with nodes;
+ * `object` may have been freed meanwhile. */
+void sk_object_moved(sk_lane *lane, uint64_t object, int from, int to, uint64_t bytes, int64_t ns);
+
 /* false: it is sealed already. */
 bool sk_object_add_waiter(sk_object *o, uint64_t tagged_link, uint64_t *next);
 /* false: it is not on the list any more (the object has been sealed: the link fires, or has fired). */

@@ -7,10 +7,12 @@
 #include "fn.h"
 #include "gantt.h"
 #include "lineage.h"
+#include "live.h"
 #include "object.h"
 #include "proxy.h"
 #include "runfile.h"
 #include "task.h"
+#include "turnstile.h"
 #include "wait.h"
 #include "whose.h"
 
@@ -72,7 +74,7 @@ sk_counts sk_session_counts(void)
         .tasks_cancelled = GET(cancelled), .attempts = GET(attempts), .retries = GET(retries),
         .objects_made = GET(made), .objects_live = GET(made) - GET(freed),
         .bytes_live = sk_store_live(), .bytes_peak = sk_store_peak(), .workers = sk_session.settings.workers, .threads = 1,
-        .threads_peak = 1,
+        .threads_peak = 1, .transfers = GET(transfers), .bytes_moved = GET(bytes_moved),
     };
 #undef GET
     if (sk_session.backend->ops->counts && !sk_session.ending)
@@ -98,11 +100,14 @@ void sk_node_move(int node, sk_node_state from, sk_node_state to, int workers)
     if (node_states[node] != from)
         sk_die(NULL, NULL, 1, "skate is wrong: node %d moves from %d to %d, but is %d", node, from, to, node_states[node]);
     node_states[node] = (uint8_t)to;
-    if (sk_trace_on)
-        *sk_trace_record_at(sk_lane_self->trace, sk_trace_tick(), SK_TRACE_NODE, from << 4 | to, 1) =
-            (uint64_t)(uint32_t)node << 32 | (uint32_t)workers;
+    if (!sk_trace_on)
+        return;
+    sk_trace_lane *t = sk_lane_self->trace;
+    *sk_trace_record_at(t, sk_trace_tick(), SK_TRACE_NODE, from << 4 | to, 1) = (uint64_t)(uint32_t)node << 32 | (uint32_t)workers;
+    sk_trace_done(t);
 }
 
+bool sk_node_has_been(int node) { return node_states[node] != SK_NODE_NONE; }
 bool sk_node_is_alive(int node) { return node_states[node] == SK_NODE_ALIVE; }
 
 static void begin_nodes(void)
@@ -113,11 +118,12 @@ static void begin_nodes(void)
     sk_node_info *info = calloc(n, sizeof *info);
     if (!node_states || !info)
         abort();
-    info[0].workers = sk_session.settings.workers;
+    info[0] = (sk_node_info){ 0, sk_session.settings.workers, true };
     if (ops->nodes)
         ops->nodes((sk_backend *)sk_session.backend, info, n);
     for (size_t i = 0; i < n; i++)
-        sk_node_move((int)i, SK_NODE_NONE, SK_NODE_ALIVE, info[i].workers);
+        if (info[i].alive)
+            sk_node_move((int)i, SK_NODE_NONE, SK_NODE_ALIVE, info[i].workers);
     free(info);
 }
 
@@ -324,6 +330,20 @@ static void fill_standard_descriptors(void)
         close(fd);
 }
 
+static void begin_live(bool has_log)
+{
+    const sk_settings *s = &sk_session.settings;
+    sk_error err = { .message = "nobody can watch this run: it has no log" };
+    unsigned started = has_log ? sk_live_open(s->trace, s->gate, &err) : 0;
+    if (!started) {
+        fprintf(stderr, "skate: %s\n", err.message);
+        sk_turnstile_set(false);
+    }
+    if (sk_session.trace_is_temporary && !s->gantt)
+        unlink(s->trace);                         /* who watches has it open */
+    sk_session.backend_threads += started;
+}
+
 void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
 {
     sk_worker_divert(NULL);
@@ -363,15 +383,17 @@ void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
     sk_lineage_clear();
     atomic_store(&sk_cancellations, 0);
 
-    char gantt_file[] = "/tmp/skate-gantt-XXXXXX";
-    if (s->gantt && !s->trace) {
-        int fd = mkstemp(gantt_file);
+    char log_file[] = "/tmp/skate-log-XXXXXX";
+    s->live |= s->gate;
+    if ((s->gantt || s->live) && !s->trace) {
+        int fd = mkstemp(log_file);
         if (fd >= 0) {
             close(fd);
-            s->trace = strdup(gantt_file);
-            sk_session.trace_is_temporary = true;
+            s->trace = strdup(log_file);
+            sk_session.trace_is_temporary = s->trace != NULL;
         }
     }
+    sk_turnstile_open_session(s->gate, ops->can & SK_CAN_ISOLATE);
     sk_trace_own_clock = ops->can & SK_CAN_VIRTUAL_TIME;
     bool trace = s->trace && sk_trace_open(s->trace, &sk_session.trace_error);
     if (s->trace && !trace) {                     /* the run goes on; the exit says so again */
@@ -391,6 +413,8 @@ void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
     begin_nodes();
     if (ops->started)
         ops->started((sk_backend *)sk_session.backend);
+    if (s->live)
+        begin_live(trace);
     sk_session.backend_threads += sk_runfile_open(full_argc > 0 && full_argv[0] ? full_argv[0] : program_invocation_name);
     sk_die_hook = write_whole;
     handle(interrupts, 2, on_interrupt, true);
@@ -447,6 +471,8 @@ void sk_shutdown_at(sk_site *site)
     if (ops->alloc)
         sk_lanes_drop_refs();
     sk_runfile_close();                           /* its thread asks the backend */
+    sk_live_close();
+    sk_turnstile_close_session();
     if (ops->close)
         ops->close(backend);
     handle(interrupts, 2, on_interrupt, false);

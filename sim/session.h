@@ -17,7 +17,7 @@ typedef struct sk_session_state {
     int64_t start;                               /* CLOCK_MONOTONIC at sk_init, ns */
     bool trace_failed;                           /* could not be opened: said again at the end */
     sk_error trace_error;
-    bool trace_is_temporary;                     /* only there for the Gantt chart */
+    bool trace_is_temporary;                     /* only there for the Gantt chart, or for who watches */
     unsigned backend_threads;                    /* of the backend's own, without a lane: they call nothing that a program could wait for */
     bool is_worker;                              /* this is a worker process of the backend processes, not the program */
     bool proxied;                                /* SKATE_PORT=proxy: the driver's calls go through a socketpair */
@@ -40,6 +40,7 @@ int64_t sk_session_running(void);                /* ordinary tasks that run now 
 /* The one function that changes a node's state. Nodes are 0 .. settings.nodes-1. */
 void sk_node_move(int node, sk_node_state from, sk_node_state to, int workers);
 bool sk_node_is_alive(int node);
+bool sk_node_has_been(int node);                 /* alive, or dead since */
 
 /* A backend by its name, a decorator and a name ("checked+threads"), or a module's path; NULL and *err with the list. */
 const sk_backend_ops *sk_backend_find(const char *name, sk_error *err);

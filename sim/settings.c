@@ -10,7 +10,7 @@
 #include <math.h>
 #include <unistd.h>
 
-enum kind { TEXT, COUNT, SIZE, SEED, FLAG };
+enum kind { TEXT, COUNT, SIZE, SEED, FLAG, SECONDS };
 static const struct option {
     const char *name, *form, *help;
     enum kind kind;
@@ -27,14 +27,22 @@ static const struct option {
     { "tasks", "N", "most simulated tasks that may run or be blocked at once; default 25000", COUNT, offsetof(sk_settings, tasks) },
     { "patience", "SECONDS", "a simulated task has hung after so much cpu time of the process without waiting; default 10, 0: never", TEXT, offsetof(sk_settings, patience) },
     { "seed", "N", "of sk_random; default 1", SEED, offsetof(sk_settings, seed) },
-    { "store-bytes", "SIZE", "what objects may take in this process, all nodes' together: 500M, 2G; default 30 % of memory", SIZE, offsetof(sk_settings, store_bytes) },
+    { "store-bytes", "SIZE", "what objects may take: 500M, 2G; on tcp each node's, else all nodes' together; default 30 % of memory, on tcp divided among --nodes", SIZE, offsetof(sk_settings, store_bytes) },
     { "spill-dir", "DIR", "where objects go when the store of processes is full, or none; default $TMPDIR or /var/tmp", TEXT, offsetof(sk_settings, spill_dir) },
     { "worker-memory", "SIZE", "what each worker of processes may take besides objects: 500M, 2G; default no limit", SIZE, offsetof(sk_settings, worker_memory) },
     { "prefix", NULL, "on processes, begin each line that a task prints with who prints it: (square pid=123)", FLAG, offsetof(sk_settings, prefix) },
+    { "head", "HOST:PORT", "on tcp, let nodes of other machines join here (port 0: any): skate node --join", TEXT, offsetof(sk_settings, head) },
+    { "secret-file", "FILE", "what those nodes must know: skate secret new FILE", TEXT, offsetof(sk_settings, secret_file) },
+    { "expect", "N", "how many of those to wait for before the program goes on; default none", COUNT, offsetof(sk_settings, expect) },
+    { "join-wait", "SECONDS", "for how long; default 300", COUNT, offsetof(sk_settings, join_wait) },
+    { "heartbeat", "SECONDS", "how often nodes show that they live; default 1", SECONDS, offsetof(sk_settings, heartbeat_ns) },
+    { "dead-after", "SECONDS", "how long a node may be silent before it is taken for dead; default 10", SECONDS, offsetof(sk_settings, dead_ns) },
     { "trace", "FILE", "write the event log to FILE (skate trace FILE reads it)", TEXT, offsetof(sk_settings, trace) },
     { "gantt", NULL, "print a Gantt chart at the end", FLAG, offsetof(sk_settings, gantt) },
+    { "live", NULL, "let `skate view --attach PID` watch the run", FLAG, offsetof(sk_settings, live) },
+    { "gate", NULL, "and hold tasks back: none starts before the viewer opens the gate", FLAG, offsetof(sk_settings, gate) },
 };
-enum { OPTIONS = sizeof options / sizeof options[0], MAX_NODES = 100000, MAX_WORKERS = 4096, MAX_TASKS = 25000 };
+enum { OPTIONS = sizeof options / sizeof options[0], MAX_NODES = 100000, MAX_WORKERS = 4096, MAX_TASKS = 25000, A_DAY_S = 86400 };
 
 static void print_help(FILE *out)
 {
@@ -74,6 +82,14 @@ static bool parse_size(const char *text, size_t *out)
     return true;
 }
 
+static char *copy_of(const char *text)
+{
+    char *copy = strdup(text);
+    if (!copy)
+        abort();
+    return copy;
+}
+
 /* `from` is how the user gave it: "--sk-workers=0", "SKATE_WORKERS=0". */
 static void set(sk_settings *settings, const struct option *o, const char *value, const char *from, const sk_site *site)
 {
@@ -83,15 +99,24 @@ static void set(sk_settings *settings, const struct option *o, const char *value
         if (!*value)
             sk_misuse(site, "%s: %s is empty; %s", from, o->name, o->help);
         free(*(char **)at);
-        *(char **)at = strdup(value);
+        *(char **)at = copy_of(value);
         return;
     case COUNT: {
-        long most = o->at == offsetof(sk_settings, nodes) ? MAX_NODES : o->at == offsetof(sk_settings, tasks) ? MAX_TASKS : MAX_WORKERS;
+        long most = o->at == offsetof(sk_settings, nodes) ? MAX_NODES : o->at == offsetof(sk_settings, tasks) ? MAX_TASKS :
+                    o->at == offsetof(sk_settings, join_wait) ? A_DAY_S : MAX_WORKERS;
         errno = 0;
         long n = strtol(value, &end, 10);
         if (end == value || *end || errno || n < 1 || n > most)
             sk_misuse(site, "%s: %s must be a number from 1 to %ld, not \"%s\"", from, o->name, most, value);
         *(int *)at = (int)n;
+        return;
+    }
+    case SECONDS: {
+        errno = 0;
+        double x = strtod(value, &end);
+        if (end == value || *end || errno || !(x >= 0.01) || x > A_DAY_S)
+            sk_misuse(site, "%s: %s must be a number of seconds from 0.01 to 86400, not \"%s\"", from, o->name, value);
+        *(int64_t *)at = (int64_t)(x * 1e9);
         return;
     }
     case SEED:
@@ -234,16 +259,43 @@ static void from_command_line(sk_settings *s, int *argc, char ***argv)
 
 void sk_settings_read(sk_settings *s, int *argc, char ***argv, const sk_config *config)
 {
-    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     given = 0;
-    *s = (sk_settings){ .backend = strdup("threads"), .nodes = 1, .seed = 1,
-                        .store_bytes = (size_t)((double)pages * (double)page * 0.3) };
+    *s = (sk_settings){ .backend = copy_of("threads"), .nodes = 1, .seed = 1, .join_wait = 300 };
     if (config)
         from_config(s, config, sk_session.init_site);
     from_environment(s);
     if (argc && argv)
         from_command_line(s, argc, argv);
     check_cluster(s);
+}
+
+/* Options of a cluster of several machines, and of nothing else. */
+static void check_machines(sk_settings *s, const sk_backend_ops *ops, const sk_site *site)
+{
+    static const char *const of_machines[] = { "head", "secret-file", "expect", "join-wait", "heartbeat", "dead-after" };
+    bool joins = ops->can & SK_CAN_NODES && ops->can & SK_CAN_ISOLATE;
+    for (size_t i = 0; i < sizeof of_machines / sizeof *of_machines && !joins; i++)
+        if (is_given(of_machines[i]))
+            sk_misuse(site, "--sk-%s: no node joins the backend %s; leave it out, or take the backend tcp", of_machines[i], ops->name);
+    if (!joins)
+        return;
+    for (size_t i = 2; i < 4; i++)
+        if (is_given(of_machines[i]) && !s->head)
+            sk_misuse(site, "--sk-%s: nodes of other machines cannot join without --sk-head=HOST:PORT, which says where", of_machines[i]);
+    if (s->dead_ns && !s->heartbeat_ns)
+        s->heartbeat_ns = s->dead_ns / 10 < 1000000000 ? s->dead_ns / 10 : 1000000000;
+    int64_t heartbeat = s->heartbeat_ns ? s->heartbeat_ns : 1000000000, dead = s->dead_ns ? s->dead_ns : 10000000000;
+    if (heartbeat > dead / 4)
+        sk_misuse(site, "a node that shows every %g s that it lives cannot be taken for dead after %g s of silence: give --sk-dead-after=%g or more, "
+                  "or --sk-heartbeat=%g or less", (double)heartbeat / 1e9, (double)dead / 1e9, (double)heartbeat * 4 / 1e9, (double)dead / 4e9);
+}
+
+/* The default: nodes that are really there, on this machine, share its memory. */
+static size_t part_of_memory(const sk_settings *s, const sk_backend_ops *ops)
+{
+    double bytes = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) * 0.3;
+    bool share = ops->can & SK_CAN_NODES && ops->can & SK_CAN_ISOLATE;
+    return (size_t)(bytes / (share ? s->nodes : 1));
 }
 
 /* A simulated cluster is the same on every machine. */
@@ -254,17 +306,20 @@ void sk_settings_for(sk_settings *s, const sk_backend_ops *ops, sk_site *site)
     if (!s->workers)
         s->workers = simulates ? SK_VIRTUAL_WORKERS : cores > 0 ? (int)cores : 1;
     if (s->nodes > 1 && !places && !is_given("nodes"))
-        sk_misuse(site, "the program asks for %d nodes (sk_config.nodes), the backend %s has one: run it on virtual (--sk-backend=virtual)",
+        sk_misuse(site, "the program asks for %d nodes (sk_config.nodes), the backend %s has one: run it on virtual (--sk-backend=virtual), or on tcp",
                   s->nodes, ops->name);
     if (s->nodes > 1 && !places)
-        sk_misuse(site, "--sk-nodes=%d: the backend %s has one node; leave --sk-nodes out", s->nodes, ops->name);
+        sk_misuse(site, "--sk-nodes=%d: the backend %s has one node; leave --sk-nodes out, or take the backend tcp or virtual", s->nodes, ops->name);
+    check_machines(s, ops, site);
+    if (!s->store_bytes)
+        s->store_bytes = part_of_memory(s, ops);
     static const char *const of_workers[] = { "worker-memory", "prefix" };
     for (size_t i = 0; i < sizeof of_workers / sizeof *of_workers; i++)
         if (is_given(of_workers[i]) && !(ops->can & SK_CAN_ISOLATE))      /* a program that asks for it itself runs on every backend */
-            sk_misuse(site, "--sk-%s: on the backend %s tasks run in the program's own process; leave it out, or take the backend processes",
+            sk_misuse(site, "--sk-%s: on the backend %s tasks run in the program's own process; leave it out, or take the backend processes, or tcp",
                       of_workers[i], ops->name);
     if (s->policy && !ops->spend)
-        sk_misuse(site, "policy %s: the backend %s has one node, and nothing to place; leave the policy out, or take the backend virtual",
+        sk_misuse(site, "policy %s: the backend %s has one node, and nothing to place; leave the policy out, or take the backend virtual, or tcp",
                   s->policy, ops->name);
     if (s->cluster && !simulates)
         sk_misuse(site, "cluster %s: the backend %s runs on this machine; leave the cluster out, or take the backend virtual", s->cluster,
@@ -284,5 +339,7 @@ void sk_settings_clear(sk_settings *s)
     free((char *)s->cost);
     free((char *)s->patience);
     free((char *)s->spill_dir);
+    free((char *)s->head);
+    free((char *)s->secret_file);
     *s = (sk_settings){ 0 };
 }

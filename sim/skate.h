@@ -46,7 +46,7 @@ typedef struct sk_config {
     uint64_t seed;            /* of sk_random; default 1 */
     size_t store_bytes;       /* what objects may take; default 30 % of memory */
     size_t worker_memory;     /* on processes: what a worker may take besides objects; default no limit */
-    bool prefix;              /* on processes: lines of tasks begin with who prints them: "(square pid=123) " */
+    bool prefix;              /* on processes and tcp: lines of tasks begin with who prints them: "(square pid=123) ", "(square pid=123 node=2) " */
     const char *trace;        /* write the event log to this file; default none */
     bool gantt;               /* print a text Gantt chart at shutdown */
     const char *spill_dir;    /* processes: where objects go when the store is full; default $TMPDIR or /var/tmp; "none" */
@@ -143,8 +143,9 @@ const char *sk_format(const char *format, ...) __attribute__((format(printf, 1, 
  *
  * sk_ref sk_remote(fn, ...)
  *                        Submits a task and returns at once the reference of its future result. An
- *                        argument may be a value (copied now) or an sk_ref: then the task waits for that
- *                        object and receives its value. Refs inside a list stay refs; a parameter of
+ *                        argument may be a value (copied now; on several nodes one of 100 kB or more is put,
+ *                        and counts as an object) or an sk_ref: then the task waits for that object and
+ *                        receives its value. Refs inside a list stay refs; a parameter of
  *                        type sk_ref receives the ref itself. Wrong number or types do not compile.
  *                        Ray: fn.remote(...).
  * sk_remote_into(refs, fn, ...)            refs is an array of as many sk_ref as fn has answers
@@ -261,6 +262,7 @@ typedef struct sk_counts {
     uint64_t bytes_spilled;                     /* and in a file only, for want of memory; processes */
     uint64_t steals, parks;                     /* of workers */
     int workers, threads, threads_peak, blocked_peak;   /* OS threads that can run tasks; tasks blocked at once */
+    uint64_t transfers, bytes_moved;            /* of objects from one node to another, when all of it is there; on one node 0 */
 } sk_counts;
 
 typedef struct sk_resource { char name[32]; double total, available; } sk_resource;

@@ -5,6 +5,7 @@
 #include "fn.h"
 #include "lineage.h"
 #include "session.h"
+#include "turnstile.h"
 #include "wait.h"
 
 #include <glib.h>
@@ -122,6 +123,7 @@ void sk_task_trace(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state
     w[0] = (uint64_t)generation << 32 | number;
     if (has_word)
         w[1] = trace_word;
+    sk_trace_done(lane->trace);
 }
 
 bool sk_task_move(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state from, sk_task_state to, uint64_t trace_word)
@@ -302,8 +304,12 @@ bool sk_task_run_at(sk_task_name name, int node, int worker)
     frame.worker = unlikely(admitted) ? (int)(sk_flags_of(word) >> SK_FLAG_ROW_SHIFT) : worker;
     frame.node = node;
     frame.died = SK_ALIVE;
-    if (!sk_task_change(lane, t, generation, SK_TASK_READY, SK_TASK_RUNNING, 0, 0, sk_frame_place(&frame)))
+    bool by_step = sk_turnstile_pass();
+    if (!sk_task_change(lane, t, generation, SK_TASK_READY, SK_TASK_RUNNING, 0, 0, sk_frame_place(&frame))) {
+        if (unlikely(by_step))                    /* it was cancelled meanwhile: the step is another one's */
+            sk_turnstile_step(1);
         return false;
+    }
     if (likely(!admitted))
         atomic_store_explicit(&lane->running, atomic_load_explicit(&lane->running, relaxed) + 1, relaxed);
 
@@ -512,7 +518,7 @@ void sk_task_end(sk_lane *lane, sk_task *t, sk_outcome how, sk_value *out, sk_fa
 
 static void cancel_handles(sk_lane *lane, const uint64_t *handles, size_t n);
 
-void sk_task_died(sk_lane *lane, sk_strand *strand, sk_death death, sk_code code, const char *how)
+void sk_task_died(sk_lane *lane, sk_strand *strand, sk_death death, sk_code code, const char *how, bool charged)
 {
     sk_frame *frame = strand->frame;
     sk_task *t = frame->task;
@@ -533,6 +539,8 @@ void sk_task_died(sk_lane *lane, sk_strand *strand, sk_death death, sk_code code
     unsigned cancel = sk_task_cancel_flags(t, generation);
     sk_failure *why = NULL;
     bool retry;
+    if (!charged && (!t->extras || t->extras->max_retries != 0))
+        t->attempts--;
     sk_lineage_note_death(frame->id, code, how);
     sk_outcome end = judge(t, cancel, SK_ENDED_DIED, NULL, &why, &retry);
     if (!(cancel & SK_CANCEL_ONLY_THIS))          /* as in Ray: who submitted them is gone, and submits them again if it is tried again */

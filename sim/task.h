@@ -164,8 +164,9 @@ void sk_task_end(sk_lane *lane, sk_task *t, sk_outcome how, sk_value *out, sk_fa
 void sk_values_discard(sk_value *values, unsigned n);
 /* The node of the attempt in this frame, which waits somewhere in the backend, is gone: decides now what becomes of the task (`how`: "node 3
  * crashed at 1.5 s"; `code`: what it fails with if this was its last attempt, SK_WORKER_DIED or SK_WORKER_OOM). The frame lives on until its stack has been left: SK_GONE: at once, when the backend lets it go on; SK_FENCED: at its
- * next call, or its end. Once more with SK_GONE after SK_FENCED. With the turn, on backends with strands. */
-void sk_task_died(sk_lane *lane, sk_strand *strand, sk_death death, sk_code code, const char *how);
+ * next call, or its end. Once more with SK_GONE after SK_FENCED. `charged`: it counts as an attempt; else somebody has taken the node away, and only a task
+ * that may not begin twice (max_retries 0) fails for that. With the turn, on backends with strands. */
+void sk_task_died(sk_lane *lane, sk_strand *strand, sk_death death, sk_code code, const char *how, bool charged);
 void sk_task_bury_kept(sk_lane *lane, sk_task *t);          /* lineage.c: nobody needs its answers any more */
 /* Never runs: all refs fail with this. false if it is not in NONE, WAITING or READY (any more). */
 bool sk_task_never(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state to, sk_code code, const char *text);

@@ -79,7 +79,7 @@ static uint32_t task_index(build *b, uint64_t number)
                                                               .first_slice = SK_NO_INDEX,
                                                               .last_slice = SK_NO_INDEX,
                                                               .path = SK_NO_INDEX };
-        *SK_MORE(b->paths.walks, b->paths.nwalks) = (sk_walk){ 0, 0, -1, SK_NO_INDEX, SK_NO_INDEX };
+        *SK_MORE(b->paths.walks, b->paths.nwalks) = (sk_walk){ .child_depth = -1, .child_strand = SK_NO_INDEX };
     }
     return i;
 }
@@ -229,7 +229,7 @@ static void task_moves(build *b, const sk_event *e)
         if (t->start == SK_NO_TIME) {
             t->start = e->ns;
             sk_timeline_path_begin(&b->paths, i);
-        } else if (from == SK_TASK_BLOCKED) {
+        } else if (from == SK_TASK_BLOCKED && !w->joined) {
             sk_timeline_path_join(&b->paths, i);
         }
         w->since = e->ns;
@@ -242,6 +242,7 @@ static void task_moves(build *b, const sk_event *e)
         close_slice(b, i, e->ns, SK_SLICE_GOES_ON);
         open_slice(b, i, row, e->ns, true);
         w->child_depth = -1;
+        w->joined = false;
         break;
     }
     case SK_TASK_DONE:
@@ -315,9 +316,12 @@ static void wait_begins(build *b, const sk_event *e)
 {
     uint32_t object = e->word[3] ? sk_trace_ids_find(&b->objects, e->word[3]) : SK_NO_INDEX;
     if (e->word[0]) {
-        uint32_t task = task_index(b, e->word[0]);
-        b->paths.walks[task].awaited = object;
-        b->paths.walks[task].child_depth = -1;
+        sk_walk *w = &b->paths.walks[task_index(b, e->word[0])];
+        w->first = b->paths.nawaited, w->n = object != SK_NO_INDEX, w->given = sk_trace_lo(e->word[1]);
+        if (w->n)
+            *SK_MORE(b->paths.awaited, b->paths.nawaited) = object;
+        w->child_depth = -1;
+        w->joined = false;
         return;
     }
     uint32_t lane = sk_trace_ids_add(&b->waiting, e->lane),
@@ -334,6 +338,23 @@ static void wait_begins(build *b, const sk_event *e)
                                                           .code = SK_TIMEOUT };
 }
 
+/* A part of the wait before: it is for several. */
+static void wait_on(build *b, const sk_event *e)
+{
+    if (!e->word[0]) /* the driver */
+        return;
+    sk_walk *w = &b->paths.walks[task_index(b, e->word[0])];
+    w->first = b->paths.nawaited, w->n = 0;
+    for (unsigned i = 1; i < MIN(e->n, 65u); i++) { /* 64 at most */
+        uint32_t object = sk_trace_ids_find(&b->objects, e->word[i]);
+        w->given -= object == SK_NO_INDEX && w->given; /* nobody makes it */
+        if (object == SK_NO_INDEX)
+            continue;
+        *SK_MORE(b->paths.awaited, b->paths.nawaited) = object;
+        w->n++;
+    }
+}
+
 static void wait_ends(build *b, const sk_event *e)
 {
     if (e->word[0]) {
@@ -346,7 +367,7 @@ static void wait_ends(build *b, const sk_event *e)
         }
         if (state == SK_TASK_RUNNING || state == SK_TASK_BLOCKED)
             sk_timeline_path_join(&b->paths, task);
-        w->awaited = SK_NO_INDEX;
+        w->joined = true;
         return;
     }
     uint32_t lane = sk_trace_ids_find(&b->waiting, e->lane);
@@ -357,6 +378,16 @@ static void wait_ends(build *b, const sk_event *e)
     w->ready = (uint32_t)e->word[1];
     w->code = (uint8_t)e->word[2];
     b->open_wait[lane] = SK_NO_INDEX;
+}
+
+static void transfer(build *b, const sk_event *e)
+{
+    uint32_t object = object_index(b, e->word[0]);
+    int64_t took = (int64_t)MIN(e->word[3], (uint64_t)INT64_MAX / 4);
+    *SK_MORE(b->t->transfers, b->t->ntransfers) = (sk_line_transfer){
+        e->ns - took, e->ns, e->word[1], object, sk_trace_hi(e->word[2]), sk_trace_lo(e->word[2])
+    };
+    b->t->bytes_moved += e->word[1];
 }
 
 static void says(build *b, const sk_event *e)
@@ -382,7 +413,9 @@ static void take(build *b, const sk_event *e)
     case SK_TRACE_OBJECT: object_moves(b, e); break;
     case SK_TRACE_NODE: node_moves(b, e); return;
     case SK_TRACE_WAIT: wait_begins(b, e); break;
+    case SK_TRACE_WAIT_ON: wait_on(b, e); break;
     case SK_TRACE_WAIT_END: wait_ends(b, e); break;
+    case SK_TRACE_TRANSFER: transfer(b, e); break;
     case SK_TRACE_SAY:
     case SK_TRACE_NOTE: says(b, e); break;
     default: return;
@@ -497,6 +530,7 @@ sk_timeline *sk_timeline_new(sk_reader *log)
         sk_trace_ids_clear(ids[i]);
     g_free(b.paths.walks);
     g_free(b.paths.strands);
+    g_free(b.paths.awaited);
     g_free(b.now);
     g_free(b.open_wait);
     return t;
@@ -517,7 +551,8 @@ void sk_timeline_free(sk_timeline *t)
     if (!t)
         return;
     void *arrays[] = { t->tasks, t->objects, t->slices, t->deps, t->workers, t->waits,
-                       t->fns,   t->sites,   t->names,  t->says, t->path };
+                       t->fns,   t->sites,   t->names,  t->says, t->path,
+                       t->transfers };
     for (unsigned i = 0; i < G_N_ELEMENTS(arrays); i++)
         g_free(arrays[i]);
     if (t->owns_log)

@@ -10,9 +10,10 @@
  *   work T1       the run time of all tasks
  *   span Tinf     the longest path, in run time, through the graph made of these edges: a task
  *                 starts after the tasks that make its arguments, and after the point of its
- *                 parent where it was submitted; its parent goes on, after a wait, after the
- *                 awaited object and after those of its children that ended while it waited. The
- *                 driver is not part of it: its time does not count, its order does not bind.
+ *                 parent where it was submitted; it goes on, after a wait, after those awaited
+ *                 objects that are there by then (for those that the log does not name, of more
+ *                 than 64, stand its children that ended while it waited). The driver is not part
+ *                 of it: its time does not count, its order does not bind.
  *   makespan      from the first submission to the end of the last task
  *   busy          of a worker: the time at least one task was RUNNING on it; blocked: at least one
  *                 was BLOCKED. A worker whose task is blocked may run another: the two overlap.
@@ -98,6 +99,11 @@ typedef struct sk_line_say {
     bool note;
     const char *text;
 } sk_line_say;
+typedef struct sk_line_transfer { /* an object's bytes, from one node to another */
+    int64_t start, end;
+    uint64_t bytes;
+    uint32_t object, from, to; /* object: in objects[] */
+} sk_line_transfer;
 typedef struct sk_line_step {
     uint32_t task;
     int64_t ns;
@@ -115,6 +121,7 @@ typedef struct sk_timeline {
     sk_line_worker *workers;  uint32_t nworkers; /* by node, then number; idle ones too */
                               uint32_t nextra;   /* among them */
     sk_line_wait *waits;      uint32_t nwaits;   /* of the driver */
+    sk_line_transfer *transfers; uint32_t ntransfers;   /* as they ended */
     sk_line_fn *fns;          uint32_t nfns;
     sk_line_site *sites;      uint32_t nsites;   /* 0: unknown */
     const char **names;       uint32_t nnames;   /* 0: none */
@@ -128,6 +135,7 @@ typedef struct sk_timeline {
     uint32_t retries;                            /* attempts that were started again */
     uint32_t nodes;
     uint64_t bytes_made, bytes_peak;             /* of objects; live at once */
+    uint64_t bytes_moved;                        /* by the transfers */
     uint32_t objects_freed;
 
     sk_reader *log;                              /* where the strings are */

@@ -44,15 +44,16 @@ void sk_timeline_path_begin(sk_paths *p, uint32_t task)
     new_strand(p, task, depth, before);
 }
 
-/* The task goes on after a wait: after the awaited object, and after children that ended
- * meanwhile. */
+/* The task goes on after a wait. Children that ended meanwhile stand for awaited objects that the
+ * log does not name. */
 void sk_timeline_path_join(sk_paths *p, uint32_t task)
 {
     sk_walk *w = &p->walks[task];
-    int64_t depth = w->child_depth;
-    uint32_t before = w->child_strand, s;
-    if (w->awaited != SK_NO_INDEX) {
-        int64_t d = object_depth(p, w->awaited, &s);
+    bool all = w->n && w->n >= w->given;
+    int64_t depth = all ? -1 : w->child_depth;
+    uint32_t before = all ? SK_NO_INDEX : w->child_strand, s;
+    for (uint32_t i = 0; i < w->n; i++) {
+        int64_t d = object_depth(p, p->awaited[w->first + i], &s);
         if (d > depth)
             depth = d, before = s;
     }

@@ -6,7 +6,7 @@
  * is read off backwards from the deepest end. timeline.h says what the edges are.
  *
  *     ..._begin      a task starts: after its parent's submission (walk.depth), its arguments
- *     ..._join       it goes on after a wait: after walk.awaited, children that ended meanwhile
+ *     ..._join       it goes on after a wait: after the awaited objects that are there
  *     ..._critical   in the end: fills in t->span, t->path */
 #ifndef SK_TIMELINE_PATH_H
 #define SK_TIMELINE_PATH_H
@@ -19,7 +19,9 @@ typedef struct sk_walk {   /* of each task */
     int64_t depth, since;  /* when it last went on, and the time then */
     int64_t child_depth;   /* the deepest child that ended since the wait began; -1: none */
     uint32_t child_strand; /* that child's last strand */
-    uint32_t awaited;      /* an object; SK_NO_INDEX: it does not wait */
+    uint32_t first, n;     /* the objects it waits for, in awaited[] */
+    uint32_t given;        /* so many they are, also those that the log does not name */
+    bool joined;           /* the last wait has ended, and the task is after it */
 } sk_walk;
 
 typedef struct sk_strand {
@@ -31,7 +33,8 @@ typedef struct sk_paths {
     sk_timeline *t;
     sk_walk *walks; /* by task */
     sk_strand *strands;
-    uint32_t nwalks, nstrands;
+    uint32_t *awaited;
+    uint32_t nwalks, nstrands, nawaited;
 } sk_paths;
 
 /* Room for one more at array[n]; arrays double at powers of two. */

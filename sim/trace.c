@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -53,9 +54,22 @@ static bool write_all(const void *data, size_t size)
     return true;
 }
 
+/* Both, by one call if the file takes all: who dies meanwhile leaves no head without its records. */
+static bool write_parts(struct iovec parts[2])
+{
+    ssize_t n = writev(fd, parts, 2);
+    size_t done = n > 0 ? (size_t)n : 0, first = done < parts[0].iov_len ? done : parts[0].iov_len;
+    return write_all((char *)parts[0].iov_base + first, parts[0].iov_len - first)
+           && write_all((char *)parts[1].iov_base + (done - first), parts[1].iov_len - (done - first));
+}
+
 bool sk_trace_open(const char *path, sk_error *err)
 {
-    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    /* A file of its own: who still reads the log of an earlier run has it mapped, and would die of its getting shorter. What is no plain file
+     * (/dev/stdout), or may not go, is written to as it is. */
+    struct stat old;
+    bool fresh = lstat(path, &old) == 0 && S_ISREG(old.st_mode) && unlink(path) == 0;
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (fresh ? O_EXCL : O_TRUNC), fresh ? old.st_mode & 0777 : 0644);
     sk_trace_header header = { SK_TRACE_MAGIC, SK_TRACE_VERSION, 0 };
     sk_trace_counter = counter_is_steady() && !sk_trace_own_clock && !getenv("SKATE_TRACE_CLOCK_NS");
     header.clock = !sk_trace_counter;
@@ -81,31 +95,68 @@ bool sk_trace_open(const char *path, sk_error *err)
     return true;
 }
 
+/* Records in these bytes. */
+static uint64_t count(const char *from, const char *to)
+{
+    uint64_t n = 0;
+    for (; from < to; from += 8 + 8 * ((const sk_trace_record *)from)->n)
+        n++;
+    return n;
+}
+
+/* What the file lacks of the buffer, up to here, as a chunk. With the lock. */
+static bool send(sk_trace_lane *t, char *to)
+{
+    sk_trace_chunk head = *(sk_trace_chunk *)t->buffer;
+    char *from = t->sent;
+    head.bytes = (uint32_t)(to - from);
+    head.number = t->number++;
+    struct iovec parts[2] = { { &head, sizeof head }, { from, head.bytes } };
+    t->sent = to;                                 /* before: a crash meanwhile may lose them, but does not write them twice */
+    return write_parts(parts);
+}
+
 void sk_trace_flush(sk_trace_lane *t)
 {
-    sk_trace_chunk *chunk = (sk_trace_chunk *)t->buffer;
-    if (!chunk || !t->at || t->at == t->buffer + sizeof *chunk)
+    if (!t->buffer || !t->at)
         return;
-    chunk->bytes = (uint32_t)(t->at - t->buffer - (ptrdiff_t)sizeof *chunk);
     pthread_mutex_lock(&lock);
-    if (is_stopped || write_error || !write_all(chunk, sizeof *chunk + chunk->bytes))
-        t->dropped += t->records - t->counted;
-    else
-        records_in_all += t->records - t->counted;
-    t->counted = t->records;
+    if (t->at > t->sent) {
+        if (is_stopped || write_error || !send(t, t->at))
+            t->dropped += t->records - t->counted;
+        else
+            records_in_all += t->records - t->counted;
+        t->counted = t->records;
+    }
     t->at = t->end = NULL;                        /* under the lock: sk_trace_keep would write it a second time */
+    atomic_store_explicit(&t->written, NULL, relaxed);
+    pthread_mutex_unlock(&lock);
+}
+
+void sk_trace_publish(sk_trace_lane *t)
+{
+    pthread_mutex_lock(&lock);
+    char *to = atomic_load_explicit(&t->written, acquire);
+    if (to && to > t->sent && !is_stopped && sk_trace_on) {        /* off: the program dies, and writes them itself */
+        uint64_t n = count(t->sent, to);
+        if (write_error || !send(t, to))
+            t->dropped += n;
+        else
+            records_in_all += n;
+        t->counted += n;
+    }
     pthread_mutex_unlock(&lock);
 }
 
 SK_NO_TSAN void sk_trace_flush_dying(sk_trace_lane *t)
 {
-    sk_trace_chunk *chunk = (sk_trace_chunk *)t->buffer;
-    char *at = t->at;
-    if (!chunk || at <= t->buffer + sizeof *chunk)
+    char *at = t->at, *from = t->sent;
+    if (!t->buffer || at <= from)
         return;
-    sk_trace_chunk head = *chunk;
-    head.bytes = (uint32_t)(at - t->buffer - (ptrdiff_t)sizeof *chunk);
-    struct iovec parts[2] = { { &head, sizeof head }, { t->buffer + sizeof head, head.bytes } };
+    sk_trace_chunk head = *(sk_trace_chunk *)t->buffer;
+    head.bytes = (uint32_t)(at - from);
+    head.number = t->number;
+    struct iovec parts[2] = { { &head, sizeof head }, { from, head.bytes } };
     t->at = t->end = NULL;
     syscall(SYS_writev, fd, parts, 2);            /* not through libc: no locks, and no sanitizer that looks at the bytes */
 }
@@ -122,9 +173,9 @@ void sk_trace_room_slow(sk_trace_lane *t, uint64_t tick)
         t->lane = atomic_fetch_add(&lanes, 1);
     }
     sk_trace_chunk *chunk = (sk_trace_chunk *)t->buffer;
-    *chunk = (sk_trace_chunk){ SK_CHUNK_MAGIC, t->lane, 0, t->number++, tick, ns };
+    *chunk = (sk_trace_chunk){ SK_CHUNK_MAGIC, t->lane, 0, 0, tick, ns };     /* send fills in the rest, of each part */
     t->tick = tick;
-    t->at = t->buffer + sizeof *chunk;
+    t->at = t->sent = t->buffer + sizeof *chunk;
     t->end = t->buffer + SK_TRACE_BUFFER;
 }
 
@@ -151,6 +202,7 @@ void sk_trace_text(sk_trace_lane *t, sk_trace_type type, unsigned a, const uint6
         p[size[i]] = '\0';
         p += size[i] + 1;
     }
+    sk_trace_done(t);
 }
 
 uint32_t sk_trace_site_slow(sk_trace_lane *t, sk_site *site)
@@ -169,10 +221,11 @@ void sk_trace_free(sk_trace_lane *t)
 {
     sk_trace_flush(t);
     pthread_mutex_lock(&lock);
-    bool can_tell = sk_trace_on && !is_stopped && !write_error;
+    bool must_tell = t->dropped && sk_trace_on && !is_stopped && !write_error;
     pthread_mutex_unlock(&lock);
-    if (t->dropped && can_tell) {
+    if (must_tell) {
         *sk_trace_record_at(t, sk_trace_tick(), SK_TRACE_DROPPED, 0, 1) = t->dropped;
+        sk_trace_done(t);
         sk_trace_flush(t);
     }
     atomic_fetch_add(&dropped_in_all, t->dropped);
@@ -190,6 +243,7 @@ static void write_end(sk_trace_lane *last, uint64_t tasks, uint64_t objects)
     w[1] = atomic_load(&dropped_in_all);
     w[2] = tasks;
     w[3] = objects;
+    sk_trace_done(last);
 }
 
 static bool close_file(sk_error *err)
@@ -251,7 +305,9 @@ SK_NO_TSAN void sk_trace_keep(sk_trace_lane *t, bool is_mine)
         return;
     t->is_kept = true;                            /* lanes may share one */
     uint64_t n = 0;
-    char *end = buffer + sizeof head;
+    char *from = t->sent, *end = from;
+    if (from < buffer + sizeof head || from > at)
+        return;
     while (end < at) {
         char *next = end + 8 + 8 * ((sk_trace_record *)end)->n;
         if (next > at || (next == at && !is_mine))
@@ -262,8 +318,9 @@ SK_NO_TSAN void sk_trace_keep(sk_trace_lane *t, bool is_mine)
     if (n == 0)
         return;
     head = *(sk_trace_chunk *)buffer;
-    head.bytes = (uint32_t)(end - buffer - (ptrdiff_t)sizeof head);
-    struct iovec parts[2] = { { &head, sizeof head }, { buffer + sizeof head, head.bytes } };
+    head.bytes = (uint32_t)(end - from);
+    head.number = t->number++;
+    struct iovec parts[2] = { { &head, sizeof head }, { from, head.bytes } };
     write_quietly(parts, 2);
     records_in_all += n;
 }
@@ -274,7 +331,7 @@ bool sk_trace_finish(const char *why, uint64_t tasks, uint64_t objects, sk_error
     sk_trace_text(&last, SK_TRACE_INFO, 0, NULL, 0, (const char *[]){ "error", why }, 2);
     write_end(&last, tasks, objects);
     sk_trace_chunk *chunk = (sk_trace_chunk *)last.buffer;
-    chunk->bytes = (uint32_t)(last.at - last.buffer - (ptrdiff_t)sizeof *chunk);
+    chunk->bytes = (uint32_t)(last.at - last.sent);
     if (!write_error)
         write_all(chunk, sizeof *chunk + chunk->bytes);
     free(last.buffer);

@@ -21,9 +21,12 @@ typedef struct sk_trace_lane {     /* owner thread only, except that a dying pro
     char *at, *end;                /* room for records; NULL: no buffer yet */
     char *buffer;                  /* starts with the chunk's header */
     uint64_t tick;                 /* of the chunk */
-    uint32_t lane, number;
-    uint64_t records, dropped;
-    uint64_t counted;              /* of records: those in chunks that went to the file */
+    uint64_t records;
+    _Atomic(char *) written;       /* records that end here or before are whole: others may read them; NULL: none */
+    char *sent;                    /* where the part begins that is not in the file; this and what follows: under the lock */
+    uint32_t lane, number;         /* number: of the next chunk in the file */
+    uint64_t dropped;
+    uint64_t counted;              /* of records: those that went to the file */
     bool is_kept;                  /* by sk_trace_keep, whose it is */
 } sk_trace_lane;
 
@@ -37,6 +40,8 @@ bool sk_trace_open(const char *path, sk_error *err);
 /* Writes END and closes; lanes have been flushed. false and *err if anything could not be written. */
 bool sk_trace_close(uint64_t tasks, uint64_t objects, sk_error *err);
 void sk_trace_flush(sk_trace_lane *t);
+/* Any thread: what the owner has written so far goes to the file, as a chunk of its own, so that who reads along sees it. */
+void sk_trace_publish(sk_trace_lane *t);
 /* The program is dying: writes what another thread has so far, while it may still write. The record in the making may be lost. */
 void sk_trace_flush_dying(sk_trace_lane *t);
 
@@ -64,7 +69,7 @@ static inline uint64_t sk_trace_tick(void)
     return sk_trace_now();
 }
 
-/* Room for one record at this tick; returns where its words go. */
+/* Room for one record at this tick; returns where its words go. When they are there: sk_trace_done. */
 static inline uint64_t *sk_trace_record_at(sk_trace_lane *t, uint64_t tick, sk_trace_type type, unsigned a, unsigned n)
 {
     uint64_t dt = tick - t->tick;
@@ -81,6 +86,11 @@ static inline uint64_t *sk_trace_record_at(sk_trace_lane *t, uint64_t tick, sk_t
     t->at += 8 + 8 * n;
     t->records++;
     return (uint64_t *)(r + 1);
+}
+
+static inline void sk_trace_done(sk_trace_lane *t)
+{
+    atomic_store_explicit(&t->written, t->at, release);      /* pairs with sk_trace_publish */
 }
 
 static inline uint32_t sk_trace_site(sk_trace_lane *t, sk_site *site)

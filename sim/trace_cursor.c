@@ -1,41 +1,56 @@
 /* trace_cursor.c -- section 3 of trace_read.h.
  *
  * The idea: the lanes whose next record may come are in a heap by time; a lane whose next record
- * must wait for another's is held back, beside the heap, with a note of the task or object it
- * waits for. When a record changes that one, the lane goes back to the heap, where its time makes
- * it the next.
+ * must wait for another's is held back, in a heap of its own, and is found by the task or object
+ * it waits for. When a record changes that one, the lane goes back to the first heap, where its
+ * time makes it the next.
  *
- * Reading order: 1 a lane's next record; 2 the heap; 3 open and close; 4 may a record come now?; 5
- * the next one of all. */
+ * Reading order: 1 a lane's next record; 2 heaps; 3 open and close; 4 may a record come now?; 5
+ * lanes that are held back; 6 the next one of all. */
 #include "trace_read.h"
 
 #include <string.h>
 
 #include "trace_file.h"
+#include "trace_room.h"
 
-/* How long a lane is held back at most: far beyond any interruption. */
-enum { HOLD_NS = 1000000000 };
+/* How long a lane is held back at most: far beyond any interruption. And how often for one record: a record waits for one change, which
+ * comes soon; a log that means no good could make a million lanes wait for each of a million. */
+enum { HOLD_NS = 1000000000, PATIENCE = 100 };
 
 /* ---- 1. A lane's next record ---------------------------------------------------------------- */
 
 typedef struct lane {
-    const sk_file_chunk *chunk, *last; /* the one being read; one past the lane's last */
+    uint32_t chunks;                   /* that it has begun to read */
     const char *at, *end;              /* the next record; the end of the chunk */
+    bool is_at_end;                    /* in neither heap nor held: it has no head. More may come, if the log grows */
     sk_event head;                     /* the lane's next event */
     uint64_t waits_for;                /* while held back: this task or object must change first */
     bool waits_for_task;
+    uint8_t tried;                     /* so often has the head not fitted */
+    uint32_t place;                    /* in the heap it is in */
+    uint32_t next, previous;           /* while held back: in the same bucket, SK_NO_INDEX the last and the first */
+    uint32_t fitted;                   /* where the head fits: the index of its task or object */
     uint64_t awaited; /* between WAIT and WAIT_END for one object: that one, else 0 */
 } lane;
+
+typedef struct heap { uint32_t *lane, n; } heap; /* lanes by (time, number), a binary heap */
 
 struct sk_cursor {
     const sk_reader *log;
     lane *lanes;
-    uint32_t *heap, nheap; /* lanes by (time, number), as a binary heap */
-    uint32_t *held, nheld; /* lanes that are held back */
-    int64_t held_since;    /* the earliest time among them */
+    uint32_t nlanes;
+    int64_t until; /* events after this wait: the log grows, and others may come before them */
+    heap ready, held;      /* held: lanes that are held back, ... */
+    uint32_t *bucket;      /* ... by what they wait for: the first of each chain */
+    uint32_t buckets;      /* a power of two; 0: not as many as lanes yet */
     sk_ids tasks, objects;
-    GByteArray *task_state, *object_state; /* by index */
-    GPtrArray *task_new;                   /* by index: the words of its TASK_NEW, NULL before */
+    struct task {
+        const uint64_t *new;           /* the words of its TASK_NEW, NULL before */
+        uint8_t state;
+    } *task;                           /* by index, like ... */
+    uint8_t *object;                   /* ... the states of objects */
+    uint32_t task_room, object_room;
 };
 
 static int64_t ns_of(const sk_reader *log, const sk_file_chunk *c, uint32_t dt)
@@ -43,6 +58,8 @@ static int64_t ns_of(const sk_reader *log, const sk_file_chunk *c, uint32_t dt)
     __int128 ns;
     if (log->clock == 1)
         ns = (__int128)c->ns + dt;
+    else if (log->fd >= 0)
+        ns = (__int128)c->ns + (((__int128)dt * (int64_t)log->scale + ((int64_t)1 << 47)) >> 48);
     else
         ns = log->base_ns +
              (((__int128)(int64_t)(c->tick + dt - log->base_tick) * (int64_t)log->scale +
@@ -53,26 +70,32 @@ static int64_t ns_of(const sk_reader *log, const sk_file_chunk *c, uint32_t dt)
 }
 
 /* Makes the lane's next record of a known type its head; false at its end. */
-static bool advance(const sk_reader *log, lane *l)
+static bool advance(const sk_cursor *cursor, lane *l)
 {
+    const sk_reader *log = cursor->log;
+    uint32_t number = (uint32_t)(l - cursor->lanes);
     for (;;) {
         while (l->at == l->end) {
-            if (l->chunk && ++l->chunk == l->last)
+            l->is_at_end = l->chunks == sk_file_lane_at(log, number)->chunks->len;
+            if (l->is_at_end)
                 return false;
-            l->at = log->data + l->chunk->offset;
-            l->end = l->at + l->chunk->bytes;
+            const sk_file_chunk *next = sk_file_chunk_at(log, number, l->chunks++);
+            l->at = log->data + next->offset;
+            l->end = l->at + next->bytes;
         }
+        const sk_file_chunk *chunk = sk_file_chunk_at(log, number, l->chunks - 1);
         const sk_trace_record *r = (const sk_trace_record *)l->at;
         l->at += sizeof *r + 8 * r->n;
         if (sk_trace_file_knows(r->type)) {
-            l->head = (sk_event){ ns_of(log, l->chunk, r->dt), l->chunk->lane, r->type, r->a, r->n,
+            l->tried = 0;
+            l->head = (sk_event){ ns_of(log, chunk, r->dt), chunk->lane, r->type, r->a, r->n,
                                   (const uint64_t *)(r + 1) };
             return true;
         }
     }
 }
 
-/* ---- 2. The heap ---------------------------------------------------------------------------- */
+/* ---- 2. Heaps ------------------------------------------------------------------------------- */
 
 static bool before(const sk_cursor *c, uint32_t a, uint32_t b)
 {
@@ -80,57 +103,79 @@ static bool before(const sk_cursor *c, uint32_t a, uint32_t b)
     return x < y || (x == y && a < b);
 }
 
-static void sift_down(sk_cursor *c)
+static void put(sk_cursor *c, heap *h, uint32_t i, uint32_t l)
 {
-    uint32_t i = 0, moving = c->heap[0];
-    for (uint32_t child; (child = 2 * i + 1) < c->nheap; i = child) {
-        if (child + 1 < c->nheap && before(c, c->heap[child + 1], c->heap[child]))
+    h->lane[i] = l;
+    c->lanes[l].place = i;
+}
+
+static void sift_down(sk_cursor *c, heap *h, uint32_t i)
+{
+    uint32_t moving = h->lane[i];
+    for (uint32_t child; (child = 2 * i + 1) < h->n; i = child) {
+        if (child + 1 < h->n && before(c, h->lane[child + 1], h->lane[child]))
             child++;
-        if (before(c, moving, c->heap[child]))
+        if (before(c, moving, h->lane[child]))
             break;
-        c->heap[i] = c->heap[child];
+        put(c, h, i, h->lane[child]);
     }
-    c->heap[i] = moving;
+    put(c, h, i, moving);
 }
 
-static void push(sk_cursor *c, uint32_t l)
+static void sift_up(sk_cursor *c, heap *h, uint32_t i)
 {
-    uint32_t i = c->nheap++;
-    for (; i && before(c, l, c->heap[(i - 1) / 2]); i = (i - 1) / 2)
-        c->heap[i] = c->heap[(i - 1) / 2];
-    c->heap[i] = l;
+    uint32_t moving = h->lane[i];
+    for (; i && before(c, moving, h->lane[(i - 1) / 2]); i = (i - 1) / 2)
+        put(c, h, i, h->lane[(i - 1) / 2]);
+    put(c, h, i, moving);
 }
 
-static void pop(sk_cursor *c)
+static void push(sk_cursor *c, heap *h, uint32_t l)
 {
-    c->heap[0] = c->heap[--c->nheap];
-    if (c->nheap)
-        sift_down(c);
+    h->lane[h->n] = l;
+    sift_up(c, h, h->n++);
+}
+
+static void take_out(sk_cursor *c, heap *h, uint32_t i)
+{
+    uint32_t last = h->lane[--h->n];
+    if (i == h->n)
+        return;
+    put(c, h, i, last);
+    sift_up(c, h, i);
+    sift_down(c, h, c->lanes[last].place);
 }
 
 /* ---- 3. Open and close ---------------------------------------------------------------------- */
 
+/* Lanes that are new, and those that were at their end and have more. */
+static void look_for_more(sk_cursor *c)
+{
+    uint32_t n = c->log->info.lanes;
+    if (n > c->nlanes || !c->lanes) {
+        c->lanes = g_renew(lane, c->lanes, n);
+        c->ready.lane = g_renew(uint32_t, c->ready.lane, n);
+        c->held.lane = g_renew(uint32_t, c->held.lane, n);
+        for (; c->nlanes < n; c->nlanes++)
+            c->lanes[c->nlanes] = (lane){ .is_at_end = true };
+    }
+    for (uint32_t i = 0; i < n; i++)
+        if (c->lanes[i].is_at_end && advance(c, &c->lanes[i]))
+            push(c, &c->ready, i);
+}
+
+void sk_trace_read_until(sk_cursor *c, int64_t ns)
+{
+    c->until = ns;
+    look_for_more(c);
+}
+
 sk_cursor *sk_trace_read_cursor(const sk_reader *log)
 {
     sk_cursor *c = g_new0(sk_cursor, 1);
-    uint32_t n = log->info.lanes;
     c->log = log;
-    c->lanes = g_new0(lane, n);
-    c->heap = g_new(uint32_t, n);
-    c->held = g_new(uint32_t, n);
-    c->task_state = g_byte_array_new();
-    c->object_state = g_byte_array_new();
-    c->task_new = g_ptr_array_new();
-    for (uint32_t i = 0; i < n; i++) {
-        lane *l = &c->lanes[i];
-        const sk_file_chunk *chunks = (const sk_file_chunk *)log->chunks->data;
-        l->chunk = chunks + g_array_index(log->lane_first, uint32_t, i);
-        l->last = chunks + g_array_index(log->lane_first, uint32_t, i + 1);
-        l->at = log->data + l->chunk->offset;
-        l->end = l->at + l->chunk->bytes;
-        if (advance(log, l))
-            push(c, i);
-    }
+    c->until = INT64_MAX;
+    look_for_more(c);
     return c;
 }
 
@@ -139,11 +184,11 @@ void sk_trace_read_cursor_free(sk_cursor *c)
     if (!c)
         return;
     g_free(c->lanes);
-    g_free(c->heap);
-    g_free(c->held);
-    g_byte_array_unref(c->task_state);
-    g_byte_array_unref(c->object_state);
-    g_ptr_array_unref(c->task_new);
+    g_free(c->ready.lane);
+    g_free(c->held.lane);
+    g_free(c->bucket);
+    g_free(c->task);
+    g_free(c->object);
     sk_trace_ids_clear(&c->tasks);
     sk_trace_ids_clear(&c->objects);
     g_free(c);
@@ -154,25 +199,29 @@ void sk_trace_read_cursor_free(sk_cursor *c)
 static unsigned object_state(const sk_cursor *c, uint64_t number)
 {
     uint32_t i = sk_trace_ids_find(&c->objects, number);
-    return i == SK_NO_INDEX ? SK_OBJECT_NONE : c->object_state->data[i];
+    return i == SK_NO_INDEX ? SK_OBJECT_NONE : c->object[i];
 }
 
 static void set_object(sk_cursor *c, uint64_t number, unsigned to)
 {
     uint32_t i = sk_trace_ids_add(&c->objects, number);
-    if (i == c->object_state->len)
-        g_byte_array_set_size(c->object_state, i + 1);
-    c->object_state->data[i] = (uint8_t)to;
+    if (i == c->object_room) {
+        c->object_room = i ? 2 * i : 1024;
+        c->object = sk_trace_room(c->object, i, c->object_room);
+    }
+    c->object[i] = (uint8_t)to;
 }
 
-static uint32_t task_index(sk_cursor *c, uint64_t number)
+static struct task *task_of(sk_cursor *c, uint64_t number)
 {
-    uint32_t i = sk_trace_ids_add(&c->tasks, number);
-    if (i == c->task_state->len) {
-        g_byte_array_append(c->task_state, (const uint8_t[]){ SK_TASK_NONE }, 1);
-        g_ptr_array_add(c->task_new, NULL);
+    uint32_t n = c->tasks.n, i = sk_trace_ids_add(&c->tasks, number);
+    if (i == c->task_room) {
+        c->task_room = i ? 2 * i : 1024;
+        c->task = sk_trace_room(c->task, i * sizeof *c->task, c->task_room * sizeof *c->task);
     }
-    return i;
+    if (i == n)
+        c->task[i] = (struct task){ 0 };
+    return &c->task[i];
 }
 
 static bool waits_for(lane *l, bool task, uint64_t number)
@@ -203,10 +252,10 @@ static bool fits(sk_cursor *c, lane *l)
     unsigned from = sk_trace_from(e), to = sk_trace_to(e);
     uint64_t which;
     uint32_t i;
+    l->fitted = SK_NO_INDEX;
     switch (e->type) {
     case SK_TRACE_TASK_NEW: /* here `from` and `to` count returns and arguments */
-        if (e->word[2] && ((i = sk_trace_ids_find(&c->tasks, e->word[2])) == SK_NO_INDEX ||
-                           !c->task_new->pdata[i]))
+        if (e->word[2] && ((i = sk_trace_ids_find(&c->tasks, e->word[2])) == SK_NO_INDEX || !c->task[i].new))
             return waits_for(l, true, e->word[2]);
         for (unsigned d = 0; d < to; d++)
             if (object_state(c, e->word[3 + from + d]) == SK_OBJECT_NONE)
@@ -214,14 +263,19 @@ static bool fits(sk_cursor *c, lane *l)
         return true;
     case SK_TRACE_TASK:
         i = sk_trace_ids_find(&c->tasks, e->word[0]);
-        if (i == SK_NO_INDEX || !c->task_new->pdata[i] || c->task_state->data[i] != from)
+        if (i == SK_NO_INDEX || !c->task[i].new || c->task[i].state != from)
             return waits_for(l, true, e->word[0]);
         if (to == SK_TASK_READY && from <= SK_TASK_WAITING &&
-            missing_argument(c, c->task_new->pdata[i], &which))
+            missing_argument(c, c->task[i].new, &which))
             return waits_for(l, false, which);
+        l->fitted = i;
         return true;
     case SK_TRACE_OBJECT:
-        return object_state(c, e->word[0]) == from || waits_for(l, false, e->word[0]);
+        i = sk_trace_ids_find(&c->objects, e->word[0]);
+        if ((i == SK_NO_INDEX ? SK_OBJECT_NONE : c->object[i]) != from)
+            return waits_for(l, false, e->word[0]);
+        l->fitted = i;
+        return true;
     case SK_TRACE_WAIT_END:
         if (l->awaited && e->word[2] == SK_OK && object_state(c, l->awaited) == SK_OBJECT_PENDING)
             return waits_for(l, false, l->awaited);
@@ -238,64 +292,100 @@ static void apply(sk_cursor *c, lane *l)
     else if (e->type == SK_TRACE_WAIT_END)
         l->awaited = 0;
     if (e->type == SK_TRACE_TASK_NEW) {
-        uint32_t task = task_index(c, e->word[0]);
-        c->task_new->pdata[task] = (void *)e->word;
+        task_of(c, e->word[0])->new = e->word;
         for (unsigned i = 0; i < sk_trace_from(e); i++)
             if (object_state(c, e->word[3 + i]) == SK_OBJECT_NONE)
                 set_object(c, e->word[3 + i], SK_OBJECT_PENDING);
     } else if (e->type == SK_TRACE_TASK) {
-        uint32_t task = task_index(c, e->word[0]);
-        c->task_state->data[task] = (uint8_t)sk_trace_to(e);
+        struct task *t = l->fitted == SK_NO_INDEX ? task_of(c, e->word[0]) : &c->task[l->fitted];
+        t->state = (uint8_t)sk_trace_to(e);
+    } else if (e->type == SK_TRACE_OBJECT && l->fitted != SK_NO_INDEX) {
+        c->object[l->fitted] = (uint8_t)sk_trace_to(e);
     } else if (e->type == SK_TRACE_OBJECT) {
         set_object(c, e->word[0], sk_trace_to(e));
     }
 }
 
-/* ---- 5. The next one of all ----------------------------------------------------------------- */
+/* ---- 5. Lanes that are held back ------------------------------------------------------------- */
 
-static bool changes(const sk_event *e, const lane *l)
+static uint32_t *bucket_of(sk_cursor *c, bool task, uint64_t number)
 {
-    if (e->type == SK_TRACE_TASK)
-        return l->waits_for_task && l->waits_for == e->word[0];
-    if (e->type == SK_TRACE_OBJECT)
-        return !l->waits_for_task && l->waits_for == e->word[0];
-    if (e->type != SK_TRACE_TASK_NEW)
-        return false;
-    if (l->waits_for_task)
-        return l->waits_for == e->word[0];
-    for (unsigned i = 0; i < sk_trace_from(e); i++)
-        if (l->waits_for == e->word[3 + i])
-            return true;
-    return false;
+    return &c->bucket[(uint32_t)((2 * number + task) * 0x9e3779b97f4a7c15ull >> 32) & (c->buckets - 1)];
 }
 
-static void unhold(sk_cursor *c, uint32_t k)
+static void chain(sk_cursor *c, uint32_t l)
 {
-    c->held[k] = c->held[--c->nheld];
-    c->held_since = INT64_MAX;
-    for (uint32_t i = 0; i < c->nheld; i++)
-        c->held_since = MIN(c->held_since, c->lanes[c->held[i]].head.ns);
+    uint32_t *first = bucket_of(c, c->lanes[l].waits_for_task, c->lanes[l].waits_for);
+    c->lanes[l].next = *first;
+    c->lanes[l].previous = SK_NO_INDEX;
+    if (*first != SK_NO_INDEX)
+        c->lanes[*first].previous = l;
+    *first = l;
 }
 
 static void hold(sk_cursor *c, uint32_t l)
 {
-    c->held_since = c->nheld ? MIN(c->held_since, c->lanes[l].head.ns) : c->lanes[l].head.ns;
-    c->held[c->nheld++] = l;
+    if (c->buckets < c->nlanes) { /* lanes are many: more buckets */
+        while (c->buckets < c->nlanes)
+            c->buckets = c->buckets ? 2 * c->buckets : 16;
+        c->bucket = g_renew(uint32_t, c->bucket, c->buckets);
+        memset(c->bucket, 0xff, c->buckets * sizeof *c->bucket);
+        for (uint32_t i = 0; i < c->held.n; i++)
+            chain(c, c->held.lane[i]);
+    }
+    c->lanes[l].tried++;
+    push(c, &c->held, l);
+    chain(c, l);
+}
+
+static void unhold(sk_cursor *c, uint32_t number)
+{
+    lane *l = &c->lanes[number];
+    if (l->next != SK_NO_INDEX)
+        c->lanes[l->next].previous = l->previous;
+    if (l->previous != SK_NO_INDEX)
+        c->lanes[l->previous].next = l->next;
+    else
+        *bucket_of(c, l->waits_for_task, l->waits_for) = l->next;
+    take_out(c, &c->held, l->place);
+}
+
+/* This task or object has changed: who waits for that may try again. */
+static void changed(sk_cursor *c, bool task, uint64_t number)
+{
+    for (uint32_t l = *bucket_of(c, task, number), next; l != SK_NO_INDEX; l = next) {
+        next = c->lanes[l].next;
+        if (c->lanes[l].waits_for_task == task && c->lanes[l].waits_for == number) {
+            unhold(c, l);
+            push(c, &c->ready, l);
+        }
+    }
+}
+
+static void tell(sk_cursor *c, const sk_event *e)
+{
+    if (e->type == SK_TRACE_TASK || e->type == SK_TRACE_TASK_NEW)
+        changed(c, true, e->word[0]);
+    else if (e->type == SK_TRACE_OBJECT)
+        changed(c, false, e->word[0]);
+    for (unsigned i = 0; e->type == SK_TRACE_TASK_NEW && i < sk_trace_from(e); i++)
+        changed(c, false, e->word[3 + i]);
 }
 
 /* The earliest lane that was held back for too long, else SK_NO_INDEX. */
 static uint32_t overdue(sk_cursor *c)
 {
-    if (!c->nheld || (c->nheap && c->lanes[c->heap[0]].head.ns <= c->held_since + HOLD_NS))
+    if (!c->held.n)
         return SK_NO_INDEX;
-    uint32_t best = 0;
-    for (uint32_t i = 1; i < c->nheld; i++)
-        if (before(c, c->held[i], c->held[best]))
-            best = i;
-    uint32_t l = c->held[best];
-    unhold(c, best);
+    uint32_t l = c->held.lane[0];
+    int64_t next = c->ready.n ? MIN(c->lanes[c->ready.lane[0]].head.ns, c->until) : c->until;
+    if (next <= c->lanes[l].head.ns + HOLD_NS)
+        return SK_NO_INDEX;
+    unhold(c, l);
     return l;
 }
+
+/* ---- 6. The next one of all ----------------------------------------------------------------- */
 
 bool sk_trace_read_next(sk_cursor *c, sk_event *e)
 {
@@ -303,31 +393,28 @@ bool sk_trace_read_next(sk_cursor *c, sk_event *e)
         uint32_t l = overdue(c);
         bool forced = l != SK_NO_INDEX;
         if (!forced) {
-            if (!c->nheap)
+            if (!c->ready.n)
                 return false;
-            l = c->heap[0];
-            if (!fits(c, &c->lanes[l])) {
-                pop(c);
+            l = c->ready.lane[0];
+            if (c->lanes[l].head.ns > c->until)
+                return false;
+            if (!fits(c, &c->lanes[l]) && c->lanes[l].tried < PATIENCE) {
+                take_out(c, &c->ready, 0);
                 hold(c, l);
                 continue;
             }
         }
         *e = c->lanes[l].head;
         apply(c, &c->lanes[l]);
-        bool more = advance(c->log, &c->lanes[l]);
+        bool more = advance(c, &c->lanes[l]);
         if (forced && more)
-            push(c, l);
+            push(c, &c->ready, l);
         else if (!forced && more)
-            sift_down(c);
+            sift_down(c, &c->ready, 0);
         else if (!forced)
-            pop(c);
-        for (uint32_t i = c->nheld; i--;) {
-            uint32_t other = c->held[i];
-            if (changes(e, &c->lanes[other])) {
-                unhold(c, i);
-                push(c, other);
-            }
-        }
+            take_out(c, &c->ready, 0);
+        if (c->held.n)
+            tell(c, e);
         return true;
     }
 }

@@ -194,6 +194,20 @@ static void wait_ends(pen *p, const sk_event *e)
     put_number(p, e->word[2]);
 }
 
+static void moves(pen *p, const sk_event *e)
+{
+    put_word(p, "object");
+    put_id(p, &p->objects, e->word[0]);
+    put_word(p, "moves from");
+    put_number(p, sk_trace_hi(e->word[2]));
+    put_word(p, "to");
+    put_number(p, sk_trace_lo(e->word[2]));
+    put_word(p, "bytes");
+    put_number(p, e->word[1]);
+    put_word(p, "took");
+    put_number(p, e->word[3]);
+}
+
 static void put_event(pen *p, const sk_event *e)
 {
     switch ((sk_trace_type)e->type) { /* without default: whoever adds a record decides here */
@@ -202,6 +216,7 @@ static void put_event(pen *p, const sk_event *e)
     case SK_TRACE_SITE:
     case SK_TRACE_NOTE:
     case SK_TRACE_DROPPED:
+    case SK_TRACE_WAIT_ON:
     case SK_TRACE_END: return;
     case SK_TRACE_TASK_NEW:
     case SK_TRACE_TASK_ASKS:
@@ -210,7 +225,8 @@ static void put_event(pen *p, const sk_event *e)
     case SK_TRACE_NODE:
     case SK_TRACE_WAIT:
     case SK_TRACE_WAIT_END:
-    case SK_TRACE_SAY: break;
+    case SK_TRACE_SAY:
+    case SK_TRACE_TRANSFER: break;
     }
     g_string_append_printf(p->text, "%" G_GINT64_FORMAT, e->ns);
     switch ((sk_trace_type)e->type) {
@@ -221,6 +237,7 @@ static void put_event(pen *p, const sk_event *e)
     case SK_TRACE_NODE: node_moves(p, e); break;
     case SK_TRACE_WAIT: wait_begins(p, e); break;
     case SK_TRACE_WAIT_END: wait_ends(p, e); break;
+    case SK_TRACE_TRANSFER: moves(p, e); break;
     case SK_TRACE_SAY:
         put_word(p, "task");
         put_id(p, &p->tasks, e->word[0]);

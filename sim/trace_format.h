@@ -39,10 +39,11 @@
  *     node N FROM TO [workers W]                                               NODE; workers: of one that comes alive
  *     task T waits HOW for K of N at FILE CALLER object O                      WAIT
  *     task T waited HOW ready K code CODE                                      WAIT_END
+ *     object O moves from N to N bytes B took NS                               TRANSFER
  *     task T says                                                              SAY
  *
  * T and O count tasks and objects 1, 2, 3 ... in the order in which this log names them; 0 is the driver, or none. Left out, because equal
- * runs differ in it: INFO, FUNCTION, SITE, NOTE, DROPPED, END; folders; line numbers (compilers disagree about a call of several lines); the
+ * runs differ in it: INFO, FUNCTION, SITE, NOTE, DROPPED, END, WAIT_ON; folders; line numbers (compilers disagree about a call of several lines); the
  * library's own numbers of tasks, objects, functions, sites and lanes; previews of floating-point values; the text of SAY, which may hold
  * such values, or anything. Backend and seed are not part of it either: two seeds that make no difference have one digest. */
 #ifndef SK_TRACE_FORMAT_H
@@ -73,7 +74,9 @@ typedef struct sk_trace_record { uint32_t dt; uint8_t type, a; uint16_t n; } sk_
     X(SAY,      11, "0",                "task, text")                                                             \
     X(NOTE,     12, "0",                "text: something the runtime has to say, a deadlock for instance")        \
     X(DROPPED,  13, "0",                "how many records this lane could not write")                             \
-    X(END,      14, "0",                "records in the whole file, this one included; dropped in all; tasks; objects")
+    X(END,      14, "0",                "records in the whole file, this one included; dropped in all; tasks; objects") \
+    X(TRANSFER, 15, "0",                "object, bytes, from node:to node, how many ns it took. When all of it has come; what came to nothing is not here") \
+    X(WAIT_ON,  16, "how",              "task that waits, objects: the awaited ones, 64 at most; of an sk_waiter those that are not there yet. Right after its WAIT, if it is for several")
 
 #define SK_TRACE_ENUM(name, number, a, words) SK_TRACE_##name = number,
 typedef enum sk_trace_type { SK_TRACE_RECORDS(SK_TRACE_ENUM) } sk_trace_type;

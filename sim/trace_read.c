@@ -6,10 +6,14 @@
 #include "trace_read.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "trace_file.h"
 
@@ -26,6 +30,7 @@ static const struct shape {
     [SK_TRACE_OBJECT] = { 1, 0 },   [SK_TRACE_NODE] = { 1, 0 },      [SK_TRACE_WAIT] = { 4, 0 },
     [SK_TRACE_WAIT_END] = { 3, 0 }, [SK_TRACE_SAY] = { 1, 1 },       [SK_TRACE_NOTE] = { 0, 1 },
     [SK_TRACE_DROPPED] = { 1, 0 },  [SK_TRACE_END] = { 4, 0 },
+    [SK_TRACE_TRANSFER] = { 4, 0 }, [SK_TRACE_WAIT_ON] = { 1, 0 },
 };
 
 /* NULL if the record can be read as its type says, else what is wrong with it. */
@@ -53,8 +58,9 @@ static const char *check_record(const sk_trace_record *r)
     const char *p = (const char *)(r + 1) + 8 * words, *end = (const char *)(r + 1) + 8 * r->n;
     for (; strings; strings--) {
         p = p < end ? memchr(p, '\0', (size_t)(end - p)) : NULL;
-        if (!p++)
+        if (!p)
             return "a text without an end";
+        p++;
     }
     return NULL;
 }
@@ -124,15 +130,31 @@ static uint64_t scan_records(sk_reader *log, uint64_t at, uint64_t end, bool *en
         collect_table(log, &e);
         *ended |= r->type == SK_TRACE_END;
         log->info.records++;
+        log->info.of_type[sk_trace_file_knows(r->type) ? r->type : 0]++;
         at += bytes;
     }
     return at;
 }
 
+/* The lane of this number; a new one if there is none. */
+static sk_file_lane *lane_of(sk_reader *log, uint32_t number)
+{
+    gpointer at = g_hash_table_lookup(log->lane_index, GUINT_TO_POINTER(number));
+    if (!at) {
+        sk_file_lane lane = { number, g_array_new(FALSE, FALSE, sizeof(sk_file_chunk)) };
+        g_array_append_val(log->lanes, lane);
+        at = GUINT_TO_POINTER(log->lanes->len); /* its place + 1: 0 is "none" */
+        g_hash_table_insert(log->lane_index, GUINT_TO_POINTER(number), at);
+    }
+    return sk_file_lane_at(log, GPOINTER_TO_UINT(at) - 1);
+}
+
+/* Those that are there since the last time. Of a log that grows, what is cut is not all there yet. */
 static void scan_chunks(sk_reader *log)
 {
-    uint64_t at = sizeof(sk_trace_header);
-    bool ended = false;
+    uint64_t at = log->scanned;
+    bool ended = log->info.has_end;
+    log->info.truncated = false;
     while (at < log->size && !log->info.damage && !log->info.truncated) {
         sk_trace_chunk head;
         if (log->size - at < sizeof head) {
@@ -148,70 +170,78 @@ static void scan_chunks(sk_reader *log)
             damaged(log, at, "a chunk whose length is not a multiple of 8");
             break;
         }
+        bool cut = head.bytes > log->size - at - sizeof head;
+        if (cut && log->fd >= 0) {
+            log->info.truncated = true;
+            break;
+        }
         at += sizeof head;
-        bool cut = head.bytes > log->size - at;
         uint64_t end = cut ? log->size - (log->size - at) % 8 : at + head.bytes;
         uint64_t stop = scan_records(log, at, end, &ended);
         if (stop < end && !log->info.damage && !cut)
             damaged(log, stop, "a record that is longer than its chunk");
         log->info.truncated = cut;
         sk_file_chunk c = { at, head.tick, head.ns, head.lane, head.number, (uint32_t)(stop - at) };
-        g_array_append_val(log->chunks, c);
+        g_array_append_val(lane_of(log, head.lane)->chunks, c);
+        log->info.chunks++;
         at = end;
     }
+    log->scanned = at;
     log->info.truncated |= !ended && !log->info.damage;
     log->info.whole = ended && !log->info.truncated && !log->info.damage;
     if (log->info.end_dropped > log->info.dropped)
         log->info.dropped = log->info.end_dropped;
+    log->info.lanes = log->lanes->len;
 }
 
 /* ---- 3. Lanes and the clock ----------------------------------------------------------------- */
 
-static int by_lane(const void *a, const void *b)
+static int by_number(const void *a, const void *b)
 {
     const sk_file_chunk *x = a, *y = b;
-    if (x->lane != y->lane)
-        return x->lane < y->lane ? -1 : 1;
     if (x->number != y->number)
         return x->number < y->number ? -1 : 1;
     return x->offset < y->offset ? -1 : 1;
 }
 
+static int by_lane(const void *a, const void *b)
+{
+    const sk_file_lane *x = a, *y = b;
+    return x->lane < y->lane ? -1 : x->lane > y->lane;
+}
+
 static void sort_lanes(sk_reader *log)
 {
-    g_array_sort(log->chunks, by_lane);
-    sk_file_chunk *c = (sk_file_chunk *)log->chunks->data;
-    uint32_t n = log->chunks->len;
-    for (uint32_t i = 0; i <= n; i++) {
-        bool first = i < n && (i == 0 || c[i].lane != c[i - 1].lane);
-        if (first || i == n)
-            g_array_append_val(log->lane_first, i);
-        if (i < n) {
-            if (!first && c[i].number == c[i - 1].number) {
+    g_array_sort(log->lanes, by_lane);
+    for (uint32_t l = 0; l < log->lanes->len; l++) {
+        GArray *chunks = sk_file_lane_at(log, l)->chunks;
+        g_array_sort(chunks, by_number);
+        sk_file_chunk *c = (sk_file_chunk *)chunks->data;
+        for (uint32_t i = 0; i < chunks->len; i++) {
+            if (i && c[i].number == c[i - 1].number) {
                 c[i].bytes = 0; /* the first one counts */
                 log->info.whole = false;
                 if (!log->info.damage)
                     damaged(log, c[i].offset, "a chunk that is there twice");
             }
-            uint32_t expected = first ? 0 : c[i - 1].number + 1;
+            uint32_t expected = i ? c[i - 1].number + 1 : 0;
             log->info.missing_chunks += c[i].number > expected ? c[i].number - expected : 0;
         }
     }
-    log->info.chunks = n;
-    log->info.lanes = log->lane_first->len - 1;
 }
 
 /* Ticks become nanoseconds along the line through the first and the last chunk's pair. */
 static void set_clock(sk_reader *log)
 {
     const sk_file_chunk *first = NULL, *last = NULL;
-    for (uint32_t i = 0; i < log->chunks->len; i++) {
-        const sk_file_chunk *c = &g_array_index(log->chunks, sk_file_chunk, i);
-        if (!first || c->tick < first->tick)
-            first = c;
-        if (!last || c->tick > last->tick)
-            last = c;
-    }
+    for (uint32_t l = 0; l < log->lanes->len; l++)
+        for (uint32_t i = 0; i < sk_file_lane_at(log, l)->chunks->len; i++) {
+            const sk_file_chunk *c = sk_file_chunk_at(log, l, i);
+            if (!first || c->tick < first->tick)
+                first = c;
+            if (!last || c->tick > last->tick)
+                last = c;
+        }
     const uint64_t one = 1ull << 48;
     log->scale = one;
     if (!first)
@@ -288,8 +318,8 @@ static bool check_header(sk_reader *log, const char *name, sk_error *err)
 
 static sk_reader *open_data(sk_reader *log, const char *name, sk_error *err)
 {
-    log->chunks = g_array_new(FALSE, FALSE, sizeof(sk_file_chunk));
-    log->lane_first = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    log->lanes = g_array_new(FALSE, FALSE, sizeof(sk_file_lane));
+    log->lane_index = g_hash_table_new(NULL, NULL);
     log->fns = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     log->sites = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     log->values = g_hash_table_new(g_str_hash, g_str_equal);
@@ -298,9 +328,12 @@ static sk_reader *open_data(sk_reader *log, const char *name, sk_error *err)
         sk_trace_read_close(log);
         return NULL;
     }
+    log->scanned = sizeof(sk_trace_header);
     scan_chunks(log);
-    sort_lanes(log);
-    set_clock(log);
+    if (log->fd < 0) {
+        sort_lanes(log);
+        set_clock(log);
+    }
     return log;
 }
 
@@ -309,6 +342,7 @@ sk_reader *sk_trace_read_memory(const char *name, const void *data, size_t size,
     sk_reader *log = g_new0(sk_reader, 1);
     log->data = data;
     log->size = size;
+    log->fd = -1;
     return open_data(log, name, err);
 }
 
@@ -327,22 +361,62 @@ sk_reader *sk_trace_read_open(const char *path, sk_error *err)
     }
     sk_reader *log = g_new0(sk_reader, 1);
     log->map = map;
+    log->fd = -1;
     log->data = g_mapped_file_get_contents(map);
     log->size = g_mapped_file_get_length(map);
     return open_data(log, path, err);
+}
+
+/* The mapping is larger than the file will ever be: addresses stay, and what is beyond its end is not touched. */
+sk_reader *sk_trace_follow_open(int fd, const char *name, uint64_t scale, sk_error *err)
+{
+    struct stat st;
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    void *data = MAP_FAILED;
+    if (own >= 0 && fstat(own, &st) == 0)
+        data = S_ISREG(st.st_mode) ? mmap(NULL, SK_LARGEST_LOG, PROT_READ, MAP_SHARED | MAP_NORESERVE, own, 0) : (errno = EINVAL, MAP_FAILED);
+    if (data == MAP_FAILED) {
+        fail(err, "%s: cannot follow it: %s", name, g_strerror(errno));
+        if (own >= 0)
+            close(own);
+        return NULL;
+    }
+    sk_reader *log = g_new0(sk_reader, 1);
+    log->data = data;
+    log->size = MIN((size_t)st.st_size, SK_LARGEST_LOG);
+    log->fd = own;
+    log->scale = scale;
+    return open_data(log, name, err);
+}
+
+bool sk_trace_follow_more(sk_reader *log)
+{
+    struct stat st;
+    uint64_t before = log->scanned;
+    if (fstat(log->fd, &st) != 0 || (size_t)st.st_size <= log->size)
+        return false;
+    log->info.bytes = log->size = MIN((size_t)st.st_size, SK_LARGEST_LOG);
+    scan_chunks(log);
+    return log->scanned > before;
 }
 
 void sk_trace_read_close(sk_reader *log)
 {
     if (!log)
         return;
-    g_array_unref(log->chunks);
-    g_array_unref(log->lane_first);
+    for (uint32_t i = 0; i < log->lanes->len; i++)
+        g_array_unref(sk_file_lane_at(log, i)->chunks);
+    g_array_unref(log->lanes);
+    g_hash_table_unref(log->lane_index);
     g_hash_table_unref(log->fns);
     g_hash_table_unref(log->sites);
     g_hash_table_unref(log->values);
     if (log->map)
         g_mapped_file_unref(log->map);
+    if (log->fd >= 0) {
+        munmap((void *)log->data, SK_LARGEST_LOG);
+        close(log->fd);
+    }
     g_free(log);
 }
 

@@ -18,7 +18,7 @@
  *     sk_trace_read_close(log);
  *
  * Reading order: 1 open and close; 2 the tables (trace_read.c); 3 events in order
- * (trace_cursor.c); 4 numbers to indices (trace_ids.c). */
+ * (trace_cursor.c); 4 a log that grows; 5 numbers to indices (trace_ids.c). */
 #ifndef SK_TRACE_READ_H
 #define SK_TRACE_READ_H
 
@@ -31,11 +31,13 @@
  * missing. Nobody may shorten the file meanwhile. */
 
 typedef struct sk_reader sk_reader;
+enum { SK_TRACE_TYPES = SK_TRACE_WAIT_ON + 1 };
 
 typedef struct sk_read_info {
     uint64_t bytes, records; /* of the file; whole records, of unknown types too */
     uint64_t dropped;        /* records the program could not write */
     uint64_t missing_chunks; /* holes in a lane's numbering */
+    uint64_t of_type[SK_TRACE_TYPES]; /* whole records, of each type that is known */
     uint32_t lanes, chunks;
     bool whole;     /* ended with an END record, and all before it was readable */
     bool truncated; /* no END record, or the last chunk is cut */
@@ -99,13 +101,24 @@ static inline uint32_t sk_trace_lo(uint64_t word) { return (uint32_t)word; }
 static inline unsigned sk_trace_from(const sk_event *e) { return e->a >> 4; }
 static inline unsigned sk_trace_to(const sk_event *e) { return e->a & 15; }
 
-/* ---- 4. Numbers to indices ---------------------------------------------------------------------
+/* ---- 4. A log that grows ------------------------------------------------------------------------
+ * It is read while its program writes it. More of it is looked at when one asks; a cursor of it gives out events up to a
+ * time that one says: what came before that is in the file (live.h says so each time). What is written late comes late, behind
+ * others that were later. */
+
+/* `fd` is borrowed; `scale`: nanoseconds per tick times 2^48, where the clock is a counter. Close it by sk_trace_read_close. */
+sk_reader *sk_trace_follow_open(int fd, const char *name, uint64_t scale, sk_error *err);
+bool sk_trace_follow_more(sk_reader *log); /* true: there is more */
+/* After it: gives out events up to this; INT64_MAX: all that there is. */
+void sk_trace_read_until(sk_cursor *c, int64_t ns);
+
+/* ---- 5. Numbers to indices ---------------------------------------------------------------------
  * Tasks and objects have 64-bit numbers with gaps; models want 0, 1, 2 ... A hash table from the
  * one to the other. */
 
 typedef struct sk_ids { /* zero-initialised is empty */
     struct sk_ids_slot *slot;
-    uint32_t mask, n;
+    uint32_t mask, used, n; /* used: slots; n: numbers */
 } sk_ids;
 enum { SK_NO_INDEX = 0xffffffff };
 

@@ -1,6 +1,8 @@
 /* wait.c -- see wait.h. */
 #include "wait.h"
 
+#include <string.h>
+
 #include "admit.h"
 #include "session.h"
 
@@ -11,7 +13,7 @@ void sk_wait_start(sk_lane *lane, sk_wait *wait, sk_link *links, size_t n, int64
     wait->linked = 0;
     wait->stop_on_failure = stop_on_failure;
     wait->needs_all = !wait->collects && (need == (int64_t)n && (!stop_on_failure || n == 1));
-    wait->looked_at = 0;
+    wait->looked_at = wait->told = 0;
     wait->is_deep = false;
     wait->deadline = SK_NEVER;
     wait->below = NULL;
@@ -100,6 +102,26 @@ __attribute__((noinline, cold)) static void trace_begin(sk_lane *lane, sk_site *
     w[1] = (uint64_t)(need < 0 ? 0 : need > UINT32_MAX ? UINT32_MAX : need) << 32 | (uint32_t)given;
     w[2] = at;
     w[3] = object;
+    sk_trace_done(lane->trace);
+}
+
+/* Of those that a waiter collects only what is to come, from the first such on: so a long drain stays cheap. */
+__attribute__((noinline, cold)) static void trace_on(sk_lane *lane, sk_wait *wait, sk_trace_wait how)
+{
+    enum { MOST = 64, LOOKED_AT = 256 };
+    uint64_t object[MOST];
+    unsigned n = 0;
+    while (wait->collects && wait->told < wait->nlinks && sk_object_is_sealed(wait->links[wait->told].object))
+        wait->told++;
+    for (size_t i = wait->told; i < wait->nlinks && i < (size_t)wait->told + LOOKED_AT && n < MOST; i++)
+        if (!wait->collects || !sk_object_is_sealed(wait->links[i].object))
+            object[n++] = sk_object_id(wait->links[i].object);
+    if (!n)                                /* the last of them came just now */
+        return;
+    uint64_t *w = sk_trace_record_at(lane->trace, sk_trace_tick(), SK_TRACE_WAIT_ON, how, 1 + n);
+    w[0] = lane->frame->id;
+    memcpy(w + 1, object, n * sizeof *object);
+    sk_trace_done(lane->trace);
 }
 
 __attribute__((noinline, cold)) static void trace_end(sk_lane *lane, sk_trace_wait how, uint64_t ready, int code)
@@ -108,6 +130,7 @@ __attribute__((noinline, cold)) static void trace_end(sk_lane *lane, sk_trace_wa
     w[0] = lane->frame->id;
     w[1] = ready;
     w[2] = (uint64_t)code;
+    sk_trace_done(lane->trace);
 }
 
 /* The running task of the frame (if it is one) waits, and goes on. false: its time was up. */
@@ -182,6 +205,8 @@ sk_code sk_wait_block(sk_lane *lane, sk_wait *wait, int64_t deadline, sk_site *s
         if (unlikely(sk_trace_on))
             trace_begin(lane, site, how, atomic_load_explicit(&wait->need, relaxed), wait->nlinks,
                         wait->nlinks ? sk_object_id(wait->links[0].object) : 0);
+        if (unlikely(sk_trace_on) && wait->nlinks > 1)
+            trace_on(lane, wait, how);
         wait->below = atomic_load_explicit(&lane->waiting, relaxed);
         atomic_store_explicit(&lane->waiting, wait, release);         /* pairs with sk_deadlock, when all are parked */
         sk_session.backend->ops->wait((sk_backend *)sk_session.backend, wait);

@@ -21,6 +21,7 @@ typedef struct sk_wait {
     bool needs_all;                      /* every link, with or without failure: its tasks may be run on top of it */
     bool is_deep;                        /* needs_all: too many steps down to what could run */
     uint32_t looked_at;                  /* needs_all: links before this one have been */
+    uint32_t told;                       /* collects: links before this one have fired, says the log */
     int worker;                          /* where the task goes on; set by the backend */
     int64_t deadline;
     uint64_t task;                       /* who waits; 0: the driver */

@@ -69,6 +69,8 @@ static bool add_value(sk_wire *w, const sk_value *v)
     if (w->place && sk_type_has_blob(v->type) && v->type != SK_T_LIST && w->place(w->data, blob, &at)) {
         add_number(w, v->type | SK_WIRE_AT_PLACE, 1);
         add_number(w, at, 8);
+        if (w->headers_out)
+            add_bytes(w, blob, sizeof *blob);
         return true;
     }
     add_number(w, v->type, 1);
@@ -152,7 +154,8 @@ static void add_failure(sk_wire *w, const sk_failure *failure)
 static void add_counts(sk_wire *w, const sk_counts *c)
 {
     const uint64_t words[] = { c->tasks_submitted, c->tasks_done, c->tasks_failed, c->tasks_cancelled, c->attempts, c->retries,
-                               c->objects_made, c->objects_live, c->bytes_live, c->bytes_peak, c->bytes_spilled, c->steals, c->parks };
+                               c->objects_made, c->objects_live, c->bytes_live, c->bytes_peak, c->bytes_spilled, c->steals, c->parks,
+                               c->transfers, c->bytes_moved };
     const int numbers[] = { c->workers, c->threads, c->threads_peak, c->blocked_peak };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         add_number(w, words[i], 8);

@@ -9,7 +9,8 @@
  *   site    = u32: number of a SITE frame sent before in the same direction, from 1 on; 0 is none
  *   value   = u8 sk_type, then  NONE -  BOOL u8  I64 U64 F64 REF u64  STR BUF u64 size, bytes
  *             ARRAY u8 dtype, u8 ndim, u64 shape[ndim], u64 size, bytes   LIST u32 n, u64 ids[n]
- *             STR BUF ARRAY with SK_WIRE_AT_PLACE added to the type: u64, where the blob lies in a store that both ends share
+ *             STR BUF ARRAY with SK_WIRE_AT_PLACE added to the type: u64, where the blob lies in a store that both ends share; then, if
+ *             they share only the names of places (headers_in at the other end), the sk_blob itself
  *   failure = u32 hops (0: none), then from the root cause up: u8 code, site, text
  *
  * Names of refs: bit 62 is set in all of them, bit 61 in those that the server minted, for refs that come back inside a value. Both
@@ -26,7 +27,7 @@
 
 #include <glib.h>
 
-enum { SK_WIRE_VERSION = 3, SK_WIRE_HEADER = 5, SK_WIRE_BATCH = 64 << 10,
+enum { SK_WIRE_VERSION = 4, SK_WIRE_HEADER = 5, SK_WIRE_BATCH = 64 << 10,
        SK_WIRE_MAX_NAME = 4096, SK_WIRE_MAX_TEXT = 1 << 20, SK_WIRE_MAX_REFS = 16 << 20, SK_WIRE_MAX_HOPS = 1 << 20,
        SK_WIRE_MAX_SITES = 1 << 20, SK_WIRE_MAX_ITEMS = 64 };
 #define SK_WIRE_MAX_BLOB  ((size_t)1 << 30)
@@ -138,6 +139,8 @@ typedef struct sk_wire {
      * place; blob_at turns that into a value of this type again, NULL with nothing there. Both NULL: bytes travel. */
     bool (*place)(void *data, sk_blob *blob, uint64_t *at);
     sk_blob *(*blob_at)(void *data, sk_type type, uint64_t at);
+    bool headers_out, headers_in;
+    const uint8_t *header;             /* headers_in, in blob_at: what was sent with this place */
     /* Another channel than a socket: writes all of it, reads some of it (0: the end). NULL: send and recv on fd. */
     bool (*write)(void *channel, const uint8_t *bytes, size_t n);
     size_t (*read)(void *channel, uint8_t *bytes, size_t room);

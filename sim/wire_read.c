@@ -123,9 +123,10 @@ static sk_value take_blob(const sk_wire *w, reader *r, sk_type type)
 }
 
 /* A blob that lies in the store of both ends. */
-static sk_value take_placed(const sk_wire *w, reader *r, sk_type type)
+static sk_value take_placed(sk_wire *w, reader *r, sk_type type)
 {
     uint64_t at = take_number(r, 8);
+    w->header = w->headers_in ? take_bytes(r, sizeof(sk_blob)) : NULL;
     bool may = w->blob_at && (type == SK_T_STR || type == SK_T_BUF || type == SK_T_ARRAY);
     sk_blob *blob = r->wrong || !may ? NULL : w->blob_at(w->data, type, at);
     if (!blob) {
@@ -199,7 +200,8 @@ static sk_failure *take_failure(sk_wire *w, reader *r)
 static void take_counts(reader *r, sk_counts *c)
 {
     uint64_t *const words[] = { &c->tasks_submitted, &c->tasks_done, &c->tasks_failed, &c->tasks_cancelled, &c->attempts, &c->retries,
-                                &c->objects_made, &c->objects_live, &c->bytes_live, &c->bytes_peak, &c->bytes_spilled, &c->steals, &c->parks };
+                                &c->objects_made, &c->objects_live, &c->bytes_live, &c->bytes_peak, &c->bytes_spilled, &c->steals, &c->parks,
+                                &c->transfers, &c->bytes_moved };
     int *const numbers[] = { &c->workers, &c->threads, &c->threads_peak, &c->blocked_peak };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         *words[i] = take_number(r, 8);

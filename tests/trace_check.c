@@ -272,6 +272,19 @@ static bool check_node(replay *r, const sk_event *e)
     return true;
 }
 
+static bool check_transfer(replay *r, const sk_event *e)
+{
+    uint32_t from = sk_trace_hi(e->word[2]), to = sk_trace_lo(e->word[2]);
+    object *o = object_at(r, e->word[0], false);
+    if (!o || !o->was_ready)
+        return wrong(r, "object %" G_GINT64_MODIFIER "x moves from node %u to %u, but was never READY", e->word[0], from, to);
+    if (from == to || sk_trace_ids_find(&r->node_ids, from) == SK_NO_INDEX || sk_trace_ids_find(&r->node_ids, to) == SK_NO_INDEX)
+        return wrong(r, "object %" G_GINT64_MODIFIER "x moves from node %u to %u: there is no such way", e->word[0], from, to);
+    if (e->word[3] > (uint64_t)e->ns)
+        return wrong(r, "object %" G_GINT64_MODIFIER "x was on its way for longer than the run took", e->word[0]);
+    return true;
+}
+
 static bool check_event(replay *r, const sk_event *e)
 {
     if (!check_lane(r, e))
@@ -281,7 +294,13 @@ static bool check_event(replay *r, const sk_event *e)
     case SK_TRACE_TASK: return check_task(r, e);
     case SK_TRACE_OBJECT: return check_object(r, e);
     case SK_TRACE_NODE: return check_node(r, e);
+    case SK_TRACE_TRANSFER: return check_transfer(r, e);
     case SK_TRACE_WAIT: return site_exists(r, sk_trace_hi(e->word[2]), "a wait");
+    case SK_TRACE_WAIT_ON:
+        for (unsigned i = 1; i < e->n; i++)
+            if (sk_trace_ids_find(&r->object_ids, e->word[i]) == SK_NO_INDEX)
+                return wrong(r, "a wait is for object %" G_GINT64_MODIFIER "x, which there is not yet", e->word[i]);
+        return e->n > 1 || wrong(r, "a wait for several objects names none");
     case SK_TRACE_TASK_ASKS: {
         task *t = task_at(r, e->word[0]);
         if (!t)

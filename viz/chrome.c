@@ -7,7 +7,7 @@
  * arrow is a pair of events "s" and "f" with one id: "s" lies inside the last slice of the task
  * that made the argument, "f" at the start of the first slice of the one that takes it.
  *
- * Reading order: 1 text; 2 tracks; 3 slices, arrows, the driver; 4 the whole. */
+ * Reading order: 1 text; 2 tracks; 3 slices, arrows, the driver, transfers; 4 the whole. */
 #include "export.h"
 
 #include <glib.h>
@@ -154,7 +154,7 @@ static void place_all(chrome *c)
     }
 }
 
-/* ---- 3. Slices, arrows, the driver ---------------------------------------------------------- */
+/* ---- 3. Slices, arrows, the driver, transfers ----------------------------------------------- */
 
 static void put_slice(chrome *c, uint32_t i)
 {
@@ -267,6 +267,29 @@ static void put_driver(chrome *c)
     }
 }
 
+/* Transfers overlap as they like: asynchronous events, which viewers stack. With the node that gets the bytes. */
+static void put_transfers(chrome *c)
+{
+    const sk_timeline *t = c->t;
+    for (uint32_t i = 0; i < 2 * t->ntransfers; i++) {
+        const sk_line_transfer *x = &t->transfers[i / 2];
+        const sk_line_object *o = &t->objects[x->object];
+        bool ends = i % 2;
+        next_event(c);
+        fprintf(c->out, "\"ph\":\"%s\",\"cat\":\"transfer\",\"name\":\"from node %u\",\"id\":%u,\"pid\":%u,\"tid\":0",
+                ends ? "e" : "b", x->from, i / 2 + 1, x->to + 1);
+        put_us(c->out, "ts", ends ? x->end : x->start);
+        if (!ends) {
+            g_autofree char *where =
+                g_strdup_printf("%s:%d", t->sites[o->site].file, t->sites[o->site].line);
+            fprintf(c->out, ",\"args\":{\"object\":%u,\"bytes\":%" G_GUINT64_FORMAT ",\"made at\":", x->object + 1, x->bytes);
+            put_string(c->out, where);
+            fputc('}', c->out);
+        }
+        fputc('}', c->out);
+    }
+}
+
 static void put_says(chrome *c)
 {
     const sk_timeline *t = c->t;
@@ -317,6 +340,7 @@ void sk_chrome_write(FILE *out, const sk_timeline *t)
         if (!t->slices[i].blocked)
             put_slice(&c, i);
     put_arrows(&c);
+    put_transfers(&c);
     put_says(&c);
     fputs("\n]}\n", out);
     g_free(c.places);

@@ -1,4 +1,4 @@
-/* csv.c -- see export.h. One line a task; times in ns since sk_init, empty where it never
+/* csv.c -- see export.h. One line a task, or one line a transfer; times in ns since sk_init, empty where it never
  * happened; `deps` are the tasks whose answers are arguments, separated by spaces. Quoted as RFC
  * 4180 says. */
 #include "export.h"
@@ -23,6 +23,20 @@ static void put_time(FILE *out, int64_t ns)
     if (ns != SK_NO_TIME)
         fprintf(out, "%" G_GINT64_FORMAT, ns);
     fputc(',', out);
+}
+
+void sk_transfers_write(FILE *out, const sk_timeline *t)
+{
+    fputs("object,made_by,file,line,bytes,from,to,start_ns,end_ns\n", out);
+    for (uint32_t i = 0; i < t->ntransfers; i++) {
+        const sk_line_transfer *x = &t->transfers[i];
+        const sk_line_object *o = &t->objects[x->object];
+        const sk_line_site *site = &t->sites[o->site];
+        fprintf(out, "%u,%u,", x->object + 1, o->producer + 1); /* SK_NO_INDEX + 1 is 0: it was put */
+        put_text(out, site->file);
+        fprintf(out, ",%d,%" G_GUINT64_FORMAT ",%u,%u,", site->line, x->bytes, x->from, x->to);
+        fprintf(out, "%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT "\n", x->start, x->end);
+    }
 }
 
 void sk_csv_write(FILE *out, const sk_timeline *t)

@@ -7,7 +7,8 @@
  *   chrome.c    Chrome trace JSON, for ui.perfetto.dev: a process a node, a track a worker, arrows
  *               for dependencies
  *   dot.c       the task graph for Graphviz
- *   csv.c       a line a task, for spreadsheets and pandas */
+ *   csv.c       a line a task, for spreadsheets and pandas; and a line a transfer: what moved from
+ *               which node to which, and when */
 #ifndef SK_EXPORT_H
 #define SK_EXPORT_H
 
@@ -23,5 +24,6 @@ void sk_refs_print(FILE *out, const sk_timeline *t);
 void sk_chrome_write(FILE *out, const sk_timeline *t);
 void sk_dot_write(FILE *out, const sk_timeline *t);
 void sk_csv_write(FILE *out, const sk_timeline *t);
+void sk_transfers_write(FILE *out, const sk_timeline *t);
 
 #endif

@@ -73,7 +73,8 @@ static bool digest(const sk_timeline *t, const char *name, bool print, const cha
 int main(int argc, char **argv)
 {
     gboolean summary = FALSE, gantt = FALSE, refs = FALSE, sum = FALSE;
-    g_autofree char *chrome = NULL, *dot = NULL, *csv = NULL, *canonical = NULL;
+    g_autofree char *chrome = NULL, *dot = NULL, *csv = NULL, *canonical = NULL,
+                    *transfers = NULL;
     GOptionEntry entries[] = {
         { "summary", 0, 0, G_OPTION_ARG_NONE, &summary,
           "Tasks, T1, Tinf, workers, functions, critical path, bytes", NULL },
@@ -84,6 +85,8 @@ int main(int argc, char **argv)
           "OUT.json" },
         { "dot", 0, 0, G_OPTION_ARG_FILENAME, &dot, "The task graph, for Graphviz", "OUT.dot" },
         { "csv", 0, 0, G_OPTION_ARG_FILENAME, &csv, "One line a task", "OUT.csv" },
+        { "transfers", 0, 0, G_OPTION_ARG_FILENAME, &transfers,
+          "One line a transfer: which object, bytes, from and to which node, when", "OUT.csv" },
         { "digest", 0, 0, G_OPTION_ARG_NONE, &sum, "SHA-256 of the run's canonical log (virtual only)",
           NULL },
         { "canonical", 0, 0, G_OPTION_ARG_FILENAME, &canonical, "The canonical log itself, as text",
@@ -107,7 +110,7 @@ int main(int argc, char **argv)
         return usage("which trace? Name a FILE.sktrace", NULL);
     if (argc > 2)
         return usage("one trace at a time, but there is also ", argv[2]);
-    const char *outs[] = { chrome, dot, csv, canonical };
+    const char *outs[] = { chrome, dot, csv, canonical, transfers };
     unsigned console = summary || gantt || refs || sum;
     for (unsigned i = 0; i < G_N_ELEMENTS(outs); i++)
         console += outs[i] && !strcmp(outs[i], "-");
@@ -121,7 +124,7 @@ int main(int argc, char **argv)
         return 1;
     }
     bool exact = sum || canonical; /* these say themselves what is missing, and refuse */
-    summary |= !gantt && !refs && !chrome && !dot && !csv && !exact;
+    summary |= !gantt && !refs && !chrome && !dot && !csv && !transfers && !exact;
     if (!summary && !exact)
         sk_summary_warn(stderr, t);
     bool good = t->info.damage == NULL && !t->info.truncated;
@@ -142,6 +145,8 @@ int main(int argc, char **argv)
         good &= export(t, dot, sk_dot_write);
     if (csv)
         good &= export(t, csv, sk_csv_write);
+    if (transfers)
+        good &= export(t, transfers, sk_transfers_write);
     sk_timeline_free(t);
     return good ? 0 : 1;
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_WORKERS = 32, MOST_FNS = 20, MOST_STEPS = 24, MOST_FAILURES = 5 };
+enum { MOST_WORKERS = 32, MOST_FNS = 20, MOST_STEPS = 24, MOST_FAILURES = 5, MOST_TRANSFERS = 16 };
 
 unsigned sk_summary_warn(FILE *out, const sk_timeline *t)
 {
@@ -80,8 +80,12 @@ static void put_figures(FILE *out, const sk_timeline *t)
         waited += t->waits[i].end - t->waits[i].start;
     fprintf(out, "\n  driver       waited %s, %u time%s\n", sk_timeline_time(waited, a), t->nwaits,
             t->nwaits == 1 ? "" : "s");
-    fprintf(out, "  objects      %u made, %u freed; %s in all, at most %s at once\n\n", t->nobjects,
+    fprintf(out, "  objects      %u made, %u freed; %s in all, at most %s at once\n", t->nobjects,
             t->objects_freed, bytes_text(t->bytes_made, b), bytes_text(t->bytes_peak, d));
+    if (t->nodes > 1 || t->ntransfers)
+        fprintf(out, "  transfers    %u from node to node; %s in all\n", t->ntransfers,
+                bytes_text(t->bytes_moved, b));
+    fputc('\n', out);
 }
 
 static void put_workers(FILE *out, const sk_timeline *t)
@@ -110,6 +114,47 @@ static void put_workers(FILE *out, const sk_timeline *t)
         fprintf(out, "  and %u more workers\n", t->nworkers - lines - idle);
     else if (idle)
         fprintf(out, "  %u worker%s ran nothing\n", idle, idle == 1 ? "" : "s");
+    fputc('\n', out);
+}
+
+static int by_way(const void *a, const void *b)
+{
+    const sk_line_transfer *x = a, *y = b;
+    if (x->from != y->from)
+        return x->from < y->from ? -1 : 1;
+    return x->to < y->to ? -1 : x->to > y->to;
+}
+
+/* A line for each two nodes. Each transfer by itself is in --transfers. */
+static void put_transfers(FILE *out, const sk_timeline *t)
+{
+    uint32_t n = t->ntransfers, lines = 0, more = 0;
+    if (!n)
+        return;
+    g_autofree sk_line_transfer *all = g_memdup2(t->transfers, n * sizeof *all);
+    char a[16], b[16], d[32];
+    qsort(all, n, sizeof *all, by_way);
+    fprintf(out, "  %-24s %9s %9s %9s %9s\n", "from node to node", "transfers", "mean", "longest",
+            "bytes");
+    for (uint32_t i = 0, k; i < n; i = k) {
+        uint64_t bytes = 0;
+        int64_t ns = 0, longest = 0;
+        for (k = i; k < n && !by_way(&all[i], &all[k]); k++) {
+            bytes += all[k].bytes;
+            ns += all[k].end - all[k].start;
+            longest = MAX(longest, all[k].end - all[k].start);
+        }
+        if (lines++ >= MOST_TRANSFERS) {
+            more++;
+            continue;
+        }
+        char label[40];
+        g_snprintf(label, sizeof label, "%u -> %u", all[i].from, all[i].to);
+        fprintf(out, "  %-24s %9u %9s %9s %9s\n", label, k - i, sk_timeline_time(ns / (k - i), a),
+                sk_timeline_time(longest, b), bytes_text(bytes, d));
+    }
+    if (more)
+        fprintf(out, "  and between %u more pairs of nodes\n", more);
     fputc('\n', out);
 }
 
@@ -226,6 +271,7 @@ void sk_summary_print(FILE *out, const sk_timeline *t, const char *path)
     fputc('\n', out);
     put_figures(out, t);
     put_workers(out, t);
+    put_transfers(out, t);
     put_fns(out, t);
     put_path(out, t);
     put_failures(out, t);

@@ -13,16 +13,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "backends/address.h"
 #include "backends/cluster_file.h"
+#include "backends/secret.h"
+#include "become.h"
 #include "policy.h"
 #include "session.h"
 
 #define USAGE_ERROR 2
 
 static gchar *backend, *workers, *nodes, *resources, *seed, *store_bytes, *spill_dir, *trace, *policy, *cluster, *cost, *stack_bytes, *tasks, *patience, *worker_memory;
-static gboolean gantt, prefix;
+static gchar *head, *secret_file, *expect, *join_wait, *heartbeat, *dead_after;
+static gboolean gantt, prefix, view, live, gate;
 
 static const GOptionEntry entries[] = {
     { "backend", 0, 0, G_OPTION_ARG_FILENAME, &backend,
@@ -45,16 +50,31 @@ static const GOptionEntry entries[] = {
       "a simulated task has hung after so much cpu time of the process without waiting (10; 0: never)", "SECONDS" },
     { "seed", 0, 0, G_OPTION_ARG_STRING, &seed, "of sk_random, and of choices by lot (1)", "N" },
     { "store-bytes", 0, 0, G_OPTION_ARG_STRING, &store_bytes,
-      "what objects may take in this process: 500M, 2G (a simulated node's: store-bytes in its cluster file)", "N" },
+      "what objects may take, on tcp at each node: 500M, 2G (30 % of memory, shared by --nodes; a simulated node's: in its cluster file)", "N" },
     { "spill-dir", 0, 0, G_OPTION_ARG_FILENAME, &spill_dir,
       "where objects go when the store of processes is full ($TMPDIR, or /var/tmp), or none", "DIR" },
     { "worker-memory", 0, 0, G_OPTION_ARG_STRING, &worker_memory,
       "what each worker of processes may take besides objects: 500M, 2G (no limit)", "N" },
     { "prefix", 0, 0, G_OPTION_ARG_NONE, &prefix,
       "on processes, begin each line that a task prints with who prints it: (square pid=123)", NULL },
+    { "head", 0, 0, G_OPTION_ARG_STRING, &head,
+      "on tcp, let nodes of other machines join here (skate node --join); port 0: any", "HOST:PORT" },
+    { "secret-file", 0, 0, G_OPTION_ARG_FILENAME, &secret_file,
+      "what those nodes must know: skate secret new FILE makes one", "FILE" },
+    { "expect", 0, 0, G_OPTION_ARG_STRING, &expect,
+      "how many of those to wait for before the program goes on (none)", "N" },
+    { "join-wait", 0, 0, G_OPTION_ARG_STRING, &join_wait, "for how long (300)", "SECONDS" },
+    { "heartbeat", 0, 0, G_OPTION_ARG_STRING, &heartbeat,
+      "how often nodes show that they live (1, or a tenth of the next)", "SECONDS" },
+    { "dead-after", 0, 0, G_OPTION_ARG_STRING, &dead_after,
+      "how long a node may be silent before it is taken for dead (10)", "SECONDS" },
     { "trace", 0, 0, G_OPTION_ARG_FILENAME, &trace,
       "write the log of the run, for skate trace", "FILE" },
     { "gantt", 0, 0, G_OPTION_ARG_NONE, &gantt, "print who did what when, at the end", NULL },
+    { "view", 0, 0, G_OPTION_ARG_NONE, &view, "watch it in a window while it runs (skate view)", NULL },
+    { "gate", 0, 0, G_OPTION_ARG_NONE, &gate,
+      "no task starts before the window says so; Space opens and closes, . lets one through", NULL },
+    { "live", 0, 0, G_OPTION_ARG_NONE, &live, "open no window, but let one look in later: skate view --attach PID", NULL },
     G_OPTION_ENTRY_NULL
 };
 
@@ -172,6 +192,46 @@ static void set_policy(const char *name)
         g_setenv("SKATE_POLICY", name, TRUE);
 }
 
+/* HOST:PORT, as the head will listen. A name is looked up here already: its error belongs to the option. */
+static void set_head(const char *address)
+{
+    sk_address found[SK_ADDRESS_MOST];
+    sk_error err;
+    if (!address)
+        return;
+    if (!sk_address_find(address, true, found, &err))
+        refuse("--head: %s", err.message);
+    if (!secret_file && !g_getenv("SKATE_SECRET_FILE"))
+        refuse("--head %s: the nodes that join there must prove who they are, and a file is missing that both ends have: make one with\n"
+               "  skate secret new FILE\nand give --secret-file FILE here, and to skate node", address);
+    g_setenv("SKATE_HEAD", address, TRUE);
+}
+
+/* Can it be read, and is it yours alone? Its path becomes absolute, like a module's. */
+static void set_secret_file(const char *name)
+{
+    sk_secret secret;
+    sk_error err;
+    if (!name)
+        return;
+    if (!sk_secret_read(&secret, name, &err))
+        refuse("--secret-file: %s", err.message);
+    sk_secret_wipe(&secret, sizeof secret);
+    g_autofree char *path = g_canonicalize_filename(name, NULL);
+    g_setenv("SKATE_SECRET_FILE", path, TRUE);
+}
+
+static void set_seconds(const char *option, const char *variable, const char *text)
+{
+    if (!text)
+        return;
+    char *end;
+    double seconds = g_ascii_strtod(text, &end);
+    if (end == text || *end || !(seconds >= 0.01 && seconds <= 86400))       /* as in sim/settings.c */
+        refuse("%s: \"%s\" is no such time; give seconds, from 0.01 to 86400", option, text);
+    g_setenv(variable, text, TRUE);
+}
+
 static void set_text(const char *variable, const char *text)
 {
     if (text)
@@ -180,30 +240,34 @@ static void set_text(const char *variable, const char *text)
 
 /* ---- The program ----------------------------------------------------------------------------- */
 
+/* The viewer watches this process, whatever it becomes. It is nobody's child, so the program waits for none that it has not made; and in a session of
+ * its own, so Ctrl-C ends the program, and the window stays to look at what it did. */
+static void start_viewer(void)
+{
+    g_autofree char *self = g_file_read_link("/proc/self/exe", NULL), *libexec = self ? g_path_get_dirname(self) : NULL;
+    g_autofree char *skate = libexec ? g_build_filename(libexec, "..", "..", "bin", "skate", NULL) : g_strdup("skate");
+    g_autofree char *pid = g_strdup_printf("%d", (int)getpid());
+    g_setenv("SKATE_VIEWER_FOR", pid, TRUE);                /* so that it does not end before the viewer has come: sim/live.c */
+    pid_t child = fork();
+    if (child == 0) {
+        if (fork() != 0)
+            _exit(0);
+        setsid();
+        execl(skate, "skate", "view", "--starts", "--attach", pid, (char *)NULL);
+        fprintf(stderr, "skate run: the viewer cannot be started: %s: %s\n", skate, g_strerror(errno));
+        _exit(127);
+    }
+    if (child < 0 || waitpid(child, NULL, 0) != child)
+        fprintf(stderr, "skate run: the viewer cannot be started: %s\n", g_strerror(errno));
+}
+
 G_GNUC_NORETURN
 static void become(char **argv)
 {
     const char *program = argv[0];
     execvp(program, argv);
-
-    int why = errno;
-    gboolean is_path = strchr(program, '/') != NULL;
-    if (why == ENOENT && !is_path && g_file_test(program, G_FILE_TEST_IS_REGULAR))
-        refuse("there is no program \"%s\" in PATH; did you mean ./%s ?", program, program);
-    if (why == ENOENT && !is_path)
-        refuse("there is no program \"%s\", neither in PATH nor here; give its path: ./%s", program,
-               program);
-    if (why == ENOENT && g_file_test(program, G_FILE_TEST_EXISTS))
-        refuse("%s: what it is to be run with (its #! line or its loader) is not there", program);
-    if (why == ENOENT)
-        refuse("there is no program %s; build it first, or give another path", program);
-    if (why == EACCES && g_file_test(program, G_FILE_TEST_IS_DIR))
-        refuse("%s is a directory; give the program inside it", program);
-    if (why == EACCES && g_str_has_suffix(program, ".c"))
-        refuse("%s is source code; compile it first, then give the program", program);
-    if (why == EACCES)
-        refuse("%s may not be executed; if it is a program: chmod +x %s", program, program);
-    refuse("%s cannot be run: %s", program, g_strerror(why));
+    g_autofree char *why = why_not_run(program, errno);
+    refuse("%s", why);
 }
 
 /* ---- Help ------------------------------------------------------------------------------------ */
@@ -223,8 +287,11 @@ static char *description(void)
         "  skate run --backend serial --seed 7 ./program input.txt\n"
         "  skate run --workers 10 --gantt build/lessons/03-ten-sleeps\n"
         "  skate run --trace run.sktrace ./program && skate trace run.sktrace --summary\n"
+        "  skate run --view --gate ./program\n"
         "  skate run --backend virtual --nodes 1000 --workers 8 --gantt ./program\n"
-        "  skate run --backend virtual --cluster classroom-32 --policy random ./program\n\n"
+        "  skate run --backend virtual --cluster classroom-32 --policy random ./program\n"
+        "  skate run --backend tcp --nodes 4 ./program\n"
+        "  skate run --backend tcp --head 0.0.0.0:7000 --expect 2 --secret-file ~/.skate-secret ./program\n\n"
         "What comes after PROGRAM is the program's. The same options are environment variables\n"
         "(SKATE_WORKERS=4 ./program) and arguments of every program (./program --sk-workers=4).\n");
     return g_string_free(s, FALSE);
@@ -262,7 +329,19 @@ int main(int argc, char **argv)
     set_text("SKATE_SPILL_DIR", spill_dir);
     set_size("--worker-memory", "SKATE_WORKER_MEMORY", worker_memory);
     set_text("SKATE_PREFIX", prefix ? "1" : NULL);
+    set_secret_file(secret_file);
+    set_head(head);
+    set_count("--expect", "SKATE_EXPECT", expect, 63);           /* and the driver's: as in backends/tcp.h */
+    set_count("--join-wait", "SKATE_JOIN_WAIT", join_wait, 86400);
+    set_seconds("--heartbeat", "SKATE_HEARTBEAT", heartbeat);
+    set_seconds("--dead-after", "SKATE_DEAD_AFTER", dead_after);
     set_text("SKATE_TRACE", trace);
     set_text("SKATE_GANTT", gantt ? "1" : NULL);
+    set_text("SKATE_LIVE", view || live ? "1" : NULL);
+    set_text("SKATE_GATE", gate ? "1" : NULL);
+    if (gate && !view && !live)
+        refuse("--gate holds tasks back until a viewer lets them go: give --view, too, or --live");
+    if (view)
+        start_viewer();
     become(argv + 1);
 }

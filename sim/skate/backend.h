@@ -51,8 +51,12 @@ typedef struct sk_settings {            /* what sk_init found; strings live unti
     size_t store_bytes;
     const char *spill_dir;                   /* NULL: not given; "none" */
     bool gantt;
+    bool live, gate;                         /* a viewer may watch, and hold tasks back */
     size_t worker_memory;                    /* bytes; 0: no limit */
     bool prefix;                             /* lines that tasks print say who printed them */
+    const char *head, *secret_file;          /* of tcp: where the head listens for other machines' nodes; NULL: it does not. And what they must know */
+    int expect, join_wait;                   /* how many of those are waited for, and for how many seconds */
+    int64_t heartbeat_ns, dead_ns;           /* 0: the transport's */
 } sk_settings;
 
 /* ---- 1. The table -------------------------------------------------------------------------------

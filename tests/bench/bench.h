@@ -163,6 +163,7 @@ typedef struct bench_row {
     const char *metric, *unit;
     double (*once)(void);
     const char *not_on, *because;   /* backends on which the row means nothing ("serial virtual"), and why: what follows "left out: " */
+    const char *(*why_not)(void);   /* what else can be in its way: as `because`, or NULL */
     int workers;                /* needs at least so many; else it is left out */
     int runs;                   /* 0: REPS */
     bool cold;                  /* no warming up: once() starts processes of its own */
@@ -178,6 +179,8 @@ static inline const char *bench_why_not(const bench_row *row, const char *backen
     const char *found = row->not_on ? strstr(row->not_on, backend) : NULL;
     if (found && *backend)
         return row->because;
+    if (row->why_not && row->why_not())
+        return row->why_not();
     if (row->workers <= bench_workers())
         return NULL;
     snprintf(room, 160, "it needs %d workers, and W is %d", row->workers, bench_workers());

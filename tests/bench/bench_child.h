@@ -90,8 +90,8 @@ static inline double bench_memory(pid_t pid, const char *name, const char *key)
 
 static inline double bench_pss(pid_t pid) { return bench_memory(pid, "smaps_rollup", "Pss:"); }
 
-/* The processes that this one has started and that are there: at most `most`; returns how many. */
-static inline int bench_children(pid_t *pids, int most)
+/* The processes that `of` has started and that are there: at most `most`; returns how many. */
+static inline int bench_children_of(pid_t of, pid_t *pids, int most)
 {
     int count = 0;
     DIR *all = opendir("/proc");
@@ -108,11 +108,13 @@ static inline int bench_children(pid_t *pids, int most)
         fclose(file);
         text[size] = '\0';
         const char *after = strrchr(text, ')');     /* the name may have blanks and brackets */
-        if (after && sscanf(after + 1, " %c %d", &state, &parent) == 2 && parent == getpid() && state != 'Z')
+        if (after && sscanf(after + 1, " %c %d", &state, &parent) == 2 && parent == of && state != 'Z')
             pids[count++] = pid;
     }
     closedir(all);
     return count;
 }
+
+static inline int bench_children(pid_t *pids, int most) { return bench_children_of(getpid(), pids, most); }
 
 #endif

@@ -4,7 +4,8 @@
     python_bench.py pool|dask [ROW...] [--rows] [--help]
 
 Arguments, environment and lines of output as in bench.h. The work is that of the programs in ../shared/peers (pool.py, bench.py),
-with our names: spawn_10k is apply_async and submit, map_10k is Pool.map with chunksize 1 and Client.map.
+with our names: spawn_10k is apply_async and submit, map_10k is Pool.map with chunksize 1 and Client.map. Dask's processes are
+connected by tcp on loopback: its ping_wait and spawn_10k are also ping_tcp and pipe_tcp, beside skate_cluster's.
 Arrays go through NumPy, as a student would have them; without it their rows are left out. Dask does 300 tasks for 10,000
 (it takes 2 ms for each), and what takes it or the pool many seconds is done once. arr_256x1M moves 12 GB through pipes: 16x1M is
 there for figures from every round (half a second in C, ten in the pool).
@@ -68,6 +69,10 @@ def ping_wait(system):
     return statistics.median(times)
 
 
+def ping_tcp(system):
+    return ping_wait(system)
+
+
 def spawn_10k(system):
     n = n_of(system.TASKS)
     start = now()
@@ -76,6 +81,10 @@ def spawn_10k(system):
     seconds = now() - start
     expect("spawn_10k", total, n)
     return n / seconds
+
+
+def pipe_tcp(system):
+    return spawn_10k(system)
 
 
 def map_10k(system):
@@ -144,10 +153,12 @@ def mem_worker(system):
     return statistics.mean(sizes)
 
 
-ARRAYS, ONCE = 1, 2                 # needs NumPy; is done once, not warmed up: it takes seconds, or starts processes
+ARRAYS, ONCE, TCP = 1, 2, 4         # needs NumPy; is done once, not warmed up: it takes seconds, or starts processes; only where tasks go over tcp
 ROWS = [
     (ping_wait, "us", 0),
+    (ping_tcp, "us", TCP),
     (spawn_10k, "tasks/s", 0),
+    (pipe_tcp, "tasks/s", TCP),
     (map_10k, "tasks/s", 0),
     (arr_100x1000, "ms", ARRAYS),
     (arr_16x1M, "ms", ARRAYS | ONCE),
@@ -265,12 +276,14 @@ def main(arguments):
     if "--help" in arguments or not arguments or arguments[0] not in systems:
         print(__doc__.strip())
         return 0 if "--help" in arguments else 2
-    name, names = arguments[0], [row.__name__ for row, _, _ in ROWS]
+    name = arguments[0]
+    rows = [row for row in ROWS if name == "dask" or not row[2] & TCP]
+    names = [row.__name__ for row, _, _ in rows]
     if "--rows" in arguments:
         print("\n".join(names))
         return 0
     wanted = [a for a in arguments[1:] if not a.startswith("--")]
-    chosen = [r for r in ROWS if not wanted
+    chosen = [r for r in rows if not wanted
               or any(r[0].__name__ == w if w in names else w in r[0].__name__ for w in wanted)]
     label = name + ("@1" if WORKERS == 1 else "") + ("@small" if SMALL else "")
     with systems[name](WORKERS) as system:

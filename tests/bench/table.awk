@@ -1,6 +1,6 @@
 # table.awk -- makes tables of a run's lines (round system metric median unit min max runs) and the
 # goals: what we measured, what must be reached, how many times better than each peer we are. One table for each
-# backend of Skate. Processes are beside process pools, memcpy and our threads; the others beside the thread peers.
+# backend of Skate. Processes are beside process pools, memcpy and our threads; tcp beside TCP itself and Dask; the others beside the thread peers.
 #
 # awk -v workers=N -v json=FILE -v machine=TEXT -v noisy=0|1 -f table.awk goals LINES
 
@@ -51,7 +51,7 @@ function ratio(us, who, row,    n, list, r, a, b)   # the same of ours to theirs
 function is_ours(who)    { return who ~ /^skate/ }
 function backend(who)    { sub(/@.*/, "", who); return who }          # "skate-processes@1" -> "skate-processes"
 function far(who)        { return who ~ /^(skate-processes|pool|dask|memcpy)/ }
-function beside(us, who) { return us != who && (far(us) ? far(who) || backend(who) == "skate" : !far(who) && !is_ours(who)) }
+function beside(us, who) { return backend(us) == "skate-tcp" ? who ~ /^(tcp|dask)/ : us != who && (far(us) ? far(who) || backend(who) == "skate" : !far(who) && !is_ours(who)) }
 
 function new_row(row)
 {

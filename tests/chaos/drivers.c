@@ -56,7 +56,7 @@ static bool all_end(pid_t group)
     }
 }
 
-static bool leaves_nothing(const char *program, const char *victim, uint64_t *random)
+static bool leaves_nothing(const char *program, const char *victim, uint64_t *random, int slow)
 {
     static char before[NAMES], after[NAMES];
     char seed[30];
@@ -72,7 +72,7 @@ static bool leaves_nothing(const char *program, const char *victim, uint64_t *ra
         _exit(127);
     }
     setpgid(pid, pid);
-    nap((double)(chaos_random(random) % 1000000) / 1e6 * (chaos_random(random) % 2 ? 0.010 : 0.100));
+    nap((double)(chaos_random(random) % 1000000) / 1e6 * (chaos_random(random) % 2 ? 0.010 : 0.100) * slow);
     kill(pid, SIGKILL);
     int status = 0;
     bool was_alive = waitpid(pid, &status, 0) == pid && WIFSIGNALED(status), ended = all_end(pid);
@@ -95,12 +95,12 @@ static bool leaves_nothing(const char *program, const char *victim, uint64_t *ra
     return was_alive && ended && clean;
 }
 
-int chaos_kill_drivers(const char *program, const char *victim, uint64_t seed, int n)
+int chaos_kill_drivers(const char *program, const char *victim, uint64_t seed, int n, int slow)
 {
     int failed = 0;
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     for (int i = 0; i < n; i++)
-        failed += !leaves_nothing(program, victim, &seed);
+        failed += !leaves_nothing(program, victim, &seed, slow);
     prctl(PR_SET_CHILD_SUBREAPER, 0);
     return failed;
 }

@@ -33,7 +33,7 @@ int chaos_children(pid_t *pids, int room)
 }
 
 /* A number may be another process's by now: so first a descriptor of it, then a look whether that is a child. */
-static bool kill_child(pid_t pid)
+bool chaos_kill_child(pid_t pid)
 {
     pid_t pids[MOST_CHILDREN];
     int fd = (int)syscall(SYS_pidfd_open, pid, 0), n = fd < 0 ? 0 : chaos_children(pids, MOST_CHILDREN);
@@ -56,7 +56,7 @@ static void *kill_them(void *data)
         nanosleep(&(struct timespec){ pause / 1000000000, pause % 1000000000 }, NULL);
         pid_t pids[MOST_CHILDREN];
         int n = atomic_load(&killer.holds) ? 0 : chaos_children(pids, MOST_CHILDREN);
-        if (n > 0 && kill_child(pids[chaos_random(&killer.random) % (unsigned)n]))
+        if (n > 0 && chaos_kill_child(pids[chaos_random(&killer.random) % (unsigned)n]))
             atomic_fetch_add(&killer.killed, 1);
     }
     return NULL;
@@ -72,5 +72,6 @@ void chaos_killer_start(uint64_t seed, long kills, double slow)
 }
 
 void chaos_hold_fire(bool hold) { atomic_store(&killer.holds, hold); }
+bool chaos_holds_fire(void) { return atomic_load(&killer.holds); }
 long chaos_killed(void) { return atomic_load(&killer.killed); }
 void chaos_killer_join(void) { pthread_join(killer.thread, NULL); }

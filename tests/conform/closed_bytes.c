@@ -24,6 +24,18 @@ CASE(a_transfer_takes_the_latency_and_its_bytes_by_the_bandwidth, CLOSED_FORM)
     stop();
 }
 
+CASE(a_large_value_takes_the_time_that_an_object_does, CLOSED_FORM)
+{
+    static unsigned char bytes[2000000];
+    start_on("[cluster]\nnodes = 2\nworkers = 1\n[network]\nlatency = 50us\nbandwidth = 1GB/s\n", NULL);
+    int64_t began = now_ns();
+    sk_get(int64_t, sk_remote_with(at(1), takes_bytes, sk_array_of(bytes, 2000000)));
+    TOOK(began, 50 * US + 2000000);
+    sk_get(int64_t, sk_remote_with(at(0), takes_bytes, sk_array_of(bytes, 2000000)));
+    TOOK(began, 50 * US + 2000000);
+    stop();
+}
+
 CASE(a_time_that_is_no_whole_nanosecond_is_rounded_up, CLOSED_FORM)
 {
     start_on("[cluster]\nnodes = 2\nworkers = 1\n[network]\nbandwidth = 3GB/s\n", NULL);

@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #endif
 #include "conform.h"
+#include "../leaks.h"
 #include <locale.h>
 #include <ctype.h>
 #include <glib.h>
@@ -34,6 +35,7 @@ static conform_case **cases;
 static int case_count;
 static const char *backend;         /* under test, in the child */
 static unsigned can;
+static int nodes = 1;                /* of each case that does not say */
 static bool check_traces = true;
 static char *scratch_dir;
 
@@ -72,8 +74,12 @@ static const char *theme_of(const conform_case *c)
     return slash ? slash + 1 : c->file;
 }
 
+static char *except;                       /* how names of files begin that are left out; NULL: none is */
+
 static bool is_wanted(const conform_case *c, const char *only)
 {
+    if (except && g_str_has_prefix(theme_of(c), except))
+        return false;
     if (!only)
         return true;
     g_autofree char *name = sentence_of(c);
@@ -116,8 +122,6 @@ static const char *reason_to_skip(const conform_case *c, unsigned has)
             return words[i].why;
     if (c->looks_inside && (has & SK_CAN_ISOLATE))
         return "its tasks do not share the driver's memory";
-    if (c->one_node && (has & SK_CAN_NODES) && getenv("SKATE_NODES"))
-        return "it may have more than one node";
     if (c->own_queue && (has & (SK_CAN_NODES | SK_CAN_ISOLATE)))
         return "its cluster queues tasks by rules of its own";
     if (c->limits_memory && under_sanitizer)
@@ -127,10 +131,25 @@ static const char *reason_to_skip(const conform_case *c, unsigned has)
     return NULL;
 }
 
+static unsigned capabilities_of(const char *name)
+{
+    sk_error err = { 0 };
+    const sk_backend_ops *ops = sk_backend_find(name, &err);
+    if (!ops) {
+        fprintf(stderr, "skate conform: %s\n", err.message);
+        exit(2);
+    }
+    return ops->can;
+}
+
 /* ---- 2. One case ---------------------------------------------------------------------------------------------- */
 
 const char *backend_name(void) { return backend; }
 unsigned backend_can(void) { return can; }
+
+size_t conform_nodes(void) { return can & SK_CAN_NODES ? (size_t)nodes : 1; }
+int nodes_here(void) { return (int)sk_nodes(NULL, 0); }
+int node_wish(int number) { return nodes_here() == 1 ? 0 : number ? number : SK_ZERO; }
 
 bool with_few(void) { return under_tsan && (can & SK_CAN_VIRTUAL_TIME); }
 
@@ -154,6 +173,8 @@ static void init_with(const sk_config *config, const char *trace)
         c.backend = backend;
     if (!c.workers)
         c.workers = 2;
+    if (!c.nodes && can & SK_CAN_NODES)
+        c.nodes = nodes;
     if (!c.trace)
         c.trace = trace;
     sk_init(NULL, NULL, &c);
@@ -325,9 +346,12 @@ ending run_apart(void (*body)(void))
 void run_apart_on(const char *other, void (*body)(void), ending *end)
 {
     const char *mine = backend;
+    unsigned can_mine = can;
     backend = other;
+    can = capabilities_of(other);
     *end = run_apart(body);
     backend = mine;
+    can = can_mine;
 }
 
 /* ---- 4. Helpers --------------------------------------------------------------------------------------------------- */
@@ -378,22 +402,12 @@ static void list_cases(const char *only)
     }
 }
 
-static unsigned capabilities_of(const char *name)
-{
-    sk_error err = { 0 };
-    const sk_backend_ops *ops = sk_backend_find(name, &err);
-    if (!ops) {
-        fprintf(stderr, "skate conform: %s\n", err.message);
-        exit(2);
-    }
-    return ops->can;
-}
-
 /* All of the machine's settings that would outrank a case's. */
 static void forget_environment(void)
 {
     static const char *const names[] = { "BACKEND", "NODES", "WORKERS", "RESOURCES", "SEED", "STORE_BYTES", "TRACE",
-                                         "GANTT", "POLICY", "VIEW", "GATE", "LINT", "CLUSTER", "COST", "PATIENCE", "WORKER_MEMORY", "PREFIX", "STACK_BYTES", "TASKS" };
+                                         "GANTT", "POLICY", "VIEW", "LIVE", "GATE", "SPILL_DIR", "LINT", "CLUSTER", "COST", "PATIENCE", "WORKER_MEMORY", "PREFIX", "STACK_BYTES", "TASKS",
+                                         "HEAD", "SECRET_FILE", "EXPECT", "JOIN_WAIT", "HEARTBEAT", "DEAD_AFTER" };
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
         g_autofree char *name = g_strconcat("SKATE_", names[i], NULL);
         unsetenv(name);
@@ -431,6 +445,7 @@ static int run_suite(const char *only)
     SRunner *sr = srunner_create(suite);
     srunner_set_fork_status(sr, CK_FORK);
     fflush(NULL);
+    leaks_look_once();
     srunner_run_all(sr, CK_ENV);
     int ran = srunner_ntests_run(sr), failed = srunner_ntests_failed(sr);
     srunner_free(sr);
@@ -463,7 +478,9 @@ int main(int argc, char **argv)
     g_auto(GStrv) names = NULL;
     GOptionEntry entries[] = {
         { "list", 0, 0, G_OPTION_ARG_NONE, &list, "Print the cases and stop", NULL },
+        { "nodes", 0, 0, G_OPTION_ARG_INT, &nodes, "How many nodes where a case does not say, on backends that have some (1)", "N" },
         { "only", 0, 0, G_OPTION_ARG_STRING, &only, "Only cases whose sentence or file has these words", "WORDS" },
+        { "except", 0, 0, G_OPTION_ARG_STRING, &except, "No cases of files whose names begin like this", "NAME" },
         { "no-trace", 0, 0, G_OPTION_ARG_NONE, &no_trace, "Write and check no event logs", NULL },
         { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &names, NULL, "[BACKEND ...]" },
         { 0 },

@@ -41,10 +41,9 @@ struct conform_case {
     bool looks_inside;            /* reads memory of the tasks: skipped where tasks are isolated */
     bool not_by_proxy;            /* compares addresses, or shares refs with other threads of the program (which have ports of their own):
                                    * skipped when the driver sits behind a proxy */
-    bool one_node;                /* skipped where there may be more than one node */
     bool own_queue;               /* about the core's queue for resources (sim/admit.c): skipped where a cluster has its own */
     bool limits_memory;           /* of processes: a sanitizer's own would count, and is terabytes of addresses. Skipped under one */
-    sk_config config;             /* workers 0 means 2 here; backend and trace belong to the frame */
+    sk_config config;             /* workers 0 means 2 here, nodes 0 what --nodes says; backend and trace belong to the frame */
     bool by_hand;                 /* the body calls start() or sk_init itself, and shuts down */
     bool leaves;                  /* leaves tasks or bytes for the shutdown: do not count before it */
 
@@ -71,6 +70,13 @@ void stop(void);
 const char *backend_name(void);       /* under test: "threads", "./mine.so" */
 unsigned backend_can(void);
 const char *scratch(const char *name);      /* a path for a file, removed after the case */
+
+/* A case that counts what one node has (its workers, its resources) means each of the nodes: it sums over all, or it says where its tasks are to run.
+ * Where there is one node they have no such wish, and take the way of any task. */
+int nodes_here(void);                 /* what sk_nodes says */
+size_t conform_nodes(void);           /* what --nodes says; 1 where there are none */
+int node_wish(int number);            /* for sk_options.node */
+#define ON_NODE(number, ...) SK_OPTS(.node = node_wish(number) __VA_OPT__(,) __VA_ARGS__)
 
 /* Is the case to have only some hundred tasks blocked at once? So it is on virtual under ThreadSanitizer: each takes 2 MB and 5 ms there
  * (fiber.c), and has nothing to race with, for bodies on virtual run one at a time. */

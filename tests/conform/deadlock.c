@@ -30,8 +30,8 @@ static void says(sk_ref ref, const char *expected)
 SK_REMOTE(int64_t, needs_a_gpu) { return 1; }
 SK_REMOTE(int64_t, holds_the_gpu) { return sk_get(int64_t, sk_remote_with(SK_OPTS(.resources = "gpu=1"), needs_a_gpu)); }
 
-CASE(a_resource_held_across_a_wait_is_a_cycle_with_who_holds_what, .needs = SK_CAN_VIRTUAL_TIME, .leaves = true, .one_node = true,
-     .config.resources = "gpu=1")
+CASE(a_resource_held_across_a_wait_is_a_cycle_with_who_holds_what, .needs = SK_CAN_VIRTUAL_TIME, .leaves = true,
+     .config = { .nodes = 1, .resources = "gpu=1" })
 {
     says(sk_remote_with(SK_OPTS(.resources = "gpu=1"), holds_the_gpu),
          "deadlock.c:N: holds_the_gpu: sk_get at tests/conform/deadlock.c:N failed\n"
@@ -44,8 +44,8 @@ CASE(a_resource_held_across_a_wait_is_a_cycle_with_who_holds_what, .needs = SK_C
 SK_REMOTE(int64_t, waits_for_its_child) { return sk_get(int64_t, sk_remote_with(SK_OPTS(.resources = "gpu=0.5,key=1"), needs_a_gpu)); }
 SK_REMOTE(int64_t, takes_part, (int64_t, a)) { return a; }
 
-CASE(the_way_to_the_cycle_leads_through_arguments_and_several_resources, .needs = SK_CAN_VIRTUAL_TIME, .leaves = true, .one_node = true,
-     .config.resources = "gpu=2,key=1")
+CASE(the_way_to_the_cycle_leads_through_arguments_and_several_resources, .needs = SK_CAN_VIRTUAL_TIME, .leaves = true,
+     .config = { .nodes = 1, .resources = "gpu=2,key=1" })
 {
     sk_ref holder = sk_remote_with(SK_OPTS(.resources = "key=1", .name = "keeper"), waits_for_its_child);
     sk_ref after = sk_remote(takes_part, holder), two[2] = { sk_remote(same, (int64_t)1), after };
@@ -127,8 +127,8 @@ SK_REMOTE(int64_t, waits_for_either, (sk_list, refs))
     return (int64_t)sk_wait(both, 2, 1, SK_FOREVER);
 }
 
-CASE(of_several_refs_the_way_to_the_cycle_is_shown, .needs = SK_CAN_VIRTUAL_TIME, .leaves = true, .one_node = true,
-     .config.resources = "gpu=1")
+CASE(of_several_refs_the_way_to_the_cycle_is_shown, .needs = SK_CAN_VIRTUAL_TIME, .leaves = true,
+     .config = { .nodes = 1, .resources = "gpu=1" })
 {
     sk_ref two[2] = { sk_promise(), sk_remote_with(SK_OPTS(.resources = "gpu=1"), holds_the_gpu) };
     says(sk_remote(waits_for_either, sk_list_of(two, 2)),

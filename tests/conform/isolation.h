@@ -22,4 +22,10 @@ int64_t attempts_in(const char *file);
 SK_REMOTE_DECLARE(int64_t, dies_at_first, (const char *, file), (int, times), (int, way));
 SK_REMOTE_DECLARE(int64_t, pid_here);
 
+/* isolation_ahead.c: ends at once, so that all of them are known to be short; or does that. Answers x. */
+enum { NOTHING, DIES_FIRST, WAITS, RUNS, ASKS, KILLS_NODE };
+SK_REMOTE_DECLARE(int64_t, brief, (const char *, file), (int64_t, x), (int, does));
+SK_REMOTE_DECLARE(int64_t, one_more, (int64_t, x));
+SK_REMOTE_DECLARE(int64_t, turns_for, (int64_t, us));
+
 #endif

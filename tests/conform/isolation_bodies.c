@@ -2,6 +2,7 @@
 #include "isolation.h"
 
 #include <pthread.h>
+#include <sys/eventfd.h>
 #include <sys/wait.h>
 
 SK_REMOTE(int64_t, pid_here) { return getpid(); }
@@ -51,6 +52,43 @@ static void closed(int from, int to)
 }
 CASE(a_task_may_close_stdin_stdout_and_stderr, ISOLATED, .config.workers = 1)          { closed(0, 2); }
 CASE(a_task_that_closes_all_descriptors_costs_nobody_a_retry, ISOLATED, .config.workers = 1) { closed(3, 1023); }
+
+SK_REMOTE(const char *, thirty_kilobytes)
+{
+    static char text[30000];
+    memset(text, 'x', sizeof text - 1);
+    return text;
+}
+
+/* Where the node sleeps it is woken through a descriptor of the worker's, which is closed here: at its number is one of the task's now. Returns how many
+ * of those somebody else has written to, after calls of every sort: short ones, and answers that do not fit into the ring. */
+SK_REMOTE(int64_t, opens_its_own_in_their_place)
+{
+    enum { OWN = 16, LONG = 20 };
+    int own[OWN];
+    int64_t written = 0;
+    for (int fd = 3; fd <= 1023; fd++)
+        close(fd);
+    for (int i = 0; i < OWN; i++)
+        own[i] = eventfd(0, EFD_NONBLOCK);
+    sk_ref texts[LONG];
+    for (int i = 0; i < LONG; i++) {
+        sk_sleep(0.001);
+        texts[i] = sk_remote(thirty_kilobytes);
+    }
+    sk_wait(texts, LONG, LONG, SK_FOREVER);
+    for (int i = 0; i < LONG; i++)
+        written += strlen(sk_get(const char *, texts[i])) != 29999;
+    for (int i = 0; i < OWN; i++)
+        written += eventfd_read(own[i], &(eventfd_t){ 0 }) == 0;
+    return written;
+}
+
+CASE(nobody_writes_to_what_a_task_has_opened_in_the_place_of_what_it_has_closed, ISOLATED, .config.workers = 2)
+{
+    for (int i = 0; i < 5; i++)
+        ck_assert_int_eq(sk_get(int64_t, sk_remote(opens_its_own_in_their_place)), 0);
+}
 
 /* ---- children ---- */
 
@@ -257,19 +295,21 @@ SK_REMOTE(int64_t, takes_leave)
     return getpid();
 }
 
+static int printing_node;
+
 static void print_with_prefixes(void)
 {
-    start(&(sk_config){ .workers = 1, .prefix = true });
+    start(&(sk_config){ .workers = 1, .prefix = true, .nodes = printing_node ? 2 : 0 });
     for (int i = 0; i < 2; i++) {
-        (void)sk_get(int64_t, sk_remote(greets, "Ada"));
-        (void)sk_get(int64_t, sk_remote(takes_leave));
+        (void)sk_get(int64_t, sk_remote_with(ON_NODE(printing_node), greets, "Ada"));
+        (void)sk_get(int64_t, sk_remote_with(ON_NODE(printing_node), takes_leave));
     }
-    int64_t pid = sk_get(int64_t, sk_remote_with(SK_OPTS(.name = "the last"), greets, "Bob"));
+    int64_t pid = sk_get(int64_t, sk_remote_with(ON_NODE(printing_node, .name = "the last"), greets, "Bob"));
     stop();
     printf("pid %d\n", (int)pid);
 }
 
-CASE(lines_of_tasks_say_on_request_which_task_has_printed_them, ISOLATED, .by_hand = true)
+static void expect_prefixes(const char *node)
 {
     ending end = run_apart(print_with_prefixes);
     ck_assert_int_eq(end.status, 0);
@@ -277,16 +317,24 @@ CASE(lines_of_tasks_say_on_request_which_task_has_printed_them, ISOLATED, .by_ha
     ck_assert_ptr_nonnull(at);
     int pid = atoi(at + 5);
     static const struct { int times; const char *format; } lines[] = {
-        { 2, "(greets pid=%d) hello Ada\n" }, { 2, "(greets pid=%d) and welcome, Ada\n" }, { 2, "(greets pid=%d) no end\n" },
-        { 2, "(takes_leave pid=%d) good\n" }, { 2, "(takes_leave pid=%d) bye\n" }, { 1, "(the last pid=%d) hello Bob\n" },
-        { 1, "(the last pid=%d) and welcome, Bob\n" }, { 1, "(the last pid=%d) no end\n" } };
+        { 2, "(greets pid=%d%s) hello Ada\n" }, { 2, "(greets pid=%d%s) and welcome, Ada\n" }, { 2, "(greets pid=%d%s) no end\n" },
+        { 2, "(takes_leave pid=%d%s) good\n" }, { 2, "(takes_leave pid=%d%s) bye\n" }, { 1, "(the last pid=%d%s) hello Bob\n" },
+        { 1, "(the last pid=%d%s) and welcome, Bob\n" }, { 1, "(the last pid=%d%s) no end\n" } };
     size_t length = 0;
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         char line[100];
-        length += (size_t)lines[i].times * (size_t)snprintf(line, sizeof line, lines[i].format, pid);
+        length += (size_t)lines[i].times * (size_t)snprintf(line, sizeof line, lines[i].format, pid, node);
         ck_assert_msg(count_of(end.output, line) == (size_t)lines[i].times, "%s is not there %d times: %s", line, lines[i].times, end.output);
     }
     ck_assert_uint_eq(length, (size_t)(at + 1 - end.output));       /* and nothing else */
+}
+
+CASE(lines_of_tasks_say_on_request_which_task_has_printed_them, ISOLATED, .by_hand = true) { expect_prefixes(""); }
+
+CASE(lines_of_tasks_say_on_request_which_node_they_come_from, ISOLATED | SK_CAN_NODES, .by_hand = true)
+{
+    printing_node = 1;
+    expect_prefixes(" node=1");
 }
 
 /* The task opens a file where its stdout was: nothing of ours may be written there. */

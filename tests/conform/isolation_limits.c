@@ -132,10 +132,12 @@ CASE(a_limit_of_addresses_is_named, ISOLATED, .limits_memory = true, .by_hand = 
     CONTAINS(end.output, "raise it (ulimit -v), or ask for less with --sk-store-bytes");
 }
 
-/* Enough for the node and not for many workers: fewer take over from blocked ones, or it says so; answers are right. */
+/* Enough for the node and not for many workers: fewer take over from blocked ones, or it says so; answers are right. Each node has addresses for
+ * what the workers of all make. */
 static void with_some_addresses(void)
 {
-    setrlimit(RLIMIT_AS, &(struct rlimit){ 1000000000, 1000000000 });
+    rlim_t most = 1000000000 * conform_nodes();
+    setrlimit(RLIMIT_AS, &(struct rlimit){ most, most });
     setenv("SKATE_STORE_BYTES", "8M", 1);
     use_all();
 }

@@ -210,6 +210,7 @@ static bool fake_counters(void)
 }
 
 static const char *file_of_counter;
+static int node_of_killed;
 
 static void is_killed_by_the_kernel(void)
 {
@@ -217,16 +218,16 @@ static void is_killed_by_the_kernel(void)
     set_count(7);
     if (!fake_counters())
         _exit(77);
-    start(&(sk_config){ .workers = 1 });
+    start(&(sk_config){ .workers = 1, .nodes = node_of_killed ? 2 : 0 });
     static const int counts[] = { 0, 8, 0, 9, 10, 0 };      /* 0: it is killed, but not by the kernel */
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-        sk_error err = error_of(sk_remote_with(SK_OPTS(.max_retries = SK_ZERO), is_killed, counter, counts[i]));
+        sk_error err = error_of(sk_remote_with(ON_NODE(node_of_killed, .max_retries = SK_ZERO), is_killed, counter, counts[i]));
         printf("%s: %s\n", sk_code_name(err.code), strstr(err.message, "OOM killer") ? "the OOM killer" : err.message);
     }
     stop();
 }
 
-CASE(a_task_that_the_kernel_kills_for_want_of_memory_has_run_out_of_it, ISOLATED, .by_hand = true)
+static void expect_three_by_the_kernel(void)
 {
     file_of_counter = scratch("counter");
     ending end = run_apart(is_killed_by_the_kernel);
@@ -239,4 +240,13 @@ CASE(a_task_that_the_kernel_kills_for_want_of_memory_has_run_out_of_it, ISOLATED
     ck_assert_msg(count_of(end.output, "WORKER_DIED: ") == 3, "%s", end.output);
     const char *first = strstr(end.output, "WORKER_OOM");
     ck_assert(first > strstr(end.output, "WORKER_DIED"));
+}
+
+/* Each node compares the counts of its own group, so this is about the tasks of one. */
+CASE(a_task_that_the_kernel_kills_for_want_of_memory_has_run_out_of_it, ISOLATED, .by_hand = true) { expect_three_by_the_kernel(); }
+
+CASE(a_task_that_the_kernel_kills_on_another_node_has_run_out_of_memory, ISOLATED | SK_CAN_NODES, .by_hand = true)
+{
+    node_of_killed = 1;
+    expect_three_by_the_kernel();
 }

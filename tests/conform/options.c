@@ -68,7 +68,7 @@ static void defaults(void)
     init_with_line(NULL, 0);
     printf("cores %ld\n", sysconf(_SC_NPROCESSORS_ONLN));
 }
-CASE(the_default_is_one_worker_per_core_and_on_a_simulated_node_four, .by_hand = true, .one_node = true)
+CASE(the_default_is_one_worker_per_core_and_on_a_simulated_node_four, .by_hand = true)
 {
     ending end = run_apart(defaults);
     int workers = -1;

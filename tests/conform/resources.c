@@ -3,6 +3,8 @@
 #include <admit.h>
 #include <sched.h>
 
+enum { MOST_NODES = 64 };
+
 static sk_resource resource(const char *name)
 {
     sk_resource have[16];
@@ -16,13 +18,16 @@ static sk_resource resource(const char *name)
 
 static double available(const char *name) { return resource(name).available; }
 
-CASE(resources_lists_cpus_first_and_then_what_was_configured, .config = { .workers = 3, .resources = "gpu=2,licence=0.5" }, .one_node = true)
+/* What is there and what is free is told of all nodes together; each task's is of one node. */
+
+CASE(resources_lists_cpus_first_and_then_what_was_configured, .config = { .workers = 3, .resources = "gpu=2,licence=0.5" })
 {
     sk_resource have[16];
     ck_assert_uint_eq(sk_resources(have, 16), 3);
     ck_assert_str_eq(have[0].name, "cpu");
-    ck_assert(have[0].total == 3 && resource("gpu").total == 2 && resource("licence").total == 0.5);
-    ck_assert(available("gpu") == 2 && available("licence") == 0.5);
+    int n = nodes_here();
+    ck_assert(have[0].total == 3 * n && resource("gpu").total == 2 * n && resource("licence").total == 0.5 * n);
+    ck_assert(available("gpu") == 2 * n && available("licence") == 0.5 * n);
 }
 
 CASE(resources_says_how_many_there_are_even_when_there_is_less_room, .config.resources = "gpu=2,licence=0.5")
@@ -33,38 +38,41 @@ CASE(resources_says_how_many_there_are_even_when_there_is_less_room, .config.res
     ck_assert_uint_eq(sk_resources(NULL, 0), 3);
 }
 
-CASE(ten_tenths_are_one, .needs = SK_CAN_OVERLAP, .config = { .workers = 2, .resources = "unit=1" }, .one_node = true)
+CASE(ten_tenths_are_one, .needs = SK_CAN_OVERLAP, .config = { .workers = 2, .resources = "unit=1" })
 {
-    sk_ref gate = sk_promise(), refs[10];
-    for (int i = 0; i < 10; i++) {          /* each is running when hold_one returns */
+    sk_ref gate = sk_promise(), refs[10 * MOST_NODES];
+    int n = 10 * nodes_here();
+    for (int i = 0; i < n; i++) {           /* each is running when hold_one returns */
         refs[i] = hold_one(gate, SK_OPTS(.resources = "unit=0.1"));
-        ck_assert(available("unit") == (10 - i - 1) / 10.0);
+        ck_assert(available("unit") == (n - i - 1) / 10.0);
     }
     ck_assert(available("unit") == 0);
     sk_fulfil(gate, 1);
-    ck_assert_uint_eq(sk_wait(refs, 10, 10, SK_FOREVER), 10);
-    EVENTUALLY(available("unit") == 1);
+    ck_assert_uint_eq(sk_wait(refs, (size_t)n, (size_t)n, SK_FOREVER), (size_t)n);
+    EVENTUALLY(available("unit") == n / 10);
 }
 
-CASE(the_smallest_step_is_a_ten_thousandth, .needs = SK_CAN_OVERLAP, .config = { .workers = 2, .resources = "unit=0.0007" }, .one_node = true)
+CASE(the_smallest_step_is_a_ten_thousandth, .needs = SK_CAN_OVERLAP, .config = { .workers = 2, .resources = "unit=0.0007" })
 {
-    sk_ref gate = sk_promise(), refs[7];
-    for (int i = 0; i < 7; i++) {
+    sk_ref gate = sk_promise(), refs[7 * MOST_NODES];
+    int n = 7 * nodes_here();
+    for (int i = 0; i < n; i++) {
         refs[i] = hold_one(gate, SK_OPTS(.resources = "unit=0.0001"));
-        ck_assert(available("unit") == (7 - i - 1) / 10000.0);
+        ck_assert(available("unit") == (n - i - 1) / 10000.0);
     }
     sk_fulfil(gate, 1);
-    ck_assert_uint_eq(sk_wait(refs, 7, 7, SK_FOREVER), 7);
+    ck_assert_uint_eq(sk_wait(refs, (size_t)n, (size_t)n, SK_FOREVER), (size_t)n);
 }
 
-static atomic_int inside, most;
+static atomic_int inside[MOST_NODES], most;        /* on each node; on any */
 static void enter(int amount)
 {
-    int now = atomic_fetch_add(&inside, amount) + amount, old = most;
+    atomic_int *here = &inside[sk_node()];
+    int now = atomic_fetch_add(here, amount) + amount, old = most;
     while (now > old && !atomic_compare_exchange_weak(&most, &old, now)) { }
     for (int i = 0; i < 20; i++)
         sched_yield();                      /* gives others the chance to break the rule */
-    atomic_fetch_sub(&inside, amount);
+    atomic_fetch_sub(here, amount);
 }
 SK_REMOTE(int64_t, uses, (int, amount)) { enter(amount); return amount; }
 
@@ -76,19 +84,19 @@ static void many(const sk_options *options, int amount, int n)
     ck_assert_uint_eq(sk_wait(refs, (size_t)n, (size_t)n, SK_FOREVER), (size_t)n);
 }
 
-CASE(never_more_tasks_at_once_than_cpus, .looks_inside = true, .config.workers = 3, .one_node = true)
+CASE(never_more_tasks_at_once_than_cpus, .looks_inside = true, .config.workers = 3)
 {
     many(NULL, 1, 200);
     ck_assert_int_le(most, 3);
 }
 
-CASE(never_more_than_a_resource_has, .looks_inside = true, .config = { .workers = 4, .resources = "gpu=2" }, .one_node = true)
+CASE(never_more_than_a_resource_has, .looks_inside = true, .config = { .workers = 4, .resources = "gpu=2" })
 {
     many(SK_OPTS(.resources = "gpu=1"), 1, 200);
     ck_assert_int_le(most, 2);
 }
 
-CASE(never_more_than_the_cpus_asked_for_allow, .looks_inside = true, .config.workers = 4, .one_node = true)
+CASE(never_more_than_the_cpus_asked_for_allow, .looks_inside = true, .config.workers = 4)
 {
     sk_ref refs[150];
     for (int i = 0; i < 150; i++) {
@@ -99,7 +107,7 @@ CASE(never_more_than_the_cpus_asked_for_allow, .looks_inside = true, .config.wor
     ck_assert_int_le(most, 4);
 }
 
-CASE(a_task_of_all_cpus_runs_among_many_small_ones, .looks_inside = true, .config.workers = 2, .one_node = true)
+CASE(a_task_of_all_cpus_runs_among_many_small_ones, .looks_inside = true, .config.workers = 2)
 {
     sk_ref refs[101];
     for (int i = 0; i < 50; i++)
@@ -120,9 +128,9 @@ SK_REMOTE(bool, meets, (int, others))
     return true;
 }
 
-CASE(two_half_cpus_run_at_once_on_one_worker, .needs = SK_CAN_OVERLAP, .looks_inside = true, .config.workers = 1, .one_node = true)
+CASE(two_half_cpus_run_at_once_on_one_worker, .needs = SK_CAN_OVERLAP, .looks_inside = true, .config.workers = 1)
 {
-    sk_ref a = sk_remote_with(SK_OPTS(.num_cpus = 0.5), meets, 2), b = sk_remote_with(SK_OPTS(.num_cpus = 0.5), meets, 2);
+    sk_ref a = sk_remote_with(ON_NODE(0, .num_cpus = 0.5), meets, 2), b = sk_remote_with(ON_NODE(0, .num_cpus = 0.5), meets, 2);
     ck_assert(sk_get(bool, a) && sk_get(bool, b));
 }
 
@@ -132,10 +140,10 @@ CASE(two_workers_run_two_tasks_at_once, .needs = SK_CAN_OVERLAP, .looks_inside =
     ck_assert(sk_get(bool, a) && sk_get(bool, b));
 }
 
-CASE(a_task_that_asks_for_no_cpu_runs_beside_a_full_house, .needs = SK_CAN_OVERLAP, .looks_inside = true, .config.workers = 1, .one_node = true)
+CASE(a_task_that_asks_for_no_cpu_runs_beside_a_full_house, .needs = SK_CAN_OVERLAP, .looks_inside = true, .config.workers = 1)
 {
-    sk_ref full = sk_remote(meets, 2);
-    sk_ref none = sk_remote_with(SK_OPTS(.num_cpus = SK_ZERO), meets, 2);
+    sk_ref full = sk_remote_with(ON_NODE(0), meets, 2);
+    sk_ref none = sk_remote_with(ON_NODE(0, .num_cpus = SK_ZERO), meets, 2);
     ck_assert(sk_get(bool, full) && sk_get(bool, none));
 }
 
@@ -154,21 +162,22 @@ CASE(a_waiting_task_gives_up_all_its_cpus, .config.workers = 2)
     ck_assert_int_eq(sk_get(int64_t, sk_remote_with(SK_OPTS(.num_cpus = 2), asks_a_large_child, 1)), 2);
 }
 
-CASE(a_waiting_task_keeps_its_other_resources, .needs = SK_CAN_OVERLAP, .config = { .workers = 2, .resources = "gpu=1" }, .one_node = true)
+CASE(a_waiting_task_keeps_its_other_resources, .needs = SK_CAN_OVERLAP, .config = { .workers = 2, .resources = "gpu=1" })
 {
     sk_ref gate = sk_promise();
+    int n = nodes_here();
     sk_ref task = hold_one(gate, SK_OPTS(.resources = "gpu=1"));
-    EVENTUALLY(available("cpu") == 2);
-    ck_assert(available("gpu") == 0);
+    EVENTUALLY(available("cpu") == 2 * n);
+    ck_assert(available("gpu") == n - 1);
     sk_fulfil(gate, 1);
     ck_assert_int_eq(sk_get(int64_t, task), 1);
-    EVENTUALLY(available("gpu") == 1);
+    EVENTUALLY(available("gpu") == n);
 }
 
-SK_REMOTE(int64_t, needs_the_gpu_for_its_child) { return sk_get(int64_t, sk_remote_with(SK_OPTS(.resources = "gpu=1"), same, 1)); }
+SK_REMOTE(int64_t, needs_the_gpu_for_its_child) { return sk_get(int64_t, sk_remote_with(ON_NODE(sk_node(), .resources = "gpu=1"), same, 1)); }
 
 /* The child is left, to run when the resource is free again. */
-CASE(a_resource_held_across_a_wait_for_a_child_that_needs_it_is_a_deadlock, .leaves = true, .config.resources = "gpu=1", .one_node = true)
+CASE(a_resource_held_across_a_wait_for_a_child_that_needs_it_is_a_deadlock, .leaves = true, .config.resources = "gpu=1")
 {
     sk_error err = error_of(sk_remote_with(SK_OPTS(.resources = "gpu=1"), needs_the_gpu_for_its_child));
     ck_assert_int_ne(err.code, SK_OK);
@@ -196,10 +205,11 @@ CASE(resources_come_back_from_failed_and_cancelled_tasks, .config.resources = "g
     ck_assert_int_eq(sk_get(int64_t, sk_remote_with(SK_OPTS(.resources = "gpu=1"), same, 5)), 5);
 }
 
-CASE(a_queued_task_can_be_cancelled_while_it_waits_for_a_resource, .needs = SK_CAN_OVERLAP, .config.resources = "gpu=1", .one_node = true)
+CASE(a_queued_task_can_be_cancelled_while_it_waits_for_a_resource, .needs = SK_CAN_OVERLAP, .config.resources = "gpu=1")
 {
-    sk_ref gate = sk_promise(), holder = hold_one(gate, SK_OPTS(.resources = "gpu=1"));
-    sk_ref second = sk_remote_with(SK_OPTS(.resources = "gpu=1"), same, 2), third = sk_remote_with(SK_OPTS(.resources = "gpu=1"), same, 3);
+    int node = nodes_here() - 1;
+    sk_ref gate = sk_promise(), holder = hold_one(gate, ON_NODE(node, .resources = "gpu=1"));
+    sk_ref second = sk_remote_with(ON_NODE(node, .resources = "gpu=1"), same, 2), third = sk_remote_with(ON_NODE(node, .resources = "gpu=1"), same, 3);
     sk_cancel(second, 0);
     (void)FAILS(second, SK_CANCELLED);
     sk_fulfil(gate, 1);
@@ -209,7 +219,7 @@ CASE(a_queued_task_can_be_cancelled_while_it_waits_for_a_resource, .needs = SK_C
 
 /* ---- asking for what is not there ---- */
 
-CASE(more_cpus_than_any_node_has_is_infeasible, .config.workers = 2, .one_node = true)
+CASE(more_cpus_than_any_node_has_is_infeasible, .config.workers = 2)
 {
     sk_error err = FAILS(sk_remote_with(SK_OPTS(.num_cpus = 4), same, 1), SK_INFEASIBLE);
     CONTAINS(err.message, "asks for 4 cpus, the largest node has 2");
@@ -247,10 +257,13 @@ CASE(an_infeasible_task_fails_its_dependants_and_is_not_tried_again)
     ck_assert_uint_eq(sk_stats().retries, 0);
 }
 
-CASE(a_node_that_does_not_exist_is_infeasible, .one_node = true)
+CASE(a_node_that_does_not_exist_is_infeasible)
 {
-    (void)FAILS(sk_remote_with(SK_OPTS(.node = 7), same, 1), SK_INFEASIBLE);
-    ck_assert_int_eq(sk_get(int64_t, sk_remote_with(SK_OPTS(.node = SK_ZERO), same, 4)), 4);
+    int n = nodes_here();
+    (void)FAILS(sk_remote_with(SK_OPTS(.node = n), same, 1), SK_INFEASIBLE);
+    (void)FAILS(sk_remote_with(SK_OPTS(.node = n + 6), same, 1), SK_INFEASIBLE);
+    for (int i = 0; i < n; i++)
+        ck_assert_int_eq(sk_get(int64_t, sk_remote_with(SK_OPTS(.node = i ? i : SK_ZERO), same, 4)), 4);
 }
 
 /* ---- priority ---- */
@@ -279,14 +292,14 @@ SK_REMOTE(int64_t, signs_in_again, (int, number))
     return number;
 }
 
-static void expect_priority_order(const char *resources, const sk_options *holder)
+static void expect_priority_order(const char *resources)
 {
     static const int priorities[12] = { 3, -1, 7, 0, 2, 9, -5, 4, 1, 8, -2, 6 };
     sk_ref started = sk_promise(), refs[12];
-    sk_ref busy = sk_remote_with(holder, occupies, sk_list_of(&started, 1));
+    sk_ref busy = sk_remote_with(ON_NODE(0, .resources = resources), occupies, sk_list_of(&started, 1));
     (void)sk_get(int64_t, started);
     for (int i = 0; i < 12; i++)
-        refs[i] = sk_remote_with(SK_OPTS(.priority = priorities[i], .resources = resources), signs_in, priorities[i]);
+        refs[i] = sk_remote_with(ON_NODE(0, .priority = priorities[i], .resources = resources), signs_in, priorities[i]);
     EVENTUALLY(sk_stats().tasks_submitted == 13);       /* by proxy a submission is on its way for a while */
     open_house = true;
     ck_assert_int_eq(sk_get(int64_t, busy), 0);
@@ -295,25 +308,25 @@ static void expect_priority_order(const char *resources, const sk_options *holde
         ck_assert_msg(order[i - 1] > order[i], "priority %d ran before %d", order[i - 1], order[i]);
 }
 
-CASE(with_one_worker_tasks_run_by_priority, .needs = SK_CAN_OVERLAP, .looks_inside = true, .config.workers = 1, .one_node = true)
+CASE(with_one_worker_tasks_run_by_priority, .needs = SK_CAN_OVERLAP, .looks_inside = true, .config.workers = 1)
 {
-    expect_priority_order(NULL, NULL);
+    expect_priority_order(NULL);
 }
 
-CASE(the_queue_for_a_resource_goes_by_priority, .needs = SK_CAN_OVERLAP, .looks_inside = true, .config = { .workers = 3, .resources = "gpu=1" }, .one_node = true)
+CASE(the_queue_for_a_resource_goes_by_priority, .needs = SK_CAN_OVERLAP, .looks_inside = true, .config = { .workers = 3, .resources = "gpu=1" })
 {
-    expect_priority_order("gpu=1", SK_OPTS(.resources = "gpu=1"));
+    expect_priority_order("gpu=1");
 }
 
 /* Two shapes in one queue: one unit of a resource is all there is, so they start one by one. */
-CASE(tasks_of_two_shapes_start_by_priority_then_in_the_order_of_submission, .needs = SK_CAN_OVERLAP, .looks_inside = true, .config = { .workers = 3, .resources = "gpu=1,disk=1" }, .one_node = true)
+CASE(tasks_of_two_shapes_start_by_priority_then_in_the_order_of_submission, .needs = SK_CAN_OVERLAP, .looks_inside = true, .config = { .workers = 3, .resources = "gpu=1,disk=1" })
 {
     enum { N = 48 };
     sk_ref started = sk_promise(), refs[N];
-    sk_ref busy = sk_remote_with(SK_OPTS(.resources = "gpu=1,disk=1"), occupies, sk_list_of(&started, 1));
+    sk_ref busy = sk_remote_with(ON_NODE(0, .resources = "gpu=1,disk=1"), occupies, sk_list_of(&started, 1));
     (void)sk_get(int64_t, started);
     for (int i = 0; i < N; i++)
-        refs[i] = sk_remote_with(SK_OPTS(.priority = i % 3 - 1, .resources = i % 2 ? "gpu=1" : "gpu=1,disk=0.5"), signs_in, i);
+        refs[i] = sk_remote_with(ON_NODE(0, .priority = i % 3 - 1, .resources = i % 2 ? "gpu=1" : "gpu=1,disk=0.5"), signs_in, i);
     EVENTUALLY(sk_stats().tasks_submitted == N + 1);
     for (int i = 5; i < N; i += 7)
         sk_cancel(refs[i], 0);              /* out of the middle of the queues */
@@ -328,7 +341,7 @@ CASE(tasks_of_two_shapes_start_by_priority_then_in_the_order_of_submission, .nee
     }
 }
 
-CASE(a_retry_comes_before_what_was_submitted_after_it, .needs = SK_CAN_OVERLAP, .own_queue = true, .looks_inside = true, .config = { .workers = 3, .resources = "gpu=1" }, .one_node = true)
+CASE(a_retry_comes_before_what_was_submitted_after_it, .needs = SK_CAN_OVERLAP, .own_queue = true, .looks_inside = true, .config = { .workers = 3, .resources = "gpu=1" })
 {
     sk_ref started = sk_promise(), refs[RETRYING];
     sk_ref busy = sk_remote_with(SK_OPTS(.resources = "gpu=1"), occupies, sk_list_of(&started, 1));
@@ -345,7 +358,7 @@ CASE(a_retry_comes_before_what_was_submitted_after_it, .needs = SK_CAN_OVERLAP, 
         ck_assert_int_eq(order[i], expected[i]);
 }
 
-CASE(what_becomes_ready_late_is_queued_where_it_was_submitted, .needs = SK_CAN_OVERLAP, .own_queue = true, .looks_inside = true, .config = { .workers = 3, .resources = "gpu=1" }, .one_node = true)
+CASE(what_becomes_ready_late_is_queued_where_it_was_submitted, .needs = SK_CAN_OVERLAP, .own_queue = true, .looks_inside = true, .config = { .workers = 3, .resources = "gpu=1" })
 {
     enum { N = 20 };
     sk_ref started = sk_promise(), gates[N], refs[N];

@@ -41,17 +41,17 @@ CASE(a_timed_wait_takes_at_least_its_time)
     ck_assert(sk_now() - before >= 0.02);
 }
 
-static atomic_int sleeping, most_sleeping;
+static atomic_int sleeping[64], most_sleeping;       /* on each node; on any */
 SK_REMOTE(int64_t, sleeps_counted, (int, i))
 {
-    int now = ++sleeping, old = most_sleeping;
+    int now = ++sleeping[sk_node()], old = most_sleeping;
     while (now > old && !atomic_compare_exchange_weak(&most_sleeping, &old, now)) { }
     sk_sleep(0.002);
-    sleeping--;
+    sleeping[sk_node()]--;
     return i;
 }
 
-CASE(a_sleeping_task_keeps_its_cpu, .looks_inside = true, .config.workers = 1, .one_node = true)
+CASE(a_sleeping_task_keeps_its_cpu, .looks_inside = true, .config.workers = 1)
 {
     sk_ref refs[10];
     for (int i = 0; i < 10; i++)
@@ -125,12 +125,17 @@ CASE(the_driver_is_on_node_0_and_no_worker)
     ck_assert_int_eq(sk_worker(), -1);
 }
 
-CASE(a_task_knows_its_worker, .config.workers = 3, .one_node = true)
+CASE(a_task_knows_its_node_and_its_worker, .config.workers = 3)
 {
     for (int i = 0; i < 50; i++) {
         int place = sk_get(int, sk_remote(where));
         ck_assert_int_ge(place, 0);
-        ck_assert_int_lt(place, 3);
+        ck_assert_int_lt(place % 1000, 3);
+        ck_assert_int_lt(place / 1000, nodes_here());
+    }
+    for (int node = 0; node < nodes_here(); node++) {
+        int place = sk_get(int, sk_remote_with(ON_NODE(node), where));
+        ck_assert_int_eq(place / 1000, node);
     }
     ck_assert_int_eq(sk_worker(), -1);
 }
@@ -142,7 +147,7 @@ SK_REMOTE(bool, stays_itself)
     return sk_node() == before && sk_worker() >= 0 && sk_worker() < 2;
 }
 
-CASE(a_task_is_on_some_worker_after_a_wait_too, .config.workers = 2, .one_node = true)
+CASE(a_task_is_on_some_worker_after_a_wait_too, .config.workers = 2)
 {
     ck_assert(sk_get(bool, sk_remote(stays_itself)));
 }

@@ -10,6 +10,12 @@ typedef struct census {
     uint64_t to[8];                   /* tasks that came into each sk_task_state */
     uint64_t again;                   /* RUNNING -> READY: retries */
     uint64_t deps;
+    uint64_t bytes_moved, came_twice; /* of TRANSFER records; those of an object to a node it has come to before */
+    uint64_t moved[32], nmoved;       /* object << 8 | node */
+    unsigned sent_by_first;           /* by node 0 */
+    uint64_t promised[128], npromised; /* objects, as they were promised */
+    unsigned on[8], non;              /* of the first WAIT_ON records: how many objects they name */
+    bool named_wrong;                 /* one of them does not name the last so many promises, in their order */
     uint64_t code[SK_CODES];          /* of ended tasks */
     sk_read_info info;
     bool says_hello, has_name, has_site;
@@ -29,6 +35,23 @@ static void take(census *c, const sk_event *e)
     }
     if (e->type == SK_TRACE_TASK_NEW)
         c->deps += e->a & 15;
+    if (e->type == SK_TRACE_TRANSFER) {
+        uint64_t key = e->word[0] << 8 | sk_trace_lo(e->word[2]);
+        c->bytes_moved += e->word[1];
+        c->sent_by_first += e->word[2] >> 32 == 0;
+        for (uint64_t i = 0; i < c->nmoved; i++)
+            c->came_twice += c->moved[i] == key;
+        if (c->nmoved < 32)
+            c->moved[c->nmoved++] = key;
+    }
+    if (e->type == SK_TRACE_OBJECT && sk_trace_from(e) == SK_OBJECT_NONE && sk_trace_to(e) == SK_OBJECT_PENDING && c->npromised < 128)
+        c->promised[c->npromised++] = e->word[0];
+    if (e->type == SK_TRACE_WAIT_ON && c->non < 8) {
+        unsigned n = e->n - 1u;
+        c->on[c->non++] = n;
+        uint64_t given = n < 64 ? n : 100;
+        c->named_wrong |= given > c->npromised || memcmp(e->word + 1, c->promised + c->npromised - given, n * sizeof *e->word) != 0;
+    }
     if (e->type == SK_TRACE_SAY)
         c->says_hello |= strstr(sk_trace_read_text(e, 0), "hello from a task") != NULL;
     if (e->type == SK_TRACE_TASK_ASKS)
@@ -110,6 +133,86 @@ CASE(the_log_counts_like_the_statistics, .by_hand = true)
     ck_assert_msg(c.has_site, "line %d of trace.c is no site of the log", line);
 }
 
+SK_REMOTE(int64_t, bytes_in, (sk_array, bytes)) { return sk_len(bytes); }
+
+/* One object that all nodes use twice. */
+CASE(what_moves_from_node_to_node_is_counted_and_each_transfer_is_in_the_log, .by_hand = true, .needs = SK_CAN_NODES)
+{
+    enum { BYTES = 100000 };
+    static unsigned char bytes[BYTES];
+    const char *path = scratch("moves.sktrace");
+    start(&(sk_config){ .trace = path, .workers = 2, .nodes = 4 });
+    int nodes = (int)sk_nodes(NULL, 0);
+    sk_ref shared = sk_put(sk_array_of(bytes, BYTES));
+    for (int i = 0; i < 2 * nodes; i++) {
+        sk_ref length = sk_remote_with(SK_OPTS(.node = i % nodes ? i % nodes : SK_ZERO), bytes_in, shared);
+        ck_assert_int_eq(sk_take(int64_t, length), BYTES);
+    }
+    uint64_t others = (uint64_t)nodes - 1;
+    ck_assert_uint_eq(sk_stats().transfers, others);
+    ck_assert_uint_eq(sk_stats().bytes_moved, others * BYTES);
+    stop();
+    census c = census_of(path, 0);
+    expect_whole(&c);
+    ck_assert_uint_eq(c.type[SK_TRACE_TRANSFER], others);
+    ck_assert_uint_eq(c.bytes_moved, others * BYTES);
+    ck_assert_uint_eq(c.came_twice, 0);
+}
+
+/* The same bytes each time, but each time they are another value. */
+CASE(a_large_value_moves_to_the_node_of_its_task_and_is_gone_after_it, .by_hand = true, .needs = SK_CAN_NODES)
+{
+    enum { BYTES = 100000 };
+    static unsigned char bytes[BYTES];
+    start(&(sk_config){ .workers = 2, .nodes = 4 });
+    int nodes = (int)sk_nodes(NULL, 0);
+    uint64_t others = 2 * ((uint64_t)nodes - 1);
+    for (int i = 0; i < 2 * nodes; i++) {
+        sk_ref length = sk_remote_with(SK_OPTS(.node = i % nodes ? i % nodes : SK_ZERO), bytes_in, sk_array_of(bytes, BYTES));
+        ck_assert_int_eq(sk_take(int64_t, length), BYTES);
+    }
+    ck_assert_uint_eq(sk_stats().transfers, others);
+    ck_assert_uint_eq(sk_stats().bytes_moved, others * BYTES);
+    EVENTUALLY(sk_stats().objects_live == 0 && sk_stats().bytes_live == 0);
+    int small = backend_can() & SK_CAN_VIRTUAL_TIME ? BYTES - 1 : 20000;        /* real nodes share what is of 32 KiB */
+    sk_get(int64_t, sk_remote_with(SK_OPTS(.node = nodes - 1), bytes_in, sk_array_of(bytes, small)));
+    ck_assert_uint_eq(sk_stats().transfers, others);              /* a small one goes along in the message */
+    stop();
+}
+
+/* Who has got it sends it on. The simulated network shares its links, there it need not. */
+CASE(who_has_got_a_large_object_sends_it_on, .by_hand = true, .needs = SK_CAN_NODES | SK_CAN_ISOLATE)
+{
+    enum { NODES = 9, BYTES = 4 << 20 };
+    static unsigned char bytes[BYTES];
+    const char *path = scratch("on.sktrace");
+    start(&(sk_config){ .trace = path, .workers = 1, .nodes = NODES });
+    sk_ref shared = sk_put(sk_array_of(bytes, BYTES)), lengths[NODES - 1];
+    for (int i = 1; i < NODES; i++)
+        lengths[i - 1] = sk_remote_with(SK_OPTS(.node = i), bytes_in, shared);
+    for (int i = 1; i < NODES; i++)
+        ck_assert_int_eq(sk_take(int64_t, lengths[i - 1]), BYTES);
+    stop();
+    census c = census_of(path, 0);
+    expect_whole(&c);
+    ck_assert_uint_eq(c.type[SK_TRACE_TRANSFER], NODES - 1);
+    ck_assert_uint_eq(c.came_twice, 0);
+    ck_assert_msg(c.sent_by_first <= 3, "the node that had it first has sent it to %u of the eight others", c.sent_by_first);
+}
+
+CASE(on_one_node_nothing_moves, .by_hand = true)
+{
+    static unsigned char bytes[100000];
+    const char *path = scratch("still.sktrace");
+    start(&(sk_config){ .trace = path, .workers = 2, .nodes = 1 });
+    ck_assert_int_eq(sk_get(int64_t, sk_remote(bytes_in, sk_put(sk_array_of(bytes, 100000)))), 100000);
+    ck_assert(sk_stats().transfers == 0 && sk_stats().bytes_moved == 0);
+    stop();
+    census c = census_of(path, 0);
+    expect_whole(&c);
+    ck_assert_uint_eq(c.type[SK_TRACE_TRANSFER], 0);
+}
+
 CASE(no_record_is_lost_of_a_hundred_thousand_tasks, .by_hand = true)
 {
     const char *path = scratch("many.sktrace");
@@ -142,6 +245,42 @@ CASE(waits_of_tasks_and_of_the_driver_are_in_the_log, .by_hand = true)
     ck_assert_uint_eq(c.type[SK_TRACE_WAIT], c.type[SK_TRACE_WAIT_END]);
     ck_assert_uint_ge(c.type[SK_TRACE_INFO], 1);
     ck_assert_uint_ge(c.type[SK_TRACE_FUNCTION], 2);
+}
+
+/* Promises, so that what is waited for stays away as long as it should. */
+CASE(a_wait_for_several_names_them_in_the_log, .by_hand = true)
+{
+    const char *path = scratch("several.sktrace");
+    start_traced(path, 2);
+    sk_ref one = sk_promise(), refs[100], *next;
+    ck_assert_uint_eq(sk_wait(&one, 1, 1, 0.01), 0); /* of one: WAIT has said which */
+    for (int i = 0; i < 3; i++)
+        refs[i] = sk_promise();
+    ck_assert_uint_eq(sk_wait(refs, 3, 2, 0.01), 0);
+    sk_waiter *waiter = sk_waiter_new(refs, 3);
+    sk_ref done;
+    ck_assert(!sk_waiter_next(waiter, &done, 0.01));
+    sk_fulfil(refs[0], 1);
+    ck_assert(sk_waiter_next(waiter, &done, SK_FOREVER));
+    ck_assert(!sk_waiter_next(waiter, &done, 0.01)); /* for two yet */
+    for (next = refs + 1; next < refs + 3; next++)
+        sk_fulfil(*next, 1);
+    sk_waiter_free(waiter);
+    for (next = refs; next < refs + 100; next++)
+        *next = sk_promise();
+    ck_assert_uint_eq(sk_wait(refs, 100, 100, 0.01), 0);
+    sk_fulfil(one, 1);
+    for (next = refs; next < refs + 100; next++)
+        sk_fulfil(*next, 1);
+    stop();
+    census c = census_of(path, 0);
+    expect_whole(&c);
+    ck_assert_uint_eq(c.non, 4);
+    ck_assert_uint_eq(c.on[0], 3);
+    ck_assert_uint_eq(c.on[1], 3);
+    ck_assert_uint_eq(c.on[2], 2);
+    ck_assert_uint_eq(c.on[3], 64);
+    ck_assert(!c.named_wrong);
 }
 
 CASE(what_runs_at_shutdown_is_in_the_log_too, .by_hand = true)

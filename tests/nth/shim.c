@@ -1,5 +1,5 @@
 /* shim.c -- loaded before the C library (LD_PRELOAD): the NTH call of the function NTH_CALL in this process fails, and the file NTH_MARK
- * tells that there was one. Not in worker processes: their driver is what is tried. */
+ * tells that there was one. Not in worker processes: their driver is what is tried, or with NTH_IN=node the nodes that it starts. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,8 +10,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,8 +24,9 @@ static atomic_long count;
 
 __attribute__((constructor)) static void begin(void)
 {
-    const char *n = getenv("NTH");
-    if (!n || getenv("SKATE_WORKER"))
+    const char *n = getenv("NTH"), *in = getenv("NTH_IN"), *as = getenv("SKATE_WORKER");
+    bool is_node = as && strcmp(as, "node") == 0;
+    if (!n || (in && strcmp(in, "node") == 0 ? !is_node : as != NULL))
         return;
     call = getenv("NTH_CALL");
     mark = getenv("NTH_MARK");
@@ -54,8 +57,29 @@ ssize_t pread(int fd, void *p, size_t n, off_t at)           { FAIL(pread, EIO);
 ssize_t pwrite64(int fd, const void *p, size_t n, off_t at) __attribute__((alias("pwrite")));
 ssize_t pread64(int fd, void *p, size_t n, off_t at) __attribute__((alias("pread")));
 ssize_t sendmsg(int fd, const struct msghdr *m, int flags)   { FAIL(sendmsg, EAGAIN); return REAL(sendmsg)(fd, m, flags); }
+ssize_t recv(int fd, void *p, size_t n, int flags)           { FAIL(recv, ECONNRESET); return REAL(recv)(fd, p, n, flags); }
+int socket(int domain, int type, int protocol)               { FAIL(socket, EMFILE); return REAL(socket)(domain, type, protocol); }
+int listen(int fd, int n)                                    { FAIL(listen, EADDRINUSE); return REAL(listen)(fd, n); }
+int epoll_create1(int flags)                                 { FAIL(epoll_create1, EMFILE); return REAL(epoll_create1)(flags); }
+int epoll_ctl(int e, int op, int fd, struct epoll_event *ev) { FAIL(epoll_ctl, ENOMEM); return REAL(epoll_ctl)(e, op, fd, ev); }
+int signalfd(int fd, const sigset_t *set, int flags)         { FAIL(signalfd, EMFILE); return REAL(signalfd)(fd, set, flags); }
 int mprotect(void *p, size_t n, int prot)                    { FAIL(mprotect, ENOMEM); return REAL(mprotect)(p, n, prot); }
 int madvise(void *p, size_t n, int advice)                   { FAIL(madvise, EINVAL); return REAL(madvise)(p, n, advice); }
+
+int bind(int fd, __CONST_SOCKADDR_ARG to, socklen_t n)       { FAIL(bind, EADDRINUSE); return REAL(bind)(fd, to, n); }
+int connect(int fd, __CONST_SOCKADDR_ARG to, socklen_t n)    { FAIL(connect, ENETUNREACH); return REAL(connect)(fd, to, n); }
+
+int accept4(int fd, __SOCKADDR_ARG from, socklen_t *n, int flags)
+{
+    FAIL(accept4, EMFILE);
+    return REAL(accept4)(fd, from, n, flags);
+}
+
+/* Through calloc and realloc too: GLib and the C library call each of the three. */
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
+void *malloc(size_t n)             { return fails("malloc") ? NULL : __libc_malloc(n); }
+void *calloc(size_t n, size_t m)   { return fails("malloc") ? NULL : __libc_calloc(n, m); }
+void *realloc(void *p, size_t n)   { return fails("malloc") ? NULL : __libc_realloc(p, n); }
 
 void *mmap(void *p, size_t n, int prot, int flags, int fd, off_t at)
 {

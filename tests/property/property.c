@@ -27,15 +27,16 @@ bool trace_check(const char *path, char *why, size_t n);
 #endif
 #pragma weak trace_check
 
-typedef struct config { const char *backend; int workers; bool proxy, trace, cluster; } config;     /* cluster: a random one */
+typedef struct config { const char *backend; int workers; bool proxy, trace, cluster; int nodes; } config;     /* cluster: a random one; nodes: real ones */
 
 static const config builtin[] = {
-    { "serial", 2, false, false, false }, { "threads", 1, false, false, false }, { "threads", 2, false, true, false },
-    { "threads", 4, false, false, false },
-    { "threads", 8, false, false, false }, { "threads", 2, true, false, false }, { "serial", 2, true, true, false },
-    { "processes", 2, false, true, false },
-    { "virtual", 2, false, true, false }, { "virtual", 2, true, false, false },
-    { "virtual", 2, false, true, true }, { "virtual", 1, false, false, true }, { "virtual", 4, false, false, true }, { 0 },
+    { "serial", 2, false, false, false, 0 }, { "threads", 1, false, false, false, 0 }, { "threads", 2, false, true, false, 0 },
+    { "threads", 4, false, false, false, 0 },
+    { "threads", 8, false, false, false, 0 }, { "threads", 2, true, false, false, 0 }, { "serial", 2, true, true, false, 0 },
+    { "processes", 2, false, true, false, 0 },
+    { "tcp", 1, false, true, false, 3 },
+    { "virtual", 2, false, true, false, 0 }, { "virtual", 2, true, false, false, 0 },
+    { "virtual", 2, false, true, true, 0 }, { "virtual", 1, false, false, true, 0 }, { "virtual", 4, false, false, true, 0 }, { 0 },
 };
 enum { DEFAULT_CASES = 200 };
 static answers *serial_answers, *these_answers;     /* shared with the children */
@@ -85,7 +86,7 @@ static void be_the_child(uint64_t seed, const config *c, bool overlaps, answers 
     if (c->cluster)
         draw_cluster(seed, c->workers);
     plan *p = plan_new(seed);
-    run_plan(p, &(sk_config){ .backend = c->backend, .workers = c->workers, .resources = "gpu=1", .seed = seed | 1,
+    run_plan(p, &(sk_config){ .backend = c->backend, .workers = c->workers, .nodes = c->nodes, .resources = "gpu=1", .seed = seed | 1,
                               .trace = c->trace && trace_check ? trace_path : NULL }, overlaps, patience() / 2.0, out);
     plan_free(p);
     fflush(NULL);
@@ -149,7 +150,7 @@ static bool run_seed(uint64_t seed, const config *configs)
         if (!what)
             continue;
         printf("property: seed %lu on %s with %d workers%s%s: %s\n", (unsigned long)seed, c->backend, c->workers,
-               c->proxy ? " by proxy" : "", c->cluster ? " a node of a random cluster" : "", what);
+               c->proxy ? " by proxy" : "", c->cluster ? " a node of a random cluster" : c->nodes ? " a node" : "", what);
         good = false;
         if (c == configs)           /* nothing to compare with */
             break;
@@ -157,19 +158,24 @@ static bool run_seed(uint64_t seed, const config *configs)
     return good;
 }
 
-/* serial first, then the given backends with 1, 2, 4 and 8 workers, and with random clusters if they have nodes. */
+/* serial first, then the given backends with 1, 2, 4 and 8 workers, and, if they have nodes, with simulated ones in random clusters or with a few
+ * real ones. */
 static const config *configs_for(char **backends)
 {
     if (!backends)
         return builtin;
-    config *list = g_new0(config, 8 * g_strv_length(backends) + 2);
+    static config *list;                   /* (static: what main still has when it returns is no leak) */
+    list = g_new0(config, 12 * g_strv_length(backends) + 2);
     int n = 0;
     list[n++] = builtin[0];
     for (int i = 0; backends[i]; i++) {
         for (int workers = 1; workers <= 8; workers *= 2)
-            list[n++] = (config){ backends[i], workers, false, workers == 2, false };
-        for (int workers = 1; workers <= 8 && can(backends[i]) & SK_CAN_NODES; workers *= 2)
-            list[n++] = (config){ backends[i], workers, false, false, true };
+            list[n++] = (config){ backends[i], workers, false, workers == 2, false, 0 };
+        bool has_nodes = can(backends[i]) & SK_CAN_NODES, simulated = can(backends[i]) & SK_CAN_VIRTUAL_TIME;
+        for (int workers = 1; workers <= 8 && has_nodes && simulated; workers *= 2)
+            list[n++] = (config){ backends[i], workers, false, false, true, 0 };
+        for (int nodes = 2; nodes <= 4 && has_nodes && !simulated; nodes++)
+            list[n++] = (config){ backends[i], 1 + nodes % 2, nodes == 3, nodes != 3, false, nodes };
     }
     return list;
 }
@@ -195,7 +201,7 @@ int main(int argc, char **argv)
     GOptionEntry entries[] = {
         { "cases", 'n', 0, G_OPTION_ARG_INT, &cases, "How many random programs (200)", "N" },
         { "show", 0, 0, G_OPTION_ARG_NONE, &shows, "Print the programs of these seeds", NULL },
-        { "backend", 0, 0, G_OPTION_ARG_STRING_ARRAY, &backends, "Only these backends, by 1, 2, 4 and 8 workers", "B" },
+        { "backend", 0, 0, G_OPTION_ARG_STRING_ARRAY, &backends, "Only these backends, by 1, 2, 4 and 8 workers and on several nodes", "B" },
         { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &seeds, NULL, "[SEED ...]" },
         { 0 },
     };

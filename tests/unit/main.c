@@ -2,6 +2,8 @@
  *
  * CK_RUN_CASE and CK_RUN_SUITE pick some; set but empty, Check would run none and call that a
  * success. */
+#include "leaks.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +11,9 @@
 Suite *trace_read_suite(void), *timeline_suite(void), *wire_suite(void), *fn_table_suite(void), *secret_suite(void), *auth_suite(void),
     *auth_refusals_suite(void), *cluster_suite(void), *cluster_runs_suite(void), *events_suite(void), *fiber_suite(void), *network_suite(void),
     *cluster_file_suite(void), *stores_suite(void), *park_suite(void), *ring_suite(void), *ring_scribble_suite(void), *child_suite(void),
-    *lines_suite(void), *memory_suite(void), *shm_suite(void), *shm_whole_suite(void), *spill_suite(void), *crc32c_suite(void),
-    *frame_suite(void), *frame_wrong_suite(void), *digest_suite(void), *fault_pipe_suite(void), *proxy_suite(void), *proxy_program_suite(void);
+    *lines_suite(void), *process_suite(void), *memory_suite(void), *shm_suite(void), *shm_whole_suite(void), *spill_suite(void), *crc32c_suite(void),
+    *frame_suite(void), *frame_wrong_suite(void), *digest_suite(void), *fault_pipe_suite(void), *proxy_suite(void), *proxy_program_suite(void),
+    *tls_suite(void), *transport_suite(void), *strangers_suite(void), *withstand_suite(void), *link_faults_suite(void), *node_wire_suite(void), *node_suite(void);
 
 static Suite *(*const suites[])(void) = {
     trace_read_suite,
@@ -32,6 +35,7 @@ static Suite *(*const suites[])(void) = {
     ring_scribble_suite,
     child_suite,
     lines_suite,
+    process_suite,
     memory_suite,
     shm_suite,
     shm_whole_suite,
@@ -39,6 +43,13 @@ static Suite *(*const suites[])(void) = {
     crc32c_suite,
     frame_suite,
     frame_wrong_suite,
+    tls_suite,
+    transport_suite,
+    strangers_suite,
+    withstand_suite,
+    link_faults_suite,
+    node_wire_suite,
+    node_suite,
     digest_suite,
     fault_pipe_suite,
     proxy_suite,
@@ -55,6 +66,7 @@ int main(void)
     SRunner *runner = srunner_create(NULL);
     for (unsigned i = 0; i < sizeof suites / sizeof *suites; i++)
         srunner_add_suite(runner, suites[i]());
+    leaks_look_once();
     srunner_run_all(runner, CK_ENV);
     int ran = srunner_ntests_run(runner), failed = srunner_ntests_failed(runner);
     srunner_free(runner);

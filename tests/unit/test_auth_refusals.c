@@ -367,22 +367,26 @@ START_TEST(more_than_a_HELLO_before_the_answer_is_refused)
 }
 END_TEST
 
+#define TOO_BUSY "it is too busy to let anybody in: too many others are about to connect, or it has not got that far itself"
+
 START_TEST(a_status_that_cannot_be_is_refused)
 {
     for (int status = 1; status < 9; status++) {
         unsigned char bytes[SK_AUTH_MOST];
         g_autofree char *cannot = g_strdup_printf("it refuses us with status %d (%s), which cannot be here", status, sk_auth_status_name((unsigned)status));
         g_autofree char *proves = g_strdup_printf("it proves itself with status %d (%s), which cannot be here", status, sk_auth_status_name((unsigned)status));
-        begin();                                       /* in place of HELLO_S: only "no" is believed */
+        sk_auth_why why = status == 1 ? SK_WHY_REFUSED : status == SK_AUTH_BUSY ? SK_WHY_BUSY : SK_WHY_HEADER;
+        const char *told = status == 1 ? REFUSES_US "/c" OR_LOG : status == SK_AUTH_BUSY ? TOO_BUSY : cannot;
+        begin();                                       /* in place of HELLO_S: only "no" and "busy" are believed */
         unsigned char refusal[44] = { 'S', 'K', 'A', 'U', 0, 1, 0, (unsigned char)status };
         ck_assert_uint_eq(sk_auth_take(&machine[C], refusal, 44), 44);
-        failed(C, status == 1 ? SK_WHY_REFUSED : SK_WHY_HEADER, status == 1 ? REFUSES_US "/c" OR_LOG : cannot);
+        failed(C, why, told);
         begin();                                       /* in place of AUTH_S */
         carry(C, 200);
         output(S, bytes);
         bytes[108 + 7] = (unsigned char)status;
         sk_auth_take(&machine[C], bytes, 152);
-        failed(C, status == 1 ? SK_WHY_REFUSED : SK_WHY_HEADER, status == 1 ? REFUSES_US "/c" OR_LOG : cannot);
+        failed(C, why, told);
         begin();                                       /* with a true proof */
         carry(C, 200);
         carry(S, 200);

@@ -2,16 +2,10 @@
  * in the child, it is this program again, diverted by `in_a_child` before main. */
 #include "backends/child.h"
 
-#include <check.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
+#include "apart.h"
+
 #include <signal.h>
 #include <stdio.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-enum { MOST = 256 };                       /* descriptors that the tests look at */
 
 /* ---- in the child ---- */
 
@@ -55,22 +49,6 @@ static bool start_self(sk_child *c, pid_t parent, const char *word, int fd, sk_e
 
 static void must(bool started, const sk_error *err) { ck_assert_msg(started, "%s", err->message); }
 
-/* All that comes from fd until its end. */
-static const char *all_of(int fd, char *text, size_t room)
-{
-    size_t n = 0;
-    for (;;) {
-        struct pollfd p = { .fd = fd, .events = POLLIN };
-        poll(&p, 1, -1);
-        ssize_t got = read(fd, text + n, room - 1 - n);
-        if (got <= 0 && !(got < 0 && (errno == EAGAIN || errno == EINTR)))
-            break;
-        n += got > 0 ? (size_t)got : 0;
-    }
-    text[n] = 0;
-    return text;
-}
-
 static void output_of(const char *script, const int *fds, size_t nfds, char *text, size_t room)
 {
     sk_child c;
@@ -90,40 +68,6 @@ static void fate_of(const char *script, const char *fate)
     ck_assert(sk_child_reap(&c, true));
     ck_assert_str_eq(sk_child_fate(&c, text, sizeof text), fate);
     sk_child_close(&c);
-}
-
-static uint64_t open_ones(void)            /* a hash of which descriptors are open */
-{
-    uint64_t set = 0;
-    for (int fd = 0; fd < MOST; fd++)
-        if (fcntl(fd, F_GETFD) >= 0)
-            set = sk_mix(set + (uint64_t)fd + 1);
-    return set;
-}
-
-static bool has_no_children(void) { return waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD; }
-
-/* Runs the test in a process of its own, which may close what it likes: it says what is wrong, or "". */
-static void apart(const char *(*test)(void))
-{
-    int ends[2], status;
-    char text[500];
-    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
-    int above = fcntl(ends[1], F_DUPFD_CLOEXEC, MOST);             /* out of the test's way */
-    ck_assert_int_ge(above, MOST);
-    close(ends[1]);
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
-    if (pid == 0) {
-        const char *wrong = test();
-        _exit(write(above, wrong, strlen(wrong)) < 0);
-    }
-    close(above);
-    all_of(ends[0], text, sizeof text);
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert_str_eq(text, "");
-    ck_assert_int_eq(status, 0);
-    close(ends[0]);
 }
 
 /* ---- how it ends ---- */

@@ -269,6 +269,28 @@ END_TEST
 
 /* ---- Starting and resources ------------------------------------------------------------------------------- */
 
+START_TEST(while_it_is_held_no_task_starts_but_all_else_goes_on)
+{
+    node_up(0, 2, NULL), node_up(1, 1, NULL);
+    ready_with(1, 1, NULL, 0);
+    sk_command runs = expect_start(1, 1);
+    sk_cluster_hold(c, true);
+    ck_assert(!sk_cluster_is_holding(c));
+    ready(2), ready(3);
+    ck_assert(sk_cluster_is_holding(c));
+    expect_nothing();
+    sk_cluster_node_lost(c, 1);                       /* behind what is held */
+    ck_assert_uint_eq(expect(SK_COMMAND_DIED).attempt, runs.attempt);
+    expect_nothing();
+    ck_assert(sk_cluster_is_holding(c));
+    sk_cluster_hold(c, false);
+    ck_assert(!sk_cluster_is_holding(c));
+    sk_command second = expect_start(2, 0), third = expect_start(3, 0);
+    ended(third), ended(second);
+    expect_nothing();
+}
+END_TEST
+
 START_TEST(a_task_starts_ends_and_gives_back)
 {
     sk_cluster_view view;
@@ -534,6 +556,22 @@ START_TEST(an_argument_is_fetched_once_for_two_tasks)
 }
 END_TEST
 
+START_TEST(what_only_a_node_has_that_is_to_leave_is_fetched_once)
+{
+    node_up(0, 1, NULL), node_up(1, 1, NULL), node_up(2, 1, NULL);
+    sk_cluster_object(c, A, 100, 1, true);
+    sk_cluster_object(c, B, 100, 1, false);
+    sk_cluster_object(c, B, 100, 2, false);
+    ck_assert_uint_eq(sk_cluster_rescue(c, 1, 0), 1);
+    ck_assert_uint_eq(sk_cluster_rescue(c, 1, 0), 1);
+    sk_command f = expect_fetch(A, 1, 0);
+    expect_nothing();
+    arrived(f);
+    ck_assert_uint_eq(sk_cluster_rescue(c, 1, 0), 0);
+    expect_nothing();
+}
+END_TEST
+
 START_TEST(inline_objects_need_no_fetch)
 {
     sk_cluster *outer = c;
@@ -768,6 +806,7 @@ Suite *cluster_suite(void)
     tcase_add_checked_fixture(all, begin, end);
     tcase_set_timeout(all, 60);
     tcase_add_test(all, a_task_starts_ends_and_gives_back);
+    tcase_add_test(all, while_it_is_held_no_task_starts_but_all_else_goes_on);
     tcase_add_test(all, tasks_wait_for_the_first_node);
     tcase_add_test(all, ten_tasks_of_one_cpu_fill_ten_cpus);
     tcase_add_test(all, of_four_tasks_of_three_cpus_three_run_on_ten);
@@ -791,6 +830,7 @@ Suite *cluster_suite(void)
     tcase_add_test(all, a_large_task_that_waits_is_not_passed_by_tasks_sent_ahead);
     tcase_add_test(all, behind_a_fenced_attempt_a_task_takes_a_cpu_of_its_own);
     tcase_add_test(all, resources_are_taken_when_a_task_starts_not_while_it_pulls);
+    tcase_add_test(all, what_only_a_node_has_that_is_to_leave_is_fetched_once);
     tcase_add_test(all, a_node_pulls_eight_at_once_gets_before_arguments);
     tcase_add_test(all, bundles_are_admitted_whole);
     tcase_add_test(all, a_failed_fetch_is_tried_elsewhere);

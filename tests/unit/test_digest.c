@@ -16,6 +16,7 @@ typedef struct variant {
     unsigned type;               /* of the answer */
     uint64_t preview, end_ns;
     uint32_t worker, workers;
+    uint32_t source;             /* of a transfer to node 0 when the answer is there, else 0 */
     bool swapped;                /* sites 1 and 2 were named the other way round */
 } variant;
 
@@ -46,6 +47,9 @@ static GByteArray *run(variant v, bool with_end)
     uint64_t ready[3] = { object, (uint64_t)v.type << 56 | 8, v.preview };
     forge_record(&f, 1, v.end_ns, SK_TRACE_OBJECT, SK_OBJECT_PENDING << 4 | SK_OBJECT_READY, ready, 3);
     forge_move(&f, 1, v.end_ns, task, SK_TASK_RUNNING, SK_TASK_DONE, 0);
+    uint64_t moved[4] = { object, 8, (uint64_t)v.source << 32, 30 };
+    if (v.source)
+        forge_record(&f, 1, v.end_ns + 30, SK_TRACE_TRANSFER, 0, moved, 4);
     return forge_end(&f, with_end, 100);
 }
 
@@ -130,6 +134,17 @@ START_TEST(the_digest_is_the_hash_of_the_canonical_log_which_is_this_text)
 }
 END_TEST
 
+START_TEST(a_transfer_is_a_line_of_the_canonical_log)
+{
+    char *text;
+    g_autofree char *a = digest(run(WITH(v.source = 3), true), &text, NULL);
+    g_autofree char *b = digest(run(WITH(v.source = 2), true), NULL, NULL);
+    ck_assert_ptr_nonnull(strstr(text, "\n80 object 1 moves from 3 to 0 bytes 8 took 30\n"));
+    ck_assert_str_ne(a, b);
+    free(text);
+}
+END_TEST
+
 START_TEST(traces_that_are_cut_or_of_real_or_measured_time_have_no_digest)
 {
     static const struct { const char *time, *says; bool whole; } bad[] = {
@@ -157,6 +172,7 @@ Suite *digest_suite(void)
     tcase_add_test(t, runs_that_differ_in_a_time_a_place_or_a_value_have_different_digests);
     tcase_add_test(t, floating_point_values_are_not_looked_at_but_whole_ones_are);
     tcase_add_test(t, the_digest_is_the_hash_of_the_canonical_log_which_is_this_text);
+    tcase_add_test(t, a_transfer_is_a_line_of_the_canonical_log);
     tcase_add_test(t, traces_that_are_cut_or_of_real_or_measured_time_have_no_digest);
     return s;
 }

@@ -8,6 +8,7 @@
 
 typedef struct stream {                /* a pipe, what has come out of it, and the reader between */
     sk_lines lines;
+    bool is_fed;                       /* or no pipe: somebody else reads it */
     int ends[2];
     FILE *file;
     char *text;
@@ -16,6 +17,7 @@ typedef struct stream {                /* a pipe, what has come out of it, and t
 
 static void stream_open(stream *s, const char *prefix)
 {
+    s->is_fed = false;
     ck_assert_int_eq(pipe2(s->ends, O_CLOEXEC | O_NONBLOCK), 0);
     s->file = open_memstream(&s->text, &s->size);
     sk_lines_init(&s->lines, s->file, prefix);
@@ -23,7 +25,9 @@ static void stream_open(stream *s, const char *prefix)
 
 static void give(stream *s, const char *text, size_t size)
 {
-    while (size) {
+    if (s->is_fed)
+        sk_lines_feed(&s->lines, text, size);
+    while (!s->is_fed && size) {
         ssize_t wrote = write(s->ends[1], text, size);
         ck_assert_int_gt(wrote, 0);
         text += wrote;
@@ -44,7 +48,10 @@ static void expect(stream *s, const char *text, size_t size)
 static void stream_end(stream *s)
 {
     close(s->ends[1]);
-    ck_assert(!sk_lines_read(&s->lines, s->ends[0]));
+    if (s->is_fed)
+        sk_lines_clear(&s->lines);
+    else
+        ck_assert(!sk_lines_read(&s->lines, s->ends[0]));
     fflush(s->file);
 }
 
@@ -59,7 +66,7 @@ static void stream_close(stream *s)
 
 static const char some[] = "one\n\ntwo and a half\nno newline";
 
-START_TEST(lines_are_whole_and_prefixed_wherever_the_stream_is_cut)
+static void cut_everywhere(bool is_fed)
 {
     static const char want[] = "[worker 1] one\n[worker 1] \n[worker 1] two and a half\n[worker 1] no newline\n";
     size_t size = sizeof some - 1;
@@ -67,6 +74,7 @@ START_TEST(lines_are_whole_and_prefixed_wherever_the_stream_is_cut)
         for (size_t j = i; j <= size; j++) {
             stream s;
             stream_open(&s, "[worker 1] ");
+            s.is_fed = is_fed;
             size_t cuts[] = { 0, i, j, size };
             for (int part = 0; part < 3; part++) {
                 give(&s, some + cuts[part], cuts[part + 1] - cuts[part]);
@@ -83,15 +91,21 @@ START_TEST(lines_are_whole_and_prefixed_wherever_the_stream_is_cut)
             stream_close(&s);
         }
 }
+
+START_TEST(lines_are_whole_and_prefixed_wherever_the_stream_is_cut) { cut_everywhere(false); }
+END_TEST
+
+START_TEST(lines_that_somebody_else_has_read_are_whole_and_prefixed_too) { cut_everywhere(true); }
 END_TEST
 
 START_TEST(without_a_prefix_not_a_byte_is_changed)
 {
-    for (size_t i = 0; i < sizeof some; i++) {
+    for (size_t i = 0; i < 2 * sizeof some; i++) {
         stream s;                                                   /* with the NUL at its end, and a second one */
         stream_open(&s, NULL);
-        give(&s, some, i);
-        give(&s, some + i, sizeof some - i);
+        s.is_fed = i >= sizeof some;
+        give(&s, some, i % sizeof some);
+        give(&s, some + i % sizeof some, sizeof some - i % sizeof some);
         stream_end(&s);
         expect(&s, some, sizeof some);
         stream_close(&s);
@@ -124,13 +138,14 @@ START_TEST(a_pipe_with_nothing_in_it_is_not_at_its_end)
 END_TEST
 
 /* A line of `length` and its newline, then "end\n". */
-static void long_line(size_t length, const char *prefix, const char *want, size_t want_size)
+static void long_line(bool is_fed, size_t length, const char *prefix, const char *want, size_t want_size)
 {
     stream s;
     char *line = malloc(length + 5);
     memset(line, 'x', length);
     memcpy(line + length, "\nend\n", 5);
     stream_open(&s, prefix);
+    s.is_fed = is_fed;
     give(&s, line, length + 5);
     stream_end(&s);
     if (want)
@@ -158,8 +173,10 @@ START_TEST(long_lines_pass_in_pieces_each_a_line_with_its_prefix)
         } while (left);
         fputs("> end\n", f);
         fclose(f);
-        long_line(length, "> ", want, size);
-        long_line(length, NULL, NULL, 0);
+        for (int is_fed = 0; is_fed < 2; is_fed++) {
+            long_line(is_fed, length, "> ", want, size);
+            long_line(is_fed, length, NULL, NULL, 0);
+        }
         free(want);
     }
 }
@@ -268,6 +285,28 @@ START_TEST(a_label_changes_the_prefix_where_it_stands_and_does_not_pass)
 }
 END_TEST
 
+/* As the network brings it: what the worker wrote in one piece comes in others. */
+START_TEST(a_label_that_is_fed_changes_the_prefix_wherever_it_is_cut)
+{
+    char text[2 * SK_LINES_LABEL] = "one\ntwo", label[SK_LINES_LABEL];
+    size_t head = strlen(text), size = sk_lines_label(label, "(f) ");
+    memcpy(text + head, label, size);
+    memcpy(text + head + size, "three\nfour", 10);
+    size += head + 10;
+    for (size_t piece = 1; piece <= size; piece++) {
+        stream s;
+        stream_open(&s, "> ");
+        s.is_fed = true;
+        for (size_t at = 0; at < size; at += piece)
+            give(&s, text + at, size - at < piece ? size - at : piece);
+        stream_end(&s);
+        static const char want[] = "> one\n> two\n(f) three\n(f) four\n";
+        expect(&s, want, sizeof want - 1);
+        stream_close(&s);
+    }
+}
+END_TEST
+
 START_TEST(without_a_prefix_a_label_passes_as_it_is)
 {
     char label[SK_LINES_LABEL];
@@ -292,12 +331,14 @@ Suite *lines_suite(void)
     Suite *suite = suite_create("lines");
     TCase *tests = tcase_create("lines");
     tcase_add_test(tests, lines_are_whole_and_prefixed_wherever_the_stream_is_cut);
+    tcase_add_test(tests, lines_that_somebody_else_has_read_are_whole_and_prefixed_too);
     tcase_add_test(tests, without_a_prefix_not_a_byte_is_changed);
     tcase_add_test(tests, the_rest_passes_when_its_reader_is_cleared);
     tcase_add_test(tests, a_pipe_with_nothing_in_it_is_not_at_its_end);
     tcase_add_test(tests, long_lines_pass_in_pieces_each_a_line_with_its_prefix);
     tcase_add_test(tests, lines_of_two_processes_do_not_mix);
     tcase_add_test(tests, a_label_changes_the_prefix_where_it_stands_and_does_not_pass);
+    tcase_add_test(tests, a_label_that_is_fed_changes_the_prefix_wherever_it_is_cut);
     tcase_add_test(tests, without_a_prefix_a_label_passes_as_it_is);
     suite_add_tcase(suite, tests);
     return suite;

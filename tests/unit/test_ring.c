@@ -3,6 +3,7 @@
 #include "backends/ring.h"
 
 #include <check.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -98,6 +99,8 @@ static size_t write_or_sleep(sk_ring_end *e, const void *data, size_t size, sk_b
     return n;
 }
 
+static bool rings_for_room_only;           /* readers ring where the ring was full, and never else */
+
 static size_t read_or_sleep(sk_ring_end *e, void *out, size_t size, sk_bell *mine, sk_bell *theirs)
 {
     size_t n = sk_ring_read(e, out, size);
@@ -108,7 +111,7 @@ static size_t read_or_sleep(sk_ring_end *e, void *out, size_t size, sk_bell *min
             sk_bell_sleep(mine, ticket, SK_NEVER);
         sk_bell_awake(mine);
     }
-    if (n)
+    if (n && (!rings_for_room_only || sk_ring_was_full(e, n)))
         sk_bell_ring(theirs);
     return n;
 }
@@ -219,6 +222,38 @@ START_TEST(messages_of_random_sizes_arrive_byte_for_byte)
 }
 END_TEST
 
+/* Else somebody sleeps for ever. */
+START_TEST(a_writer_that_sleeps_for_room_is_woken_by_a_reader_that_rings_for_nothing_else)
+{
+    rings_for_room_only = true;
+    for (int round = 0; round < 5; round++)
+        ck_assert_int_eq(run_both(_i, send_stream, receive_stream), 0);
+    rings_for_room_only = false;
+}
+END_TEST
+
+START_TEST(a_ring_was_full_only_if_it_was)
+{
+    static unsigned char data[MOST];
+    shared *s = share();
+    sk_ring_end w, r;
+    sk_ring_open(&w, ring_of(s, 0), CAPACITY);
+    sk_ring_open(&r, ring_of(s, 0), CAPACITY);
+    ck_assert(!sk_ring_was_full(&r, 0));
+    ck_assert_uint_eq(sk_ring_write(&w, data, CAPACITY - 1), CAPACITY - 1);
+    ck_assert_uint_eq(sk_ring_read(&r, data, 100), 100);
+    ck_assert(!sk_ring_was_full(&r, 100));
+    ck_assert_uint_eq(sk_ring_write(&w, data, 101), 101);
+    ck_assert_uint_eq(sk_ring_read(&r, data, 1), 1);
+    ck_assert(sk_ring_was_full(&r, 1));
+    ck_assert_uint_eq(sk_ring_read(&r, data, 1), 1);
+    ck_assert(!sk_ring_was_full(&r, 1));
+    ck_assert_uint_eq(sk_ring_write(&w, data, 1), 1);                /* as if before that read, which had not seen it */
+    ck_assert(sk_ring_was_full(&r, 1));
+    munmap(s, sizeof *s);
+}
+END_TEST
+
 /* The first side begins; each sleeps whenever its ring is empty, so a wake-up that is lost is a test that hangs. */
 static int play(shared *s, int me)
 {
@@ -277,6 +312,89 @@ START_TEST(a_bell_is_not_rung_when_nobody_listens_unless_it_is_rung_anyway)
     sk_bell_ring_anyway(&b);
     sk_bell_sleep(&b, ticket, SK_NEVER);
     ck_assert_uint_eq(atomic_load(&b.word), ticket + 1);
+}
+END_TEST
+
+static bool is_rung(int fd) { return poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 0) == 1; }
+
+START_TEST(who_sleeps_in_poll_is_rung_by_a_descriptor_only_while_it_listens)
+{
+    sk_bell b;
+    sk_bell_init(&b);
+    int fd = sk_bell_fd();
+    ck_assert_int_ge(fd, 0);
+    sk_bell_ring_by(&b, fd);
+    ck_assert(!is_rung(fd));
+    sk_bell_listen(&b);
+    ck_assert(!is_rung(fd));
+    sk_bell_ring_by(&b, fd);
+    sk_bell_ring_by(&b, fd);
+    ck_assert(is_rung(fd));
+    sk_bell_awake(&b);
+    sk_bell_heard(fd);
+    ck_assert(!is_rung(fd));
+    sk_bell_heard(fd);                     /* nothing to hear: comes back all the same */
+    sk_bell_ring_by(&b, fd);
+    ck_assert(!is_rung(fd));
+    close(fd);
+}
+END_TEST
+
+START_TEST(without_a_descriptor_it_is_the_bell_that_is_rung)
+{
+    sk_bell b;
+    sk_bell_init(&b);
+    uint32_t ticket = sk_bell_listen(&b);
+    sk_bell_ring_by(&b, -1);
+    sk_bell_sleep(&b, ticket, SK_NEVER);
+    ck_assert_uint_ne(atomic_load(&b.word), ticket);
+    sk_bell_awake(&b);
+}
+END_TEST
+
+/* As play above, but both sleep in poll. The descriptors were made before the fork. */
+static int polled[2];
+
+static bool read_or_poll(sk_ring_end *e, uint64_t *got, sk_bell *mine, int fd)
+{
+    while (sk_ring_readable(e) < sizeof *got && !e->broken) {
+        sk_bell_listen(mine);
+        if (sk_ring_readable(e) < sizeof *got)
+            poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, -1);
+        sk_bell_awake(mine);
+        sk_bell_heard(fd);
+    }
+    return sk_ring_read(e, got, sizeof *got) == sizeof *got;
+}
+
+static int play_by_descriptor(shared *s, int me)
+{
+    sk_ring_end w, r;
+    sk_ring_open(&w, ring_of(s, me), CAPACITY);
+    sk_ring_open(&r, ring_of(s, !me), CAPACITY);
+    for (uint64_t i = 0; i < ROUNDS; i++) {
+        uint64_t got = UINT64_MAX;
+        for (int turn = 0; turn < 2; turn++)
+            if (turn == me) {
+                if (sk_ring_write(&w, &i, sizeof i) != sizeof i)
+                    return 1;
+                sk_bell_ring_by(&s->bell[!me], polled[!me]);
+            } else if (!read_or_poll(&r, &got, &s->bell[me], polled[me]) || got != i) {
+                return 2;
+            }
+    }
+    return 0;
+}
+static int poll_first(shared *s) { return play_by_descriptor(s, 0); }
+static int poll_second(shared *s) { return play_by_descriptor(s, 1); }
+
+START_TEST(no_wake_up_is_lost_when_both_sides_sleep_in_poll)
+{
+    polled[0] = sk_bell_fd();
+    polled[1] = sk_bell_fd();
+    ck_assert_int_eq(run_both(_i, poll_first, poll_second), 0);
+    close(polled[0]);
+    close(polled[1]);
 }
 END_TEST
 
@@ -415,10 +533,15 @@ Suite *ring_suite(void)
     tcase_add_test(ends, a_ring_takes_what_fits_and_gives_what_it_holds);
     tcase_add_test(ends, messages_wrap_around_the_end_of_the_memory_and_of_the_positions);
     tcase_add_loop_test(ends, messages_of_random_sizes_arrive_byte_for_byte, THREADS, PROCESSES + 1);
+    tcase_add_loop_test(ends, a_writer_that_sleeps_for_room_is_woken_by_a_reader_that_rings_for_nothing_else, THREADS, PROCESSES + 1);
+    tcase_add_test(ends, a_ring_was_full_only_if_it_was);
     suite_add_tcase(suite, ends);
     tcase_add_loop_test(bells, no_wake_up_is_lost_when_both_sides_sleep_whenever_they_can, THREADS, PROCESSES + 1);
     tcase_add_test(bells, a_bell_rung_between_listening_and_sleeping_lets_nobody_sleep);
     tcase_add_test(bells, a_bell_is_not_rung_when_nobody_listens_unless_it_is_rung_anyway);
+    tcase_add_test(bells, who_sleeps_in_poll_is_rung_by_a_descriptor_only_while_it_listens);
+    tcase_add_test(bells, without_a_descriptor_it_is_the_bell_that_is_rung);
+    tcase_add_loop_test(bells, no_wake_up_is_lost_when_both_sides_sleep_in_poll, THREADS, PROCESSES + 1);
     tcase_add_test(bells, who_sleeps_for_some_time_gets_up_without_a_ring);
     tcase_add_test(bells, one_ring_wakes_all_who_listen);
     suite_add_tcase(suite, bells);

@@ -163,7 +163,8 @@ START_TEST(a_process_that_scribbles_all_the_time_harms_nobody)
         guarded g = guard();
         pid_t pid = fork();
         ck_assert_int_ge(pid, 0);
-        for (uint64_t seed = 7; pid == 0;) {
+        uint64_t seed = 7;
+        while (pid == 0) {
             uint64_t right = atomic_load(reads ? &g.ring->tail : &g.ring->head);
             atomic_store(reads ? &g.ring->head : &g.ring->tail, scribble(right, &seed));
             atomic_store(next(&seed) % 8 ? &g.ring->head : &g.ring->tail, scribble(right, &seed));

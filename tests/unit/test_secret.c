@@ -15,7 +15,47 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+/* ---- In memory ---- */
+
+/* The flags of the mapping that has this address: /proc/self/smaps. */
+static void flags_at(const void *at, char flags[200])
+{
+    char line[500];
+    unsigned long from, to;
+    bool here = false;
+    FILE *maps = fopen("/proc/self/smaps", "r");
+    ck_assert_ptr_nonnull(maps);
+    *flags = '\0';
+    while (fgets(line, sizeof line, maps)) {
+        if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+            here = (uintptr_t)at >= from && (uintptr_t)at < to;
+        else if (here && !strncmp(line, "VmFlags:", 8))
+            g_strlcpy(flags, line + 8, 200);
+    }
+    fclose(maps);
+}
+
+START_TEST(a_secret_that_is_kept_is_in_no_core_dump_and_in_no_forked_child)
+{
+    char flags[200];
+    sk_secret *secret = sk_secret_new(NULL);
+    ck_assert_ptr_nonnull(secret);
+    ck_assert(sk_secret_random(secret, NULL));
+    flags_at(secret, flags);
+    ck_assert_msg(strstr(flags, " dd") && strstr(flags, " wf"), "its flags are%s", flags);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(secret->bytes[0] | secret->bytes[1] | secret->bytes[31]);
+    int status = -1;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    sk_secret_free(secret);
+    sk_secret_free(NULL);
+}
+END_TEST
 
 /* ---- Help: a directory, files in it, and what is said of them ---- */
 
@@ -485,6 +525,7 @@ Suite *secret_suite(void)
     tcase_add_test(pipes, what_comes_is_exactly_a_secret_or_is_refused_without_waiting);
     tcase_add_test(pipes, only_a_pipe_can_bring_a_secret);
     suite_add_tcase(suite, pipes);
+    tcase_add_test(keys, a_secret_that_is_kept_is_in_no_core_dump_and_in_no_forked_child);
     tcase_add_test(keys, keys_are_those_computed_elsewhere);
     tcase_add_test(keys, a_key_is_for_one_client_and_one_server);
     tcase_add_test(keys, the_name_of_a_key_says_whose_it_is);

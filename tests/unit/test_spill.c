@@ -83,7 +83,7 @@ START_TEST(of_a_block_that_was_rounded_up_the_bytes_that_were_asked_for_go_and_c
     ck_assert_uint_eq(sk_shm_spill(s), size - page);
     ck_assert_uint_eq(sk_shm_live(s), 4 * MB - (size - page));
     ck_assert_uint_eq(sk_shm_left(s), 6 * page);
-    ck_assert_uint_eq(sk_shm_available(s), 64 * MB);
+    ck_assert_uint_eq(sk_shm_available(s, 0), 64 * MB);
     ck_assert(is_filled(next, size, 4));
     ck_assert(sk_shm_pin(s, p, &why) && is_filled(p, size, 3));
     ck_assert_uint_eq(sk_shm_live(s), 4 * MB);
@@ -99,10 +99,10 @@ START_TEST(what_is_not_kept_or_is_pinned_stays)
 {
     char *written = sk_shm_alloc(s, 0, MB), *p = made(0, MB, 1);
     fill(written, MB, 2);
-    ck_assert_uint_eq(sk_shm_available(s), 7 * MB);
+    ck_assert_uint_eq(sk_shm_available(s, 0), 7 * MB);
     ck_assert_uint_eq(sk_shm_takes(s, p), MB);
     ck_assert(sk_shm_pin(s, p, &why) && sk_shm_pin(s, p, &why));
-    ck_assert_uint_eq(sk_shm_available(s), 6 * MB);
+    ck_assert_uint_eq(sk_shm_available(s, 0), 6 * MB);
     ck_assert_uint_eq(sk_shm_takes(s, p), 0);
     uint64_t serial = sk_shm_serial(s, p);
     ck_assert_uint_eq(sk_shm_spill(s), 0);
@@ -111,7 +111,7 @@ START_TEST(what_is_not_kept_or_is_pinned_stays)
     sk_shm_unpin(s, p, serial);
     ck_assert_uint_eq(sk_shm_spill(s), MB - page);
     ck_assert(is_filled(written, MB, 2) && sk_shm_away(s, p));
-    ck_assert_uint_eq(sk_shm_available(s), 7 * MB);
+    ck_assert_uint_eq(sk_shm_available(s, 0), 7 * MB);
     ck_assert_uint_eq(sk_shm_takes(s, p), MB);
 }
 END_TEST

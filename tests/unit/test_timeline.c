@@ -259,6 +259,39 @@ START_TEST(bytes_are_counted_while_they_live)
 }
 END_TEST
 
+/* Two objects go from node 1 to 2, one of them on to 3. */
+static forge moves(void)
+{
+    static const uint64_t records[][4] = { { 1, 1000, 1ull << 32 | 2, 5 * MS }, { 2, 500, 1ull << 32 | 2, 7 * MS }, { 1, 1000, 2ull << 32 | 3, 1 * MS } };
+    forge f = forge_start(1, 1, "f", NULL);
+    forge_object(&f, 0, 1 * MS, 1, SK_OBJECT_NONE, SK_OBJECT_READY, 1000);
+    forge_object(&f, 0, 2 * MS, 2, SK_OBJECT_NONE, SK_OBJECT_READY, 500);
+    for (uint64_t i = 0; i < 3; i++)
+        forge_record(&f, 0, (10 + i) * MS, SK_TRACE_TRANSFER, 0, records[i], 4);
+    return f;
+}
+
+START_TEST(transfers_are_told_with_source_target_bytes_and_times)
+{
+    forge f = moves();
+    loaded l = load(forge_end(&f, true, 99 * MS));
+    ck_assert_uint_eq(l.t->ntransfers, 3);
+    ck_assert_uint_eq(l.t->bytes_moved, 2500);
+    g_autofree char *text = text_of(l.t, sk_transfers_write), *summary = text_of(l.t, write_summary), *chrome = text_of(l.t, sk_chrome_write);
+    assert_text(text, "object,made_by,file,line,bytes,from,to,start_ns,end_ns\n"
+                      "1,0,forge.c,1,1000,1,2,5000000,10000000\n"
+                      "2,0,forge.c,1,500,1,2,4000000,11000000\n"
+                      "1,0,forge.c,1,1000,2,3,11000000,12000000\n");
+    assert_in(summary, "transfers    3 from node to node; 2.50 kB in all");
+    assert_in(summary, "1 -> 2                           2   6.00 ms   7.00 ms   1.50 kB");
+    assert_in(summary, "2 -> 3                           1   1.00 ms   1.00 ms   1.00 kB");
+    assert_in(chrome, "\"ph\":\"b\",\"cat\":\"transfer\",\"name\":\"from node 1\",\"id\":2,\"pid\":3,\"tid\":0,\"ts\":4000.000,"
+                      "\"args\":{\"object\":2,\"bytes\":500,\"made at\":\"forge.c:1\"}}");
+    assert_in(chrome, "\"ph\":\"e\",\"cat\":\"transfer\",\"name\":\"from node 1\",\"id\":2,\"pid\":3,\"tid\":0,\"ts\":11000.000}");
+    unload(&l);
+}
+END_TEST
+
 START_TEST(times_are_printed_in_three_digits)
 {
     static const struct {
@@ -744,6 +777,7 @@ Suite *timeline_suite(void)
     tcase_add_test(t, a_child_nobody_waits_for_does_not_delay_its_parent);
     tcase_add_test(t, retries_failures_and_cancels_are_told_apart);
     tcase_add_test(t, bytes_are_counted_while_they_live);
+    tcase_add_test(t, transfers_are_told_with_source_target_bytes_and_times);
     tcase_add_test(t, times_are_printed_in_three_digits);
     tcase_add_test(t, what_is_left_of_a_cut_trace_can_be_shown);
     tcase_add_test(t, a_trace_with_any_byte_changed_can_be_shown);

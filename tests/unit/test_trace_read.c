@@ -358,6 +358,72 @@ START_TEST(a_record_whose_cause_never_comes_is_not_lost)
 }
 END_TEST
 
+/* A log of many lanes: each has one record of its own, OBJECT number 1, at the time that is its number. */
+static GByteArray *crowd(forge *f, uint32_t lanes, unsigned from, unsigned to)
+{
+    GByteArray *file = forge_end(f, false, 0);
+    for (uint32_t i = 0; i < lanes; i++) {
+        sk_trace_chunk head = { SK_CHUNK_MAGIC, 100 + i, 40, 0, 1 + i, 1 + i };
+        sk_trace_record r = { 0, SK_TRACE_OBJECT, (uint8_t)(from << 4 | to), 4 };
+        uint64_t words[4] = { 1, 8, 0, 0 };
+        g_byte_array_append(file, (const guint8 *)&head, sizeof head);
+        g_byte_array_append(file, (const guint8 *)&r, sizeof r);
+        g_byte_array_append(file, (const guint8 *)words, sizeof words);
+    }
+    return file;
+}
+
+START_TEST(thousands_of_lanes_that_were_held_back_come_in_the_order_of_their_times)
+{
+    enum { LANES = 5000 };
+    forge f = forge_start(1, 1, "f", NULL);
+    forge_task(&f, 0, 9000, 1, 1, 0, 1, 0, 1ull); /* until then there is no object 1 */
+    GByteArray *file = crowd(&f, LANES, SK_OBJECT_PENDING, SK_OBJECT_PENDING);
+    sk_reader *log = sk_trace_read_memory("x", file->data, file->len, NULL);
+    sk_cursor *c = sk_trace_read_cursor(log);
+    bool there = false;
+    int64_t last = 0;
+    unsigned n = 0;
+    for (sk_event e; sk_trace_read_next(c, &e);) {
+        there |= e.type == SK_TRACE_TASK_NEW;
+        if (e.type != SK_TRACE_OBJECT)
+            continue;
+        ck_assert(there);
+        ck_assert_int_eq(e.ns, last + 1);
+        last = e.ns;
+        n++;
+    }
+    ck_assert_uint_eq(n, LANES);
+    sk_trace_read_cursor_free(c);
+    sk_trace_read_close(log);
+    g_byte_array_unref(file);
+}
+END_TEST
+
+START_TEST(a_record_that_has_not_fitted_a_hundred_times_comes_nevertheless)
+{
+    forge f = forge_start(1, 1, "f", NULL);
+    forge_object(&f, 0, 5000, 1, SK_OBJECT_NONE, SK_OBJECT_READY, 8);
+    for (uint64_t i = 0; i < 500; i++)
+        forge_object(&f, 0, 5001 + i, 1, i % 2 ? SK_OBJECT_MISSING : SK_OBJECT_READY, i % 2 ? SK_OBJECT_READY : SK_OBJECT_MISSING, 8);
+    GByteArray *file = crowd(&f, 3, SK_OBJECT_FREED, SK_OBJECT_FREED);
+    sk_reader *log = sk_trace_read_memory("x", file->data, file->len, NULL);
+    sk_cursor *c = sk_trace_read_cursor(log);
+    unsigned moves = 0, forced = 0;
+    for (sk_event e; sk_trace_read_next(c, &e);) {
+        moves += e.type == SK_TRACE_OBJECT;
+        forced += e.lane >= 100;
+        if (e.lane >= 100)
+            ck_assert_uint_lt(moves, 120);
+    }
+    ck_assert_uint_eq(forced, 3);
+    ck_assert_uint_eq(moves, 504);
+    sk_trace_read_cursor_free(c);
+    sk_trace_read_close(log);
+    g_byte_array_unref(file);
+}
+END_TEST
+
 START_TEST(numbers_get_indices_in_the_order_they_come)
 {
     sk_ids ids = { 0 };
@@ -477,6 +543,8 @@ Suite *trace_read_suite(void)
     tcase_add_test(t, causes_come_before_effects_though_clocks_differ);
     tcase_add_test(t, an_argument_is_there_before_the_task_is_ready_though_clocks_differ);
     tcase_add_test(t, a_record_whose_cause_never_comes_is_not_lost);
+    tcase_add_test(t, thousands_of_lanes_that_were_held_back_come_in_the_order_of_their_times);
+    tcase_add_test(t, a_record_that_has_not_fitted_a_hundred_times_comes_nevertheless);
     tcase_add_test(t, numbers_get_indices_in_the_order_they_come);
     suite_add_tcase(s, t);
     t = tcase_create("trace_check");

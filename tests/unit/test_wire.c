@@ -200,7 +200,7 @@ static sk_msg full_message(sk_wire_type type)
                  .code = SK_DEADLOCK, .site = &here, .text = "a name", .other = "another", .nvalues = 3, .refs = refs, .nrefs = 3,
                  .options = &options, .bits = bits, .nbits = 4, .resources = resources, .nodes = nodes, .nitems = 2,
                  .failure = sk_failure_new(SK_TASK, &here, sk_failure_new(SK_TASK, NULL, root, "middle"), "top"),
-                 .counts = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, -15, 16 } };
+                  .counts = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, -15, 16, 17, 18, 1ull << 63 | 19 } };
     m.values[0] = sk_from_str("first");
     m.values[1] = sk_from_i64(-2);
     m.values[2] = array_value(SK_F32, 2, 3);

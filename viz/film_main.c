@@ -1,0 +1,178 @@
+/* film_main.c -- see film_main.h. */
+#include "film_main.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "film.h"
+#include "paint.h"
+#include "paint_gif.h"
+#include "storyboard.h"
+
+enum { MOST_FPS = 50 }; /* browsers show no GIF faster */
+
+static char *gif, *storyboard, *from, *to, *pace;
+enum { UNSET = INT_MIN }; /* 0 is a wrong number, not none */
+static int fps = UNSET, seconds = UNSET, frames = UNSET;
+static gboolean strict;
+
+void sk_film_options(GOptionContext *options)
+{
+    static const GOptionEntry entries[] = {
+        { "gif", 0, 0, G_OPTION_ARG_FILENAME, &gif, "A film of the run (960x540)", "OUT.gif" },
+        { "storyboard", 0, 0, G_OPTION_ARG_FILENAME, &storyboard, "The most telling moments beside each other, with captions (1600x900)", "OUT" },
+        { "frames", 0, 0, G_OPTION_ARG_INT, &frames, "Storyboard: how many, 1 to 24 (6)", "N" },
+        { "from", 0, 0, G_OPTION_ARG_STRING, &from, "Film, storyboard: from this time on (the start)", "T" },
+        { "to", 0, 0, G_OPTION_ARG_STRING, &to, "Film, storyboard: up to this time (the end)", "T" },
+        { "fps", 0, 0, G_OPTION_ARG_INT, &fps, "Film: pictures a second, 1 to 50 (15)", "N" },
+        { "seconds", 0, 0, G_OPTION_ARG_INT, &seconds, "Film: how long, 1 to 120 (3 to 8, by the number of events)", "N" },
+        { "pace", 0, 0, G_OPTION_ARG_STRING, &pace, "Film: `events`, the same time for each event, or `time`, as it passed (timeline: time; else events)", "PACE" },
+        { "strict", 0, 0, G_OPTION_ARG_NONE, &strict, "Fail if the trace is not whole: cut off, damaged, or events were dropped", NULL },
+        { NULL, 0, 0, 0, NULL, NULL, NULL },
+    };
+    g_option_context_add_main_entries(options, entries, NULL);
+}
+
+bool sk_film_wanted(void) { return gif || storyboard; }
+
+static bool is_within(int number, int most) { return number == UNSET || (number >= 1 && number <= most); }
+
+bool sk_film_good(bool other, const char **wrong, const char **which)
+{
+    bool of_film = fps != UNSET || seconds != UNSET || pace;
+    *which = NULL;
+    if (!gif && of_film)
+        *wrong = "--fps, --seconds and --pace are for a film: add --gif OUT.gif";
+    else if (!storyboard && frames != UNSET)
+        *wrong = "--frames is for a storyboard: add --storyboard OUT.png";
+    else if (!sk_film_wanted() && (from || to))
+        *wrong = "--from and --to are for --gif and --storyboard; one picture has --at";
+    else if (sk_film_wanted() && (other || (gif && storyboard)))
+        *wrong = "one thing at a time: -o, --state, --script, --gif or --storyboard";
+    else if (gif && !g_str_has_suffix(gif, ".gif") && strcmp(gif, "-"))
+        *wrong = "a film ends with .gif, unlike ", *which = gif;
+    else if (storyboard && !sk_painter_of(storyboard))
+        *wrong = "a storyboard ends with .png, .svg, .pdf or .txt, unlike ", *which = storyboard;
+    else if (!is_within(fps, MOST_FPS))
+        *wrong = "--fps is 1 to 50";
+    else if (!is_within(seconds, 120))
+        *wrong = "--seconds is 1 to 120";
+    else if (!is_within(frames, SK_STORYBOARD_MOST))
+        *wrong = "--frames is 1 to 24";
+    else if (pace && strcmp(pace, "events") && strcmp(pace, "time"))
+        *wrong = "--pace is events or time, not ", *which = pace;
+    else
+        return true;
+    return false;
+}
+
+bool sk_film_refuses(const sk_model *m, const char *path)
+{
+    if (!strict || (!m->trouble && !m->dropped))
+        return false;
+    fprintf(stderr, "skate view: %s: ", path);
+    if (m->dropped)
+        fprintf(stderr, "%" G_GUINT64_FORMAT " events were dropped%s", m->dropped, m->trouble ? ", and it is " : "");
+    else
+        fputs("it is ", stderr);
+    fprintf(stderr, "%s; %u events are there, and --strict wants all\n", m->trouble ? m->trouble : "", m->nsteps);
+    return true;
+}
+
+static int usage(const char *what, const char *which)
+{
+    fprintf(stderr, "skate view: %s%s; see skate view --help\n", what, which);
+    return 2;
+}
+
+/* On a terminal: how far it is. */
+static void progress(uint32_t done, uint32_t all)
+{
+    enum { WIDE = 30 };
+    char bar[WIDE + 1];
+    if (!isatty(STDERR_FILENO))
+        return;
+    for (unsigned i = 0; i < WIDE; i++)
+        bar[i] = (uint64_t)i * all < (uint64_t)done * WIDE ? '#' : '.';
+    bar[WIDE] = '\0';
+    fprintf(stderr, "\r%s %u of %u pictures", bar, done, all);
+    if (done == all)
+        fprintf(stderr, "\r%*s\r", WIDE + 40, "");
+}
+
+static bool write_gif(const sk_view *view, const sk_film *f, const sk_view_state *state, int width, int height, sk_error *err)
+{
+    sk_view_state s = *state;
+    sk_paint_may_be_ended();
+    FILE *out = sk_paint_open(gif, err);
+    if (!out)
+        return false;
+    sk_gif *g = sk_gif_new(out, width, height, sk_palette_of(s.theme));
+    sk_draw *d = sk_draw_new();
+    void *memory = view->open ? view->open() : NULL;
+    uint32_t *pixels = g_new(uint32_t, (gsize)width * (gsize)height);
+    for (uint32_t i = 0; i < f->frames && !ferror(out); i++) {
+        progress(i, f->frames);
+        sk_film_state(f, i, &s);
+        sk_draw_clear(d);
+        sk_frame_draw(view, memory, f->model, &s, (float)width, (float)height, d);
+        sk_paint_image(d, width, height, pixels);
+        sk_gif_add(g, pixels, sk_film_hundredths(f, i));
+    }
+    progress(f->frames, f->frames);
+    g_free(pixels);
+    if (view->close)
+        view->close(memory);
+    sk_draw_free(d);
+    return sk_paint_close(out, gif, sk_gif_free(g), err);
+}
+
+static bool write_storyboard(const sk_view *view, const sk_model *m, const sk_film_plan *plan, const sk_view_state *state, int width, int height, sk_error *err)
+{
+    sk_key keys[SK_STORYBOARD_MOST];
+    uint32_t n = sk_storyboard_pick(m, plan->from.step, plan->to.step, keys, frames == UNSET ? 6 : (uint32_t)frames);
+    sk_draw *d = sk_draw_new();
+    void *memory = view->open ? view->open() : NULL;
+    sk_paint_may_be_ended();
+    sk_storyboard_draw(view, memory, m, state, keys, n, (float)width, (float)height, d);
+    bool good = sk_painter_of(storyboard)(d, width, height, storyboard, err);
+    if (view->close)
+        view->close(memory);
+    sk_draw_free(d);
+    return good;
+}
+
+/* The time that an option names; NULL: `otherwise`. */
+static bool moment(const sk_model *m, const char *when, sk_step otherwise, sk_moment *at)
+{
+    sk_view_state s = { 0 };
+    sk_view_step(&s, m, otherwise);
+    bool good = !when || sk_view_seek_text(&s, m, when);
+    *at = (sk_moment){ s.step, s.ns };
+    return good;
+}
+
+int sk_film_main(const sk_view *view, const sk_model *m, const sk_view_state *state, int width, int height)
+{
+    sk_view_state s = *state;
+    sk_film_plan plan = { .seconds = seconds == UNSET ? 0 : seconds, .fps = fps == UNSET ? 0 : (unsigned)fps,
+                          .as_it_was = pace ? !strcmp(pace, "time") : view == &sk_view_timeline };
+    sk_film film;
+    sk_error err;
+    if (!moment(m, from, 0, &plan.from))
+        return usage("--from is a time like 12ms, 1.5s, 50% or step:120, unlike ", from);
+    if (!moment(m, to, m->nsteps, &plan.to))
+        return usage("--to is a time like 12ms, 1.5s, 50% or step:120, unlike ", to);
+    if (plan.to.ns < plan.from.ns || plan.to.step < plan.from.step)
+        return usage("--to is before --from: ", to);
+    if (from || to)
+        s.from = plan.from.ns, s.to = plan.to.ns; /* the timeline shows that part */
+    sk_film_init(&film, m, &plan);
+    if (storyboard ? write_storyboard(view, m, &plan, &s, width ? width : 1600, height ? height : 900, &err)
+                   : write_gif(view, &film, &s, width ? width : 960, height ? height : 540, &err))
+        return 0;
+    fprintf(stderr, "skate view: %s\n", err.message);
+    return 1;
+}

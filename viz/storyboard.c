@@ -1,0 +1,308 @@
+/* storyboard.c -- see storyboard.h. Reading order: 1 what an event is worth; 2 which moments; 3 captions; 4 the picture. */
+#include "storyboard.h"
+
+#include <math.h>
+#include <string.h>
+
+#include <glib.h>
+
+#include "grow.h"
+#include "timeline.h"
+
+/* ---- 1. What an event is worth -------------------------------------------------------------------------------------------------------- */
+
+/* Does it say that something went wrong? */
+static bool is_failure(const sk_model_event *e)
+{
+    switch (e->type) {
+    case SK_TRACE_TASK: return e->to == SK_TASK_FAILED || (e->to == SK_TASK_READY && e->from == SK_TASK_RUNNING);
+    case SK_TRACE_OBJECT: return e->to == SK_OBJECT_MISSING;
+    case SK_TRACE_NODE: return e->to == SK_NODE_DEAD;
+    default: return false;
+    }
+}
+
+static float worth(const sk_model_event *e)
+{
+    if (is_failure(e))
+        return e->type == SK_TRACE_NODE ? 30 : 8;
+    switch (e->type) {
+    case SK_TRACE_TASK_NEW: return 1;
+    case SK_TRACE_TASK: return e->to == SK_TASK_CANCELLED ? 4 : e->to == SK_TASK_DONE ? 1.8f : e->to == SK_TASK_RUNNING && e->from != SK_TASK_BLOCKED ? 2 : 0;
+    case SK_TRACE_TRANSFER: return 1.2f;
+    default: return 0;
+    }
+}
+
+/* ---- 2. Which moments ----------------------------------------------------------------------------------------------------------------- */
+
+enum { PARTS = 16 };                     /* stretches for each picture */
+
+typedef struct stretch { sk_step last, failed; float worth; bool starts, chosen; } stretch; /* its last event of worth, and that went wrong; 0: none */
+
+/* From 0 to below n: half by time, half by events. What happens in one instant is not torn apart. */
+static uint32_t stretch_of(const sk_model *m, sk_step from, sk_step to, sk_step k, uint32_t n)
+{
+    int64_t begin = sk_model_ns(m, from), end = sk_model_ns(m, to), ns = sk_model_ns(m, k);
+    bool passes = end > begin;
+    sk_step counts = passes ? MIN(sk_model_step_at(m, ns), to) : k;
+    double at = (double)(counts - from) / (double)(to - from);
+    if (passes)
+        at = (at + (double)(ns - begin) / (double)(end - begin)) / 2;
+    return MIN((uint32_t)(at * n), n - 1);
+}
+
+static uint32_t far_from_chosen(const stretch *s, uint32_t n, uint32_t i)
+{
+    for (uint32_t far = 0; far < n; far++)
+        if ((i >= far && s[i - far].chosen) || (i + far < n && s[i + far].chosen))
+            return far;
+    return n;
+}
+
+/* One more; false: there is none. */
+static bool choose(stretch *s, uint32_t n, bool failures)
+{
+    uint32_t best = n;
+    float most = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!s[i].last || s[i].chosen || (failures && !s[i].failed))
+            continue;
+        float is = (failures ? 1 : sqrtf(s[i].worth)) * (float)far_from_chosen(s, n, i);
+        if (is > most)
+            most = is, best = i;
+    }
+    if (best < n)
+        s[best].chosen = true;
+    return best < n;
+}
+
+/* ---- 3. Captions ---------------------------------------------------------------------------------------------------------------------- */
+
+/* Of what has happened since the picture before. Events of one kind: what they do, to tasks of which function. */
+typedef struct kind { uint8_t type, from_running, to; uint32_t fn, n; sk_step last; uint64_t bytes; float worth; bool fails; } kind;
+
+static kind kind_of(const sk_model *m, sk_step k)
+{
+    const sk_model_event *e = &m->events[k - 1];
+    bool task = e->type == SK_TRACE_TASK || e->type == SK_TRACE_TASK_NEW;
+    return (kind){ e->type, task && e->from == SK_TASK_RUNNING, e->to, task ? m->tasks[e->index].fn : SK_NO_INDEX, 1, k,
+                   e->type == SK_TRACE_TRANSFER ? m->transfers[e->index].bytes : 0, worth(e), is_failure(e) };
+}
+
+static bool counts_more(const kind *a, const kind *b) { return a->fails != b->fails ? a->fails : a->worth > b->worth; }
+
+/* What happened most, failures first; and what happens next to most to tasks of the same function (n: 0: nothing). */
+static void main_kinds(const sk_model *m, sk_step from, sk_step to, kind *first, kind *second)
+{
+    kind *kinds = NULL;
+    sk_ids ids = { 0 }; /* what a kind is, as a number, to its index */
+    uint32_t n = 0, best = 0;
+    for (sk_step k = from + 1; k <= to; k++) {
+        kind one = kind_of(m, k);
+        if (one.worth <= 0)
+            continue;
+        uint32_t i = sk_trace_ids_add(&ids, (uint64_t)one.fn << 32 | one.type << 16 | one.to << 8 | one.from_running);
+        if (i == n)
+            *SK_GROW(kinds, n) = one;
+        else
+            kinds[i].n++, kinds[i].worth += one.worth, kinds[i].bytes += one.bytes, kinds[i].last = k;
+    }
+    sk_trace_ids_clear(&ids);
+    *first = *second = (kind){ 0 };
+    for (uint32_t i = 1; i < n; i++)
+        if (counts_more(&kinds[i], &kinds[best]))
+            best = i;
+    if (n)
+        *first = kinds[best];
+    for (uint32_t i = 0; i < n; i++)
+        if (i != best && kinds[i].fn == first->fn && (!second->n || counts_more(&kinds[i], second)))
+            *second = kinds[i];
+    g_free(kinds);
+}
+
+static const char *words_for(const kind *k)
+{
+    bool one = k->n == 1;
+    switch (k->type == SK_TRACE_TASK_NEW ? SK_TASK_WAITING : k->type == SK_TRACE_TASK ? k->to : SK_TASK_NONE) {
+    case SK_TASK_WAITING: return one ? "is submitted" : "are submitted";
+    case SK_TASK_READY: return one ? "is to run once more" : "are to run once more";
+    case SK_TASK_RUNNING: return one ? "starts" : "start";
+    case SK_TASK_DONE: return one ? "is done" : "are done";
+    case SK_TASK_FAILED: return one ? "fails" : "fail";
+    case SK_TASK_CANCELLED: return one ? "is cancelled" : "are cancelled";
+    default: return NULL;
+    }
+}
+
+/* "10 tasks of f2 are submitted, 4 start" */
+static void caption(const sk_model *m, sk_step from, sk_step to, char *text, size_t size)
+{
+    kind a, b;
+    char sentence[160], bytes[16];
+    main_kinds(m, from, to, &a, &b);
+    if (a.fails && a.n == 1)
+        b.n = 0; /* that deserves a sentence */
+    if (b.n && a.last > b.last) { /* in the order in which it happens */
+        kind swap = a;
+        a = b, b = swap;
+    }
+    if (words_for(&a) && (a.n > 1 || b.n > 1)) {
+        const char *name = m->fns[a.fn].name;
+        int n = g_snprintf(text, size, "%u task%s of %.*s %s", a.n, a.n == 1 ? "" : "s", sk_model_fits(name, 60), name, words_for(&a));
+        if (b.n)
+            g_snprintf(text + n, size - (size_t)n, ", %u %s", b.n, words_for(&b));
+    } else if (a.type == SK_TRACE_TRANSFER && a.n > 1) {
+        g_snprintf(text, size, "%u objects have come to other nodes: %s", a.n, sk_model_bytes(a.bytes, bytes));
+    } else {
+        g_strlcpy(text, sk_model_sentence(m, a.last, sentence), size);
+    }
+}
+
+/* "the end: 199 tasks done, 2 failed" */
+static void last_caption(const sk_model *m, sk_step k, char *text, size_t size)
+{
+    sk_model_counts c;
+    sk_model_count(m, k, &c);
+    uint32_t others = 0, bad = c.tasks[SK_TASK_FAILED], away = c.tasks[SK_TASK_CANCELLED];
+    for (unsigned s = SK_TASK_WAITING; s < SK_TASK_DONE; s++)
+        others += c.tasks[s];
+    g_autofree char *failed = bad ? g_strdup_printf(", %u failed", bad) : g_strdup(""), *cancelled = away ? g_strdup_printf(", %u cancelled", away) : g_strdup(""),
+                    *left = others ? g_strdup_printf(", %u not yet", others) : g_strdup("");
+    g_snprintf(text, size, "%s%u task%s done%s%s%s", k == m->nsteps && m->ended ? "the end: " : "", c.tasks[SK_TASK_DONE], c.tasks[SK_TASK_DONE] == 1 ? "" : "s", failed,
+               cancelled, left);
+}
+
+/* The last event that anything but the end of the program has to do with. */
+static sk_step last_of_tasks(const sk_model *m, sk_step from, sk_step to)
+{
+    while (to > from && (m->events[to - 1].type == SK_TRACE_NODE || worth(&m->events[to - 1]) <= 0))
+        to--;
+    return to;
+}
+
+/* With the values that it makes, and all else of its instant. */
+static sk_step whole_instant(const sk_model *m, sk_step k, sk_step to)
+{
+    if (m->last > m->first)
+        return MIN(sk_model_step_at(m, sk_model_ns(m, k)), to);
+    while (k < to && m->events[k].type == SK_TRACE_OBJECT)
+        k++;
+    return k;
+}
+
+uint32_t sk_storyboard_pick(const sk_model *m, sk_step from, sk_step to, sk_key *keys, uint32_t most)
+{
+    uint32_t n = PARTS * most, left = most - 1, used = 0, start = 0;
+    char text[160], time[16];
+    g_autofree stretch *s = g_new0(stretch, (gsize)n + 1); /* one more: the end */
+    to = MIN(to, m->nsteps);
+    sk_step last = last_of_tasks(m, from, to);
+    for (sk_step k = from + 1; k <= last; k++) {
+        const sk_model_event *e = &m->events[k - 1];
+        stretch *it = &s[stretch_of(m, from, last, k, n)];
+        if (worth(e) <= 0)
+            continue;
+        it->last = k;
+        it->failed = is_failure(e) ? k : it->failed;
+        it->worth += worth(e);
+        it->starts |= e->type == SK_TRACE_TASK && e->to == SK_TASK_RUNNING;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        sk_step k = s[i].failed ? s[i].failed : s[i].last;
+        s[i].last = k ? whole_instant(m, k, to) : 0;
+        if (s[i].last >= last)
+            s[i].last = 0; /* it looks like the end, which is shown */
+    }
+    s[n].chosen = true;
+    while (start < n && !(s[start].last && s[start].starts))
+        start++;
+    if (start < n && left)
+        s[start].chosen = true, left--;
+    for (uint32_t bad = most / 2; left && bad && choose(s, n + 1, true); bad--)
+        left--;
+    while (left && choose(s, n + 1, false))
+        left--;
+    for (uint32_t i = 0; i <= n; i++) {
+        if (!s[i].chosen)
+            continue;
+        sk_key *key = &keys[used++];
+        key->step = i < n ? s[i].last : to;
+        if (i < n)
+            caption(m, used > 1 ? keys[used - 2].step : from, key->step, text, sizeof text);
+        else
+            last_caption(m, to, text, sizeof text);
+        g_snprintf(key->caption, sizeof key->caption, "t = %s: %s", sk_timeline_time(sk_model_ns(m, key->step), time), text);
+    }
+    return used;
+}
+
+/* ---- 4. The picture ------------------------------------------------------------------------------------------------------------------- */
+
+/* Columns for n cells: cells half as wide again as they are high, and few empty. */
+static uint32_t columns(uint32_t n, float width, float height)
+{
+    uint32_t best = 1;
+    float least = 1e9f;
+    for (uint32_t c = 1; c <= n; c++) {
+        uint32_t rows = (n + c - 1) / c;
+        float is = fabsf(logf(width / (float)c / (height / (float)rows) / 1.5f)) + 0.7f * (float)(c * rows - n) / (float)n;
+        if (is < least)
+            least = is, best = c;
+    }
+    return best;
+}
+
+static void cell(const sk_view *view, void *memory, const sk_view_in *all, const sk_key *key, uint32_t number, sk_rect box, sk_draw *out)
+{
+    const sk_palette *p = all->palette;
+    float u = all->unit, line = box.h > 52 * u ? 26 * u : 0, badge = 18 * u;
+    sk_view_state s = *all->state;
+    sk_view_in in = *all;
+    char text[8];
+    sk_view_step(&s, all->model, key->step);
+    in.state = &s;
+    in.area = (sk_rect){ box.x + u, box.y + u, MAX(1, box.w - 2 * u), MAX(1, box.h - line - 2 * u) };
+    in.unit = u * CLAMP(sqrtf(in.area.w / (720 * u)), 0.6f, 1);
+    sk_draw_clip(out, in.area);
+    sk_draw_layer(out, SK_LAYER_GROUND);
+    view->draw(memory, &in, out);
+    sk_draw_hit(out, SK_HIT_NONE, 0, NULL);
+    sk_draw_unclip(out);
+    sk_draw_layer(out, SK_LAYER_PANELS);
+    sk_draw_rect(out, (sk_rect){ box.x, box.y, box.w, box.h - line }, &(sk_pen){ .stroke = p->line, .width = u, .radius = 4 * u });
+    if (line <= 0)
+        return; /* no room for words */
+    g_snprintf(text, sizeof text, "%u", number);
+    sk_rect round = { box.x, box.y + box.h - line + 5 * u, badge, badge };
+    sk_draw_rect(out, round, &(sk_pen){ .fill = p->text, .radius = badge / 2 });
+    sk_draw_label(out, round, text, SK_FONT_BOLD, 11 * u, SK_CENTRE, p->ground);
+    sk_draw_label(out, (sk_rect){ box.x + badge + 7 * u, round.y, box.w - badge - 7 * u, badge }, key->caption, SK_FONT, 13 * u, SK_LEFT, p->text);
+}
+
+void sk_storyboard_draw(const sk_view *view, void *memory, const sk_model *m, const sk_view_state *state, const sk_key *keys, uint32_t n, float width,
+                        float height, sk_draw *out)
+{
+    const sk_palette *p = sk_palette_of(state->theme);
+    float u = state->scale > 0 ? state->scale : 1, gap = 14 * u, head = height > 240 * u ? 36 * u : 0, legend = height > 300 * u ? 28 * u : 0;
+    sk_view_state s = *state;
+    sk_view_step(&s, m, keys[n - 1].step);
+    sk_view_in in = { m, &s, p, { 0, 0, width, height }, u };
+    uint32_t across = columns(n, width, height - head - legend), rows = (n + across - 1) / across;
+    gap = MIN(gap, MIN(width / (float)across, height / (float)rows) / 8);
+    float w = (width - gap) / (float)across - gap, h = (height - head - legend - gap / 2) / (float)rows - gap / 2;
+    out->ground = p->ground;
+    for (uint32_t i = 0; i < n; i++) {
+        sk_rect box = { gap + (float)(i % across) * (w + gap), head + gap / 2 + (float)(i / across) * (h + gap / 2), w, h };
+        cell(view, memory, &in, &keys[i], i + 1, box, out);
+    }
+    sk_draw_layer(out, SK_LAYER_PANELS);
+    if (head > 0) {
+        g_autofree char *program = g_path_get_basename(m->program), *title = g_strdup_printf("%s on %s", program, m->backend);
+        sk_draw_label(out, (sk_rect){ gap, 0, width - 2 * gap, head }, title, SK_FONT_BOLD, 16 * u, SK_LEFT, p->text);
+        sk_draw_label(out, (sk_rect){ gap, 0, width - 2 * gap, head }, view->title, SK_FONT, 14 * u, SK_RIGHT, p->dim);
+    }
+    in.area = (sk_rect){ 0, height - legend, width, legend };
+    if (legend > 0)
+        sk_legend_draw(&in, out);
+}

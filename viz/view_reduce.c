@@ -1,0 +1,254 @@
+/* view_reduce.c -- how many values become one: a tree, the values in its nodes, each level a round.
+ *
+ * The idea: the tree is all that the result needs: the result of the selected task, else of the task in the deepest layer. Leaves stand in the
+ * order of the operands, and whoever combines stands in the middle of what it combines: the order of the operands can be read off, and
+ * with it why floating-point sums differ. While a combination begins, its operands travel to it (sk_view_state.motion). */
+#include <math.h>
+
+#include "grow.h"
+#include "view.h"
+
+typedef struct knot { uint32_t task; float x; uint32_t height; bool leaf; } knot;
+
+typedef struct tree {
+    const sk_view_in *in;
+    sk_draw *out;
+    knot *knots;            /* operands before who takes them: the root is the last */
+    uint32_t nknots, leaves, height;
+    uint32_t root;          /* of these knots: all it needs was there when it was submitted, so they stay */
+    sk_ids of;              /* tasks to indices of knots */
+    float slot, level, size, x0, y0;
+    float slot_at, level_at; /* what is in the middle */
+} tree;
+
+static uint32_t operand(const sk_model *m, uint32_t task, unsigned d) { return m->objects[m->deps[m->tasks[task].first_dep + d]].producer; }
+
+/* Depth first, with a stack of its own: trees may be chains. */
+static void grow(tree *t, uint32_t root)
+{
+    typedef struct frame { uint32_t task; unsigned next; } frame;
+    const sk_model *m = t->in->model;
+    frame *stack = NULL;
+    uint32_t n = 0;
+    sk_ids seen = { 0 };
+    *SK_GROW(stack, n) = (frame){ root, 0 };
+    sk_trace_ids_add(&seen, root);
+    while (n) {
+        frame *f = &stack[n - 1]; /* until the stack grows */
+        if (f->next < m->tasks[f->task].ndeps) {
+            uint32_t from = operand(m, f->task, f->next++);
+            if (from != SK_NO_INDEX && sk_trace_ids_find(&seen, from) == SK_NO_INDEX) {
+                sk_trace_ids_add(&seen, from);
+                *SK_GROW(stack, n) = (frame){ from, 0 };
+            }
+            continue;
+        }
+        knot k = { .task = f->task };
+        float sum = 0;
+        unsigned operands = 0;
+        for (unsigned d = 0; d < m->tasks[f->task].ndeps; d++) {
+            uint32_t from = operand(m, f->task, d), i = from == SK_NO_INDEX ? SK_NO_INDEX : sk_trace_ids_find(&t->of, from);
+            if (i == SK_NO_INDEX)
+                continue;
+            sum += t->knots[i].x;
+            operands++;
+            k.height = MAX(k.height, t->knots[i].height + 1);
+        }
+        k.leaf = !operands;
+        k.x = operands ? sum / (float)operands : (float)t->leaves++;
+        t->height = MAX(t->height, k.height);
+        sk_trace_ids_add(&t->of, k.task);
+        *SK_GROW(t->knots, t->nknots) = k;
+        n--;
+    }
+    sk_trace_ids_clear(&seen);
+    g_free(stack);
+}
+
+static sk_point at(const tree *t, const knot *k) { return (sk_point){ t->x0 + k->x * t->slot, t->y0 + (float)k->height * t->level }; }
+
+/* A value on its way or in its place: in a pill, if it can be read; on its way else a dot. */
+static void value(const tree *t, sk_point c, uint32_t task, bool moving)
+{
+    const sk_model *m = t->in->model;
+    const sk_model_task *it = &m->tasks[task];
+    float u = t->in->unit, size = MIN(13 * u, t->size * 0.5f);
+    char text[48] = "";
+    if (it->nobjects)
+        sk_model_value(m, it->first_object, t->in->state->step, text);
+    float w = sk_draw_width(text, SK_FONT_BOLD, size), dot = CLAMP(t->size * 0.7f, 4 * u, 12 * u);
+    bool small = size < 6 || !*text;
+    sk_look look = sk_palette_fn(t->in->palette, it->fn);
+    if (moving && small)
+        sk_draw_rect(t->out, (sk_rect){ c.x - dot / 2, c.y - dot / 2, dot, dot }, &(sk_pen){ .fill = look.fill, .stroke = t->in->palette->text, .radius = dot / 2 });
+    if (small || (w > t->slot * 1.9f && !moving))
+        return;
+    if (moving)
+        sk_draw_rect(t->out, (sk_rect){ c.x - w / 2 - 5 * u, c.y - size * 0.75f, w + 10 * u, size * 1.5f },
+                     &(sk_pen){ .fill = look.fill, .stroke = t->in->palette->text, .radius = size });
+    sk_draw_label(t->out, (sk_rect){ c.x - w, c.y - size, 2 * w, 2 * size }, text, SK_FONT_BOLD, size, SK_CENTRE, look.text);
+}
+
+static void combine(const tree *t, const knot *k)
+{
+    const sk_model *m = t->in->model;
+    const sk_view_state *s = t->in->state;
+    const sk_model_task *it = &m->tasks[k->task];
+    const sk_palette *p = t->in->palette;
+    sk_point to = at(t, k);
+    float u = t->in->unit;
+    uint32_t slice = sk_model_slice_of(m, k->task, s->step);
+    float far = slice == SK_NO_INDEX || m->slices[slice].blocked ? 1 : sk_view_motion(s, m->slices[slice].begin), x = far * far * (3 - 2 * far);
+    for (unsigned d = 0; d < it->ndeps; d++) {
+        uint32_t from = operand(m, k->task, d), i = from == SK_NO_INDEX ? SK_NO_INDEX : sk_trace_ids_find(&t->of, from);
+        if (i == SK_NO_INDEX)
+            continue;
+        sk_point a = at(t, &t->knots[i]);
+        bool there = m->tasks[from].ended <= s->step, used = it->started <= s->step;
+        sk_draw_layer(t->out, SK_LAYER_EDGES);
+        sk_draw_curve(t->out, a.x, a.y + t->size / 2, to.x, to.y - t->size / 2,
+                      &(sk_pen){ .stroke = used ? p->edge_strong : p->edge, .width = (used ? 1.6f : 1) * u, .dashed = !there, .arrow = t->size >= 16 * u });
+        sk_draw_layer(t->out, SK_LAYER_ABOVE);
+        if (far < 1 && there)
+            value(t, (sk_point){ a.x + (to.x - a.x) * x, a.y + (to.y - a.y) * x }, from, true);
+    }
+}
+
+static void node(const tree *t, const knot *k)
+{
+    const sk_model *m = t->in->model;
+    const sk_model_task *it = &m->tasks[k->task];
+    sk_point c = at(t, k);
+    sk_rect box = { c.x - t->size / 2, c.y - t->size / 2, t->size, t->size };
+    char tip[512], text[48];
+    float u = t->in->unit;
+    if (it->nobjects && *sk_model_value(m, it->first_object, t->in->state->step, text)) { /* as wide as its value, if there is room */
+        float w = MIN(t->slot * 1.9f, sk_draw_width(text, SK_FONT_BOLD, MIN(13 * u, t->size * 0.5f)) + 16 * u);
+        if (w > box.w && w <= (k->leaf ? t->slot * 0.94f : t->slot * 1.9f))
+            box = (sk_rect){ c.x - w / 2, box.y, w, box.h };
+    }
+    sk_draw_layer(t->out, SK_LAYER_BOXES);
+    sk_draw_hit(t->out, SK_HIT_TASK, k->task, sk_view_tip(t->in, k->task, tip));
+    sk_view_task_box(t->in, t->out, k->task, box);
+    value(t, c, k->task, false);
+    sk_draw_hit(t->out, SK_HIT_NONE, 0, NULL);
+}
+
+/* "round 2 of 3 (ceil(log2 8) = 3)": how far it has come, and the least that n values need, two by two. */
+static void headline(const tree *t)
+{
+    const sk_model *m = t->in->model;
+    const sk_palette *p = t->in->palette;
+    uint32_t reached = 0, combined = 0, all = t->nknots - t->leaves, least = 0;
+    char result[48] = "";
+    const sk_model_task *root = &m->tasks[t->knots[t->nknots - 1].task];
+    for (uint32_t i = 0; i < t->nknots; i++)
+        if (m->tasks[t->knots[i].task].ended <= t->in->state->step && !t->knots[i].leaf) {
+            reached = MAX(reached, t->knots[i].height);
+            combined++;
+        }
+    while ((uint64_t)1 << least < t->leaves)
+        least++;
+    if (root->nobjects)
+        sk_model_value(m, root->first_object, t->in->state->step, result);
+    g_autofree char *far = g_strdup_printf("%u of %u combinations, round %u of %u", combined, all, reached, t->height);
+    g_autofree char *why = g_strdup_printf("   (%u values two by two need at least ⌈log₂ %u⌉ = %u rounds)", t->leaves, t->leaves, least);
+    g_autofree char *end = g_strdup_printf("%s%s", *result ? "   result: " : "", result), *text = g_strconcat(far, why, end, NULL);
+    float u = t->in->unit;
+    if (sk_draw_width(text, SK_FONT, 12 * u) > t->in->area.w - 28 * u) {
+        g_free(text);
+        text = g_strconcat(far, end, NULL);
+    }
+    sk_draw_layer(t->out, SK_LAYER_ABOVE);
+    sk_draw_label(t->out, (sk_rect){ t->in->area.x + 14 * u, t->in->area.y + 6 * u, t->in->area.w - 28 * u, 18 * u }, text, SK_FONT, 12 * u, SK_LEFT, p->dim);
+}
+
+/* What the picture is of: the result of the selected task, if others are combined in it. SK_NO_INDEX: there is none. */
+static uint32_t root_of(const sk_view_in *in)
+{
+    const sk_model *m = in->model;
+    return in->state->task < m->ntasks && m->tasks[in->state->task].layer ? in->state->task : m->deepest;
+}
+
+/* All of it, if nobody has zoomed. */
+static void scale(tree *t)
+{
+    const sk_view_in *in = t->in;
+    const sk_view_state *s = in->state;
+    float u = in->unit, pad = MIN(18 * u, MIN(in->area.w, in->area.h) / 10), head = MIN(26 * u, in->area.h / 6);
+    float w = in->area.w - 2 * pad, h = in->area.h - 2 * pad - head;
+    t->slot = MIN(w / (float)MAX(1, t->leaves), 110 * u);
+    t->level = MIN(h / (float)(t->height + 1), 96 * u);
+    t->slot_at = (float)(t->leaves - 1) / 2, t->level_at = (float)t->height / 2;
+    if (s->zoom > 0) {
+        t->slot = s->zoom;
+        t->level = MIN(MAX(t->level, s->zoom * 0.6f), 96 * u);
+        t->slot_at = s->pan_x, t->level_at = s->pan_y;
+    }
+    t->size = CLAMP(MIN(t->slot * 0.86f, t->level * 0.5f), 2, 46 * u);
+    t->x0 = in->area.x + in->area.w / 2 - t->slot_at * t->slot;
+    t->y0 = in->area.y + head + pad + h / 2 - t->level_at * t->level;
+}
+
+static void clear(tree *t)
+{
+    sk_trace_ids_clear(&t->of);
+    g_free(t->knots);
+    *t = (tree){ 0 };
+}
+
+/* The tree of this root; it grows once. */
+static void look_at(tree *t, const sk_view_in *in, sk_draw *out, uint32_t root)
+{
+    if (t->nknots && t->root != root)
+        clear(t);
+    t->in = in;
+    t->out = out;
+    t->root = root;
+    if (!t->nknots)
+        grow(t, root);
+    scale(t);
+}
+
+/* What is under the mouse stays there. */
+static void move(void *memory, const sk_view_in *in, sk_view_state *s, const sk_view_move *by)
+{
+    tree *t = memory;
+    uint32_t root = root_of(in);
+    if (root == SK_NO_INDEX)
+        return;
+    look_at(t, in, NULL, root);
+    float slot = (by->x - t->x0) / t->slot, level = (by->y - t->y0) / t->level;
+    s->zoom = CLAMP(t->slot * by->factor, 0.01f, 160 * in->unit);
+    s->pan_x = t->slot_at, s->pan_y = t->level_at;
+    scale(t); /* as it would be now: from there it is pulled to where it should be */
+    s->pan_x = CLAMP(s->pan_x + slot - (by->x + by->dx - t->x0) / t->slot, 0, (float)MAX(t->leaves, 1u) - 1); /* never out of sight */
+    s->pan_y = CLAMP(s->pan_y + level - (by->y + by->dy - t->y0) / t->level, 0, (float)t->height);
+}
+
+static void draw(void *memory, const sk_view_in *in, sk_draw *out)
+{
+    tree *t = memory;
+    const sk_model *m = in->model;
+    uint32_t root = root_of(in);
+    if (root == SK_NO_INDEX) {
+        sk_draw_label(out, in->area, "no task takes the result of another: there is nothing to reduce", SK_FONT, 14 * in->unit, SK_CENTRE, in->palette->dim);
+        return;
+    }
+    look_at(t, in, out, root);
+    for (uint32_t i = 0; i < t->nknots; i++)
+        if (m->tasks[t->knots[i].task].submitted <= in->state->step) {
+            combine(t, &t->knots[i]);
+            node(t, &t->knots[i]);
+        }
+    headline(t);
+}
+
+static void *open_memory(void) { return g_new0(tree, 1); }
+static void close_memory(void *memory)
+{
+    clear(memory);
+    g_free(memory);
+}
+
+const sk_view sk_view_reduce = { "reduce", "Reduce", '2', open_memory, close_memory, draw, move };
