@@ -19,7 +19,11 @@
 #endif
 #define LEAST (8 * HUGE)                 /* of places: a small store should not be in pieces at once */
 #define LONGEST 32                       /* capacities in a stride: what is spilled keeps its place */
+#ifndef SK_TSAN
 #define MOST ((size_t)1 << 45)           /* addresses for that; as many as are needed to hold the capacity itself there may always be */
+#else
+#define MOST ((size_t)1 << 38)           /* it leaves 0.5 to 1.5 TB, by luck, and each process of a cluster needs what the first one chose */
+#endif
 #define LUKEWARM ((size_t)256 << 20)     /* of dropped copies, at most; and no more than an eighth of the capacity */
 #define STEP ((size_t)16 << 20)          /* asked of the kernel at once: a signal costs no more than that again */
 

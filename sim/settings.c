@@ -295,6 +295,10 @@ static size_t part_of_memory(const sk_settings *s, const sk_backend_ops *ops)
 {
     double bytes = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) * 0.3;
     bool share = ops->can & SK_CAN_NODES && ops->can & SK_CAN_ISOLATE;
+#ifdef SK_TSAN      /* it leaves half a terabyte of addresses for sure, and every process reserves this much for each of hundreds */
+    if (ops->can & SK_CAN_ISOLATE)
+        bytes = fmin(bytes, 1 << 30);
+#endif
     return (size_t)(bytes / (share ? s->nodes : 1));
 }
 

@@ -316,7 +316,8 @@ static void wait_begins(build *b, const sk_event *e)
 {
     uint32_t object = e->word[3] ? sk_trace_ids_find(&b->objects, e->word[3]) : SK_NO_INDEX;
     if (e->word[0]) {
-        sk_walk *w = &b->paths.walks[task_index(b, e->word[0])];
+        uint32_t task = task_index(b, e->word[0]); /* first: it may move the walks */
+        sk_walk *w = &b->paths.walks[task];
         w->first = b->paths.nawaited, w->n = object != SK_NO_INDEX, w->given = sk_trace_lo(e->word[1]);
         if (w->n)
             *SK_MORE(b->paths.awaited, b->paths.nawaited) = object;
@@ -343,7 +344,8 @@ static void wait_on(build *b, const sk_event *e)
 {
     if (!e->word[0]) /* the driver */
         return;
-    sk_walk *w = &b->paths.walks[task_index(b, e->word[0])];
+    uint32_t task = task_index(b, e->word[0]); /* first: it may move the walks */
+    sk_walk *w = &b->paths.walks[task];
     w->first = b->paths.nawaited, w->n = 0;
     for (unsigned i = 1; i < MIN(e->n, 65u); i++) { /* 64 at most */
         uint32_t object = sk_trace_ids_find(&b->objects, e->word[i]);
