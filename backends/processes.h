@@ -215,16 +215,31 @@ static inline pn_host *pn_host_of(pnode *n, unsigned owner) { return owner ? n->
 static inline void pn_ring(pnode *n) { sk_bell_ring_by(n->bell, n->bell_wakes); }
 static inline void pn_ring_anyway(pnode *n) { sk_bell_ring_anyway_by(n->bell, n->bell_wakes); }
 
-/* processes.c */
+/* processes_loop.c: the turn, and what is done by whoever holds it */
+typedef struct pn_away { sk_lane *lane; int depth; } pn_away;
+
+static inline bool pn_in_loop(const pnode *n) { return sk_lane_self == n->lane; }
 void pn_enter(pnode *n);
 void pn_leave(pnode *n);
+void pn_lock_turn(pnode *n);                                   /* the mutex alone: by a thread without a lane; then unlock `turn` */
+pn_away pn_go_away(pnode *n);                                  /* lets others have the turn, with all that goes with it, until pn_come_back */
+void pn_come_back(pnode *n, pn_away a);
+bool pn_step(pnode *n);                                        /* of the loop, with its lane. false: there was nothing to do */
 void pn_wake_run(pnode *n, run *r);
+
+/* processes_wait.c: who turns the loop */
+bool pn_go_on(pnode *n, int64_t until);                        /* a thread of the program: a step, or a nap. false: nothing can happen */
+bool pn_start_keeper(pnode *n);
+void pn_stop(pnode *n);                                        /* no turn: only the caller turns the loop from now on */
+
+/* processes.c */
 int64_t pn_now(void);
 void pn_announce(pnode *n, uint64_t task);                     /* ready: to the scheduler */
-bool pn_go_on(pnode *n, int64_t until);                        /* a thread of the program: a step, or a nap. false: nothing can happen */
 int pn_depth_of(pnode *n, uint64_t task);                      /* in how many tasks that are under way it is nested */
 
-/* The slots of the table that one host and several have alike (processes.c). */
+/* The slots of the table that one host and several have alike (processes_loop.c, processes_wait.c, processes.c). */
+void pn_enter_slot(sk_backend *self);
+void pn_leave_slot(sk_backend *self);
 void pn_wait(sk_backend *self, sk_wait *wait);
 void pn_wake(sk_backend *self, void *thread);
 void pn_drain(sk_backend *self);
@@ -241,10 +256,7 @@ void pn_counts(sk_backend *self, sk_counts *counts);
 sk_task_name pn_holder(sk_backend *self, sk_task_name task, char *text, size_t room);
 void pn_started(sk_backend *self);
 void pn_close(sk_backend *self);
-void pn_enter_slot(sk_backend *self);
-void pn_leave_slot(sk_backend *self);
 bool pn_open(sk_backend *self, const sk_settings *settings, sk_error *err);
-void pn_stop(pnode *n);                                        /* no turn: only the caller turns the loop from now on */
 
 #define PN_SLOTS \
     .ready = pn_ready, .wait = pn_wait, .wake = pn_wake, .drain = pn_drain, \
@@ -305,7 +317,7 @@ void pn_signal(pn_worker *w, int sig);
 
 /* processes_report.c: any thread, without the turn */
 void pn_report(sk_runfile *file);
-pnode *pn_take_turn(void);                                               /* by a thread without a lane, so not by pn_enter; then unlock `turn` */
+pnode *pn_take_turn(void);                                               /* pn_lock_turn of the session's; then unlock `turn` */
 bool pn_kill_worker(int node, int worker, char *why, size_t room);      /* see sk_live_kill */
 
 /* processes_room.c: with the turn, if not said otherwise */

@@ -18,9 +18,7 @@ static void describe(const pn_worker *w, sk_runfile_row *row)
 pnode *pn_take_turn(void)
 {
     pnode *n = (pnode *)sk_session.backend;
-    atomic_fetch_add_explicit(&n->entering, 1, seq_cst);
-    pthread_mutex_lock(&n->turn);
-    atomic_fetch_sub_explicit(&n->entering, 1, seq_cst);
+    pn_lock_turn(n);
     return n;
 }
 

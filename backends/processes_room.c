@@ -23,8 +23,6 @@
 
 enum { MOST_LENT = 8 };
 
-static bool in_loop(const pnode *n) { return sk_lane_self == n->lane; }
-
 /* ---- who waits ---- */
 
 void pn_room_may_be(pnode *n)
@@ -206,7 +204,7 @@ bool pn_make_room(pnode *n, const pn_need *need, int64_t deadline, sk_error *err
     pn_host *h = need->host ? need->host : &n->hosts[0];
     if (!need->only_wait && ((room_of(h) < need->pages && drop_copy(h)) || spill_one(h)))
         return true;
-    if (in_loop(n) && pn_recall_all(n))          /* they keep what they will need, and have not begun */
+    if (pn_in_loop(n) && pn_recall_all(n))          /* they keep what they will need, and have not begun */
         return true;
     uint64_t seen = atomic_load_explicit(&n->room_changes, seq_cst);
     pthread_mutex_lock(&n->store_lock);
@@ -214,8 +212,8 @@ bool pn_make_room(pnode *n, const pn_need *need, int64_t deadline, sk_error *err
     pthread_mutex_unlock(&n->store_lock);
     if (fits && !need->no_memory)
         return true;
-    bool may_wait = !need->no_memory && (in_loop(n) ? n->current != NULL : true) && (deadline == SK_NEVER || pn_now() < deadline);
-    if (may_wait && (in_loop(n) ? wait_in_task(n, n->current, deadline) : wait_in_program(n, seen, deadline)))
+    bool may_wait = !need->no_memory && (pn_in_loop(n) ? n->current != NULL : true) && (deadline == SK_NEVER || pn_now() < deadline);
+    if (may_wait && (pn_in_loop(n) ? wait_in_task(n, n->current, deadline) : wait_in_program(n, seen, deadline)))
         return true;
     return need->no_memory ? sk_error_set(err, SK_STORE_FULL, "the object store has no memory for %zu bytes: the system has none left",
                                           need->asked)
@@ -226,7 +224,7 @@ bool pn_make_room(pnode *n, const pn_need *need, int64_t deadline, sk_error *err
 static bool make_room_for_charge(size_t size, size_t asked, sk_error *err)
 {
     pnode *n = (pnode *)sk_session.backend;
-    return pn_make_room(n, &(pn_need){ .charge = size, .asked = asked }, in_loop(n) ? -1 : SK_NEVER, err);
+    return pn_make_room(n, &(pn_need){ .charge = size, .asked = asked }, pn_in_loop(n) ? -1 : SK_NEVER, err);
 }
 
 void pn_room_open(void)  { sk_store_make_room = make_room_for_charge; }
@@ -250,7 +248,7 @@ static bool try_to_pin(pn_host *h, const sk_blob *blob, bool for_good, sk_error 
     pthread_mutex_lock(&n->store_lock);
     size_t away = sk_shm_away(h->store, blob);
     bool charges = away && !h->number, charged = charges && sk_store_try_charge(away), pinned = false;
-    if (charges && !charged && h->owes && in_loop(n) && h->owes == n->current) {
+    if (charges && !charged && h->owes && pn_in_loop(n) && h->owes == n->current) {
         sk_store_recharge(away);
         charged = true;
     }
@@ -474,7 +472,7 @@ bool pn_pull(sk_backend *self, uint64_t object, int64_t deadline)
         return true;
     pn_enter(n);
     sk_lane *lane = sk_lane_self;                /* the same whoever turns the loop */
-    run *r = in_loop(n) ? n->current : NULL;
+    run *r = pn_in_loop(n) ? n->current : NULL;
     pn_host *h = r ? r->host : &n->hosts[0];
     bool pinned = r && is_pinned_by(r, blob);
     sk_error err = { 0 };

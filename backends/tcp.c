@@ -14,7 +14,7 @@
  *
  * A node that is lost costs what processes cost that die: its attempts are tried again, and what only it had is made again (lineage.h).
  *
- * One thread at a time has to do with the transport: whoever turns the loop (processes.c). It sleeps in poll: by the transport's descriptor, and
+ * One thread at a time has to do with the transport: whoever turns the loop (processes_wait.c). It sleeps in poll: by the transport's descriptor, and
  * one that stands for the bell.
  *
  * Reading order: hearing and saying; the loop; open and close; the table. Then tcp_nodes.c, tcp_workers.c, tcp_objects.c, tcp_room.c, tcp_fetch.c. */
