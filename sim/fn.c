@@ -28,19 +28,27 @@ static int by_name(const void *a, const void *b)
     return strcmp((*(sk_fn *const *)a)->name, (*(sk_fn *const *)b)->name);
 }
 
-size_t sk_fn_sort(void)
+sk_fn **sk_fn_by_name(size_t *n)
 {
-    size_t n = 0, i = 0;
+    size_t i = 0;
+    *n = 0;
     for (sk_fn *fn = all; fn; fn = fn->next)
-        n++;
-    sk_fn **table = calloc(n + 1, sizeof *table);
+        ++*n;
+    sk_fn **table = calloc(*n + 1, sizeof *table);
     if (!table)
         abort();
     for (sk_fn *fn = all; fn; fn = fn->next)
         table[i++] = fn;
-    qsort(table, n, sizeof *table, by_name);
+    qsort(table, *n, sizeof *table, by_name);
+    return table;
+}
+
+size_t sk_fn_sort(void)
+{
+    size_t n;
+    sk_fn **table = sk_fn_by_name(&n);
     all = n ? table[0] : NULL;
-    for (i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         table[i]->index = (uint32_t)i + 1;
         table[i]->next = table[i + 1];
         if (i && !strcmp(table[i - 1]->name, table[i]->name)) {

@@ -6,8 +6,6 @@
 
 /* ---- Ours ---- */
 
-static int by_name(const void *a, const void *b) { return strcmp((*(const sk_fn *const *)a)->name, (*(const sk_fn *const *)b)->name); }
-
 /* Macros write each of them in one line; who registers a function by hand may not have. */
 static void append(GString *to, const char *text)
 {
@@ -17,18 +15,17 @@ static void append(GString *to, const char *text)
 
 char *sk_fn_table_text(void)
 {
-    g_autoptr(GPtrArray) table = g_ptr_array_new();
-    for (const sk_fn *fn = sk_fn_first(); fn; fn = fn->next)
-        g_ptr_array_add(table, (void *)fn);
-    g_ptr_array_sort(table, by_name);
+    size_t n;
+    sk_fn **table = sk_fn_by_name(&n);     /* also before the session has sorted them */
     GString *text = g_string_new(NULL);
-    for (guint i = 0; i < table->len; i++) {
-        const sk_fn *fn = table->pdata[i];
+    for (size_t i = 0; i < n; i++) {
+        const sk_fn *fn = table[i];
         append(text, fn->name);
         g_string_append_c(text, '\t');
         append(text, fn->signature);
         g_string_append_c(text, '\n');
     }
+    free(table);
     return g_string_free(text, FALSE);     /* g_free is free */
 }
 
