@@ -353,7 +353,8 @@ void pn_release(pnode *n, void *block);                        /* of the first h
 bool pn_alloc_for(pnode *n, unsigned owner, size_t size, pn_block *out, sk_error *err);      /* charged; to be written by that worker. Turn; may leave the fiber */
 bool pn_place(void *served, sk_blob *blob, uint64_t *at);
 sk_blob *pn_blob_at(void *served, sk_type type, uint64_t at);
-bool pn_foresee(pnode *n, const pn_worker *w, const sk_fn *fn, pn_block *out);       /* a block that its body will ask for, if there is room. Turn */
+/* A block that its body will ask for, if there is room: its RUN names it. Turn. */
+bool pn_foresee(pnode *n, const pn_worker *w, const sk_fn *fn, sk_msg *m, pn_block *out);
 void pn_own(run *r, const pn_block *block);                    /* from now on the attempt has it */
 void pn_note_asked(pnode *n, run *r, size_t size);             /* its body has asked for so much */
 void pn_free_foreseen(pnode *n, const pn_block *block);

@@ -69,11 +69,7 @@ static bool has_arenas(pn_worker *w, const sk_msg *m)
 
 static bool add(pnode *n, pn_worker *w, sk_msg *m, const sk_task *t, pn_kept *kept)
 {
-    if (pn_foresee(n, w, t->fn, &kept->block)) {
-        m->block_at = sk_shm_offset(n->store, kept->block.blob);
-        m->block_size = kept->block.size;
-        m->flag = kept->block.is_whole;
-    }
+    pn_foresee(n, w, t->fn, m, &kept->block);
     bool added = has_arenas(w, m) && sk_wire_add(&w->wire, m);
     n->placing = NULL;
     return added;

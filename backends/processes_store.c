@@ -127,7 +127,7 @@ void pn_note_asked(pnode *n, run *r, size_t size)
 }
 
 /* Not of a store that is half full: it would be missed. */
-bool pn_foresee(pnode *n, const pn_worker *w, const sk_fn *fn, pn_block *out)
+static bool foresee(pnode *n, const pn_worker *w, const sk_fn *fn, pn_block *out)
 {
     const pn_habit *h = habit_of(n, fn);
     size_t size = h->size;
@@ -148,6 +148,16 @@ bool pn_foresee(pnode *n, const pn_worker *w, const sk_fn *fn, pn_block *out)
     out->size = 0;
     discharge(w->host, size);
     return false;
+}
+
+bool pn_foresee(pnode *n, const pn_worker *w, const sk_fn *fn, sk_msg *m, pn_block *out)
+{
+    if (!foresee(n, w, fn, out))
+        return false;
+    m->block_at = sk_shm_offset(n->store, out->blob);
+    m->block_size = out->size;
+    m->flag = out->is_whole;
+    return true;
 }
 
 void pn_own(run *r, const pn_block *block)

@@ -375,12 +375,8 @@ static bool run_there(pnode *n, run *r, const sk_fn *fn, const sk_value *in, sk_
                  .text = t->extras ? t->extras->name : NULL, .nvalues = fn->nargs };
     memcpy(m.values, in, fn->nargs * sizeof *in);
     pn_block block;
-    if (!is_there && pn_foresee(n, w, fn, &block)) {
-        m.block_at = sk_shm_offset(n->store, block.blob);
-        m.block_size = block.size;
-        m.flag = block.is_whole;
+    if (!is_there && pn_foresee(n, w, fn, &m, &block))
         pn_own(r, &block);
-    }
     if (!is_there && !sk_wire_add(&w->wire, &m)) {
         *why = sk_failure_new(SK_STORE_FULL, t->site, NULL, "%s: %s", sk_task_name_of(t), w->wire.error.message);
         end_serving(r);
