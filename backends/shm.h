@@ -18,7 +18,7 @@
  * the head gives places out. A node's own side is a *space*: arenas, and pages where it is told to have some. What another node holds the head
  * knows by *books*: an sk_shm without memory, whose pages are another's.
  *
- * shm.c is the node's side, shm_map.c a worker's. Linux only. Nothing here takes a lock: the caller has one.              */
+ * shm.c, shm_pages.c and shm_room.c are the node's side (shm_node.h), shm_map.c a worker's. Linux only. Nothing here takes a lock: the caller has one.              */
 #ifndef SK_SHM_H
 #define SK_SHM_H
 

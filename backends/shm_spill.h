@@ -1,4 +1,4 @@
-/* shm_spill.h -- the file that blocks of the store go to when it is full: bytes out, the same bytes in. Numbers and bytes only; shm.c decides what.
+/* shm_spill.h -- the file that blocks of the store go to when it is full: bytes out, the same bytes in. Numbers and bytes only; shm_room.c decides what.
  *
  * One file for all of them, without a name: it is made at the first need (O_TMPFILE; or a name that is taken away at once), and gone with
  * the process, however that ends. Room in it is given and taken like room in an arena (shm_blocks.h), and holes go back to the file system.
