@@ -281,7 +281,7 @@ END_TEST
 
 Suite *proxy_faults_suite(void)
 {
-    Suite *suite = suite_create("proxy faults");
+    Suite *suite = suite_create("proxy_faults");
     TCase *c = tcase_create("faults");
     tcase_add_test(c, rst_after_n_bytes_lets_exactly_n_through_and_resets_both_peers);
     tcase_add_test(c, fin_after_n_bytes_lets_exactly_n_through_and_ends_both_peers_streams);
