@@ -1,4 +1,4 @@
-/* attach.c -- see attach.h. The lines are those of sim/live.h. Reading order: open; lines; events; commands. */
+/* attach.c -- see attach.h. The lines are those of sim/live.h. Reading order: addresses; open; lines; events; commands. */
 #define _GNU_SOURCE
 #include "attach.h"
 
@@ -15,6 +15,8 @@
 
 enum { VERSION = 1, LINE = 200, PATIENCE_MS = 2000, GRACE_MS = 1000 };
 
+#define NAME "skate-live/" /* after a NUL; then the pid */
+
 struct sk_attach {
     int fd;                 /* -1: closed */
     sk_attach_status status;
@@ -25,8 +27,6 @@ struct sk_attach {
     sk_cursor *cursor;
     gint64 grew_at;         /* since the connection has closed: when the log has last grown */
 };
-
-/* ---- open ---- */
 
 G_GNUC_PRINTF(2, 3) static void *fail(sk_error *err, const char *format, ...)
 {
@@ -40,10 +40,38 @@ G_GNUC_PRINTF(2, 3) static void *fail(sk_error *err, const char *format, ...)
     return NULL;
 }
 
+/* ---- addresses ---- */
+
+/* Something, a colon, and a port. */
+static bool is_host_and_port(const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    return colon && colon > text && colon[1] && strspn(colon + 1, "0123456789") == strlen(colon + 1);
+}
+
+bool sk_attach_address(const char *text, pid_t *pid, sk_error *err)
+{
+    guint64 number;
+    const char *digits = *text == '@' ? text + 1 : text;
+    bool is_name = g_str_has_prefix(digits, NAME);
+    if ((is_name || digits == text) && g_ascii_string_to_unsigned(is_name ? digits + strlen(NAME) : text, 10, 1, G_MAXINT32, &number, NULL)) {
+        *pid = (pid_t)number;
+        return true;
+    }
+    if (is_host_and_port(text))
+        fail(err, "%s is an address of a network, but a run is watched on its own machine, where the viewer is handed its log; "
+                  "from another: ssh -X HOST skate view --attach PID", text);
+    else
+        fail(err, "\"%s\" is neither the number of a process, 1 or more, nor the name of a run's socket, @%s1234; `skate ps` lists the runs", text, NAME);
+    return false;
+}
+
+/* ---- open ---- */
+
 static int connect_to(pid_t pid)
 {
     struct sockaddr_un at = { .sun_family = AF_UNIX };
-    int n = snprintf(at.sun_path + 1, sizeof at.sun_path - 1, "skate-live/%d", (int)pid);
+    int n = snprintf(at.sun_path + 1, sizeof at.sun_path - 1, NAME "%d", (int)pid);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && connect(fd, (struct sockaddr *)&at, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) != 0) {
         int why = errno;
@@ -129,8 +157,11 @@ static sk_attach *try_to_open(pid_t pid, bool *listens, sk_error *err)
 {
     int fd = connect_to(pid);
     *listens = fd >= 0;
-    if (fd < 0 && kill(pid, 0) != 0 && errno == ESRCH)
+    int why_not = fd < 0 && kill(pid, 0) != 0 ? errno : 0;
+    if (why_not == ESRCH)
         return fail(err, "there is no process %d; `skate ps` lists the runs", (int)pid);
+    if (why_not == EPERM)
+        return fail(err, "process %d is another user's, and lets nobody watch it; `skate ps` lists your runs", (int)pid);
     if (fd < 0)
         return fail(err, "process %d lets nobody watch it: it is no Skate program, its run is over, or it was started without --sk-live (skate run --view does that)", (int)pid);
     sk_attach *a = begin(fd, pid, err);

@@ -1,7 +1,6 @@
 /* view_main.c -- skate view: a run in a window, or a picture of it in a file. Options in, then: the window (window_main.h), or model, view, frame,
  * painter. Exit status: 0, 1 if the trace cannot be read, the picture not be written, or there is no display, 2 for wrong usage. Pictures need none. */
 #include <errno.h>
-#include <limits.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,9 +113,8 @@ static bool load(sk_runs *runs, int n, char **paths)
 
 int main(int argc, char **argv)
 {
-    g_autofree char *out = NULL, *name = NULL, *when = NULL, *size = NULL, *theme = NULL, *words = NULL, *script = NULL;
-    enum { NOBODY = INT_MIN };
-    int scale = 100, chosen = 0, fold = 0, pid = NOBODY;
+    g_autofree char *out = NULL, *name = NULL, *when = NULL, *size = NULL, *theme = NULL, *words = NULL, *script = NULL, *address = NULL;
+    int scale = 100, chosen = 0, fold = 0;
     gboolean starts = FALSE, flip = FALSE, parts = FALSE, critical = FALSE, state_text = FALSE, calm = FALSE;
     GOptionEntry entries[] = {
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &out, "The picture", "OUT" },
@@ -131,7 +129,7 @@ int main(int argc, char **argv)
         { "parts", 0, 0, G_OPTION_ARG_NONE, &parts, "Compare: draw each run as long as the first, to compare parts of each", NULL },
         { "critical", 0, 0, G_OPTION_ARG_NONE, &critical, "The critical path is picked out", NULL },
         { "calm", 0, 0, G_OPTION_ARG_NONE, &calm, "Window: things jump to their places instead of moving", NULL },
-        { "attach", 0, 0, G_OPTION_ARG_INT, &pid, "Window: of a program that runs (skate ps lists them; started with skate run --view or --live)", "PID" },
+        { "attach", 0, 0, G_OPTION_ARG_STRING, &address, "Window: of a program that runs here, by its number or its socket's name (skate ps lists them; started with skate run --view or --live)", "ADDR" },
         { "starts", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &starts, "It is just being started: wait for it (skate run --view)", NULL },
         { "script", 0, 0, G_OPTION_ARG_FILENAME, &script, "Window: none; do what the lines of FILE say (see below)", "FILE" },
         { "state", 0, 0, G_OPTION_ARG_NONE, &state_text, "No picture: the state at T as text, on standard output", NULL },
@@ -192,9 +190,10 @@ int main(int argc, char **argv)
     sk_window_options shown = { .path = argc > 1 ? argv[1] : NULL, .view = name, .script = script, .calm = calm };
     shown.state.theme = theme && !strcmp(theme, "dark") ? SK_THEME_DARK : SK_THEME_LIGHT;
     shown.state.scale = (float)scale / 100;
-    bool live = pid != NOBODY;
-    if (live && pid <= 0)
-        return usage("--attach takes the number of a process, 1 or more; `skate ps` lists the runs", NULL);
+    bool live = address != NULL;
+    pid_t pid = 0;
+    if (live && !sk_attach_address(address, &pid, &err))
+        return usage("--attach: ", err.message);
     if (live && (argc > 1 || !window || when || chosen))
         return usage("--attach shows a run that goes on: it goes without a FILE, -o, --state, --at and --select", NULL);
     if (live)

@@ -152,8 +152,8 @@ static double seconds_of(const char *kind, int n, bool watched)
     if (watched) {
         viewer = start("view", program.pid, NULL);
         answer(&viewer);
-        usleep((useconds_t)bench_n(1500000)); /* it opens, and takes in what was before */
     }
+    usleep((useconds_t)bench_n(1500000)); /* it opens, and takes in what was before. Unwatched, too: the system settles meanwhile (what the warm-up has written) */
     if (write(program.hears, "\n", 1) != 1)
         bench_give_up("write");
     double seconds = answer(&program);

@@ -404,6 +404,13 @@ static void the_log_of_a_run_that_is_watched_is_not_taken_from_it(void)
 static void nonsense_is_refused(void)
 {
     sk_error err = { 0 };
+    pid_t means[2] = { 0, 0 };
+    char name[40];
+    snprintf(name, sizeof name, "@skate-live/%d", (int)getpid());
+    expect(sk_attach_address(name, &means[0], &err) && sk_attach_address(name + 1, &means[1], &err) && means[0] == getpid() && means[1] == getpid(),
+           "a socket's name is a run's, as its number is");
+    expect(!sk_attach_address("localhost:7000", &means[0], &err) && strstr(err.message, "ssh -X"), "an address of a network says how to watch from there");
+    expect(!sk_attach_address("4711 ", &means[0], &err) && strstr(err.message, "neither"), "half a number is none");
     expect(!sk_attach_open(getpid(), &err) && strstr(err.message, "lets nobody watch"), "a process that is no run cannot be watched");
     expect(!sk_attach_open(0x3ffffff, &err) && strstr(err.message, "there is no process"), "nor one that is not there");
     pid_t pid = start("hold", "--sk-live", NULL);
@@ -421,6 +428,10 @@ static void nonsense_is_refused(void)
         if (other == 0)
             _exit(setuid(65534) != 0 ? 2 : sk_attach_open(pid, &err) != NULL ? 1 : strstr(err.message, "another user's") ? 0 : 3);
         expect(end_of(other) == 0, "another user is sent away");
+        other = fork();
+        if (other == 0)
+            _exit(setuid(65534) != 0 ? 2 : sk_attach_open(getppid(), &err) != NULL ? 1 : strstr(err.message, "is another user's") ? 0 : 3);
+        expect(end_of(other) == 0, "of another user's process that listens to nobody it is said whose it is");
     }
     meet(where, O_WRONLY);
     expect(end_of(pid) == 1, "the run does not mind");
