@@ -283,7 +283,7 @@ static void cell(const sk_view *view, void *memory, const sk_view_in *all, const
 void sk_storyboard_draw(const sk_view *view, void *memory, const sk_model *m, const sk_view_state *state, const sk_key *keys, uint32_t n, float width,
                         float height, sk_draw *out)
 {
-    const sk_palette *p = sk_palette_of(state->theme);
+    sk_palette own = sk_view_palette(state, m), *p = &own;
     float u = state->scale > 0 ? state->scale : 1, gap = 14 * u, head = height > 240 * u ? 36 * u : 0, legend = height > 300 * u ? 28 * u : 0;
     sk_view_state s = *state;
     sk_view_step(&s, m, keys[n - 1].step);

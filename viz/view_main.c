@@ -94,6 +94,7 @@ static void drop(sk_runs *runs)
 {
     while (runs->n)
         sk_model_free(runs->model[--runs->n]);
+    sk_runs_unlook(runs);
 }
 
 /* Reads the runs; says what cannot be read. The first is what the other views show. */
@@ -109,6 +110,7 @@ static bool load(sk_runs *runs, int n, char **paths)
         }
         runs->model[runs->n] = m, runs->path[runs->n++] = paths[i];
     }
+    sk_runs_look(runs);
     return true;
 }
 
