@@ -116,10 +116,15 @@ static bool write_gif(const sk_view *view, const sk_film *f, const sk_view_state
     return sk_paint_close(out, gif, sk_gif_free(g), err);
 }
 
+/* Do its pictures show several runs, each of which may be the last to end? */
+static bool is_of_runs(const sk_view *view, const sk_view_state *s) { return view == &sk_view_compare && s->runs; }
+
 static bool write_storyboard(const sk_view *view, const sk_model *m, const sk_film_plan *plan, const sk_view_state *state, int width, int height, sk_error *err)
 {
     sk_key keys[SK_STORYBOARD_MOST];
-    uint32_t n = sk_storyboard_pick(m, plan->from.step, plan->to.step, keys, frames == SK_UNSET ? 6 : (uint32_t)frames);
+    uint32_t most = frames == SK_UNSET ? 6 : (uint32_t)frames;
+    uint32_t n = is_of_runs(view, state) ? sk_storyboard_pick_runs(state->runs, m, state->normal, plan->from.ns, plan->to.ns, keys, most)
+                                         : sk_storyboard_pick(m, plan->from.step, plan->to.step, keys, most);
     sk_draw *d = sk_draw_new();
     void *memory = view->open ? view->open() : NULL;
     sk_paint_may_be_ended();
@@ -152,6 +157,17 @@ int sk_film_main(const sk_view *view, const sk_model *m, const sk_view_state *st
         return sk_options_usage("--from is a time like 12ms, 1.5s, 50% or step:120, unlike ", from);
     if (!moment(m, to, m->nsteps, &plan.to))
         return sk_options_usage("--to is a time like 12ms, 1.5s, 50% or step:120, unlike ", to);
+    if (is_of_runs(view, state)) {
+        if (pace && !plan.as_it_was)
+            return sk_options_usage("--pace events is of one run; several are compared by time", "");
+        plan.as_it_was = true;
+        int64_t first, last;
+        sk_storyboard_span(state->runs, m, state->normal, &first, &last);
+        if (!from)
+            plan.from = (sk_moment){ sk_model_step_at(m, first), first };
+        if (!to)
+            plan.to.ns = last;
+    }
     if (plan.to.ns < plan.from.ns || plan.to.step < plan.from.step)
         return sk_options_usage("--to is before --from: ", to);
     if (from || to)

@@ -305,7 +305,7 @@ static void draw(void *mine, const sk_view_in *in, sk_draw *out)
     for (unsigned i = 0; i < c.c->n; i++)
         lane(&c, i, here);
     float now = x_of(&c, c.current, in->state->ns - c.c->run[c.current].spent.from);
-    if (in->state->ns < in->model->last && now >= c.plot.x && now <= c.plot.x + c.plot.w)
+    if (in->state->ns != in->model->last && now >= c.plot.x && now <= c.plot.x + c.plot.w)
         sk_draw_line(out, now, c.plot.y, now, c.plot.y + c.plot.h - c.gap, &(sk_pen){ .stroke = p->now, .width = 1.5f * u });
     sk_draw_clip(out, in->area);
     for (unsigned i = 0; i < c.c->n; i++)
