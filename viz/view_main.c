@@ -20,6 +20,7 @@ static const char help[] =
     "What OUT ends with decides what it is: .png, .svg (with tooltips), .pdf, or .txt (the list of what is drawn).\n"
     "OUT.gif is a film: the run played as in the window, in up to 8 seconds; its end is held.\n"
     "An option that what is made has no use for is an error.\n"
+    "Without --scale a window on X11 is as large as GDK_SCALE and GDK_DPI_SCALE say, else by the dots per inch of the display (Xft.dpi).\n"
     "T is a time since the program called sk_init: 12ms, 1.5s, 800us, 50% (of the run), or step:120 (after 120 events).\n"
     "\n"
     "Example:\n"
@@ -120,7 +121,7 @@ int main(int argc, char **argv)
         { "at", 0, 0, G_OPTION_ARG_STRING, &when, "At this time (the end)", "T" },
         { "size", 0, 0, G_OPTION_ARG_STRING, &size, "In pixels (1280x720)", "WxH" },
         { "theme", 0, 0, G_OPTION_ARG_STRING, &theme, "light (or dark)", "THEME" },
-        { "scale", 0, 0, G_OPTION_ARG_INT, &scale, "Of all text and distances, 75 to 300 (100)", "PERCENT" },
+        { "scale", 0, 0, G_OPTION_ARG_INT, &scale, "Of all text and distances, 75 to 300 (100; window: as large as the display says, see below)", "PERCENT" },
         { "select", 0, 0, G_OPTION_ARG_INT, &chosen, "Task number N is selected, and inspected", "N" },
         { "fold", 0, 0, G_OPTION_ARG_INT, &fold, "Graph: show groups where there are more tasks than this (1500)", "N" },
         { "flip", 0, 0, G_OPTION_ARG_NONE, &flip, "Graph: let it grow to the right", NULL },
@@ -189,10 +190,9 @@ int main(int argc, char **argv)
         return sk_options_usage(words, NULL);
     if (!sk_film_good(out || state_text || script, &what, &which))
         return sk_options_usage(what, which);
-    scale = scale == SK_UNSET ? 100 : scale;
     if (theme && strcmp(theme, "light") && strcmp(theme, "dark"))
         return sk_options_usage("--theme is light or dark, not ", theme);
-    if (scale < 75 || scale > 300)
+    if (scale != SK_UNSET && (scale < 75 || scale > 300))
         return sk_options_usage("--scale is 75 to 300", NULL);
     if (fold != SK_UNSET && fold < 1)
         return sk_options_usage("--fold is a number of tasks, 1 or more", NULL);
@@ -200,7 +200,7 @@ int main(int argc, char **argv)
     sk_error err;
     sk_window_options shown = { .path = argc > 1 ? argv[1] : NULL, .view = name, .script = script, .calm = calm };
     shown.state.theme = theme && !strcmp(theme, "dark") ? SK_THEME_DARK : SK_THEME_LIGHT;
-    shown.state.scale = (float)scale / 100;
+    shown.state.scale = scale == SK_UNSET ? 0 : (float)scale / 100;
     if (live)
         return watch(pid, starts, &shown);
     if (argc < 2)

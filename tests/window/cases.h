@@ -5,6 +5,6 @@
 
 #include <check.h>
 
-TCase *window_cluster_case(void), *window_stats_case(void), *code_window_cases(void), *compare_window_cases(void), *foresight_case(void);
+TCase *window_cluster_case(void), *window_stats_case(void), *code_window_cases(void), *compare_window_cases(void), *foresight_case(void), *scale_case(void);
 
 #endif

@@ -1067,6 +1067,7 @@ int main(void)
     suite_add_tcase(suite, code_window_cases());
     suite_add_tcase(suite, compare_window_cases());
     suite_add_tcase(suite, foresight_case());
+    suite_add_tcase(suite, scale_case());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner), run_all = srunner_ntests_run(runner);
