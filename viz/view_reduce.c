@@ -183,6 +183,8 @@ static void headline(const tree *t)
     const sk_palette *p = t->in->palette;
     uint32_t all = t->nknots - t->leaves, least = 0;
     char result[48] = "";
+    if (t->in->area.h < 6 * 20 * t->in->unit)
+        return; /* it would lie on the tree (scale) */
     const sk_model_task *root = &m->tasks[t->knots[t->nknots - 1].task];
     while ((uint64_t)1 << least < t->leaves)
         least++;

@@ -431,6 +431,15 @@ START_TEST(a_long_chain_is_reduced_by_as_many_items_as_can_be_seen_and_what_matt
     sk_frame_draw(&sk_view_reduce, memory, m, &s, 1280, 720, d);
     ck_assert_uint_gt(d->nitems, 50);
     ck_assert_uint_lt(d->nitems, 1000);
+    s.scale = 3; /* where there is no room, no words lie on the picture */
+    for (unsigned small = 0; small < 2; small++) {
+        unsigned headlines = 0;
+        sk_draw_clear(d);
+        sk_frame_draw(&sk_view_reduce, memory, m, &s, small ? 200 : 1280, small ? 150 : 720, d);
+        for (uint32_t i = 0; i < d->nitems; i++)
+            headlines += d->items[i].layer == SK_LAYER_ABOVE && d->items[i].kind == SK_DRAW_TEXT;
+        ck_assert_uint_eq(headlines, small ? 0 : 1);
+    }
     sk_view_reduce.close(memory);
     sk_draw_free(d);
     sk_model_free(m);
