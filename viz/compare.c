@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "grow.h"
 #include "timeline.h"
 
 /* ---- 1. Figures ------------------------------------------------------------------------------------------------------------------------ */
@@ -22,20 +21,10 @@ static const char *state_of(const sk_compare_run *r)
                         : NULL;
 }
 
-static void add_up(sk_compare *c, unsigned i, GHashTable *names)
+static void add_up(sk_compare *c, unsigned i)
 {
     sk_compare_run *r = &c->run[i];
     const sk_model *m = r->m;
-    gpointer known;
-    c->fn_of[i] = g_new(uint32_t, (gsize)m->nfns + 1);
-    for (uint32_t f = 0; f < m->nfns; f++) {
-        if (!g_hash_table_lookup_extended(names, m->fns[f].name, NULL, &known)) {
-            known = GUINT_TO_POINTER(c->nfns);
-            g_hash_table_insert(names, (gpointer)m->fns[f].name, known);
-            *SK_GROW(c->fns, c->nfns) = (sk_compare_fn){ .name = m->fns[f].name };
-        }
-        c->fn_of[i][f] = GPOINTER_TO_UINT(known);
-    }
     r->spent = sk_spent_of(m);
     r->makespan = r->spent.to - r->spent.from;
     r->tasks = m->ntasks;
@@ -308,12 +297,16 @@ static void say_pair(sk_compare *c, unsigned i)
 sk_compare *sk_compare_new(const sk_runs *runs)
 {
     sk_compare *c = g_new0(sk_compare, 1);
-    g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GPtrArray) names = sk_runs_functions(runs, c->fn_of);
+    c->nfns = names->len;
+    c->fns = g_new0(sk_compare_fn, (gsize)c->nfns + 1);
+    for (uint32_t f = 0; f < c->nfns; f++)
+        c->fns[f].name = names->pdata[f];
     c->words = g_ptr_array_new_with_free_func(g_free);
     c->n = MIN(runs->n, SK_RUNS);
     for (unsigned i = 0; i < c->n; i++) {
         c->run[i].m = runs->model[i];
-        add_up(c, i, names);
+        add_up(c, i);
     }
     name_runs(c, runs);
     for (unsigned i = 0; i < c->n; i++)

@@ -9,10 +9,8 @@
 #include <glib.h>
 
 #include "model.h"
+#include "runs.h"
 #include "spent.h"
-
-enum { SK_RUNS = 4 };
-typedef struct sk_runs { sk_model *model[SK_RUNS]; const char *path[SK_RUNS]; unsigned n; } sk_runs;
 
 typedef struct sk_compare_run {
     const sk_model *m;
@@ -31,7 +29,7 @@ typedef struct sk_compare_fn { const char *name; uint32_t tasks[SK_RUNS]; int64_
 typedef struct sk_compare {
     unsigned n;
     sk_compare_run run[SK_RUNS];
-    sk_compare_fn *fns; uint32_t nfns;        /* as they appear in the first run, then those that are only in the others */
+    sk_compare_fn *fns; uint32_t nfns;        /* in the order of sk_runs_functions: a place is a look, too */
     uint32_t *fn_of[SK_RUNS];                 /* by function of the model: in fns[] */
     GPtrArray *words;                         /* sentences, the most important first */
 } sk_compare;

@@ -1,7 +1,6 @@
 /* film_main.c -- see film_main.h. */
 #include "film_main.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,11 +13,10 @@
 enum { MOST_FPS = 50 }; /* browsers show no GIF faster */
 
 static char *gif, *storyboard, *from, *to, *pace;
-enum { UNSET = INT_MIN }; /* 0 is a wrong number, not none */
-static int fps = UNSET, seconds = UNSET, frames = UNSET;
+static int fps = SK_UNSET, seconds = SK_UNSET, frames = SK_UNSET;
 static gboolean strict;
 
-void sk_film_options(GOptionContext *options)
+const GOptionEntry *sk_film_options(void)
 {
     static const GOptionEntry entries[] = {
         { "gif", 0, 0, G_OPTION_ARG_FILENAME, &gif, "A film of the run (960x540)", "OUT.gif" },
@@ -32,24 +30,19 @@ void sk_film_options(GOptionContext *options)
         { "strict", 0, 0, G_OPTION_ARG_NONE, &strict, "Fail if the trace is not whole: cut off, damaged, or events were dropped", NULL },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
-    g_option_context_add_main_entries(options, entries, NULL);
+    return entries;
 }
 
 bool sk_film_wanted(void) { return gif || storyboard; }
 
-static bool is_within(int number, int most) { return number == UNSET || (number >= 1 && number <= most); }
+sk_make sk_film_make(void) { return gif ? SK_MAKE_FILM : SK_MAKE_STORYBOARD; }
+
+static bool is_within(int number, int most) { return number == SK_UNSET || (number >= 1 && number <= most); }
 
 bool sk_film_good(bool other, const char **wrong, const char **which)
 {
-    bool of_film = fps != UNSET || seconds != UNSET || pace;
     *which = NULL;
-    if (!gif && of_film)
-        *wrong = "--fps, --seconds and --pace are for a film: add --gif OUT.gif";
-    else if (!storyboard && frames != UNSET)
-        *wrong = "--frames is for a storyboard: add --storyboard OUT.png";
-    else if (!sk_film_wanted() && (from || to))
-        *wrong = "--from and --to are for --gif and --storyboard; one picture has --at";
-    else if (sk_film_wanted() && (other || (gif && storyboard)))
+    if (sk_film_wanted() && (other || (gif && storyboard)))
         *wrong = "one thing at a time: -o, --state, --script, --gif or --storyboard";
     else if (gif && !g_str_has_suffix(gif, ".gif") && strcmp(gif, "-"))
         *wrong = "a film ends with .gif, unlike ", *which = gif;
@@ -79,12 +72,6 @@ bool sk_film_refuses(const sk_model *m, const char *path)
         fputs("it is ", stderr);
     fprintf(stderr, "%s; %u events are there, and --strict wants all\n", m->trouble ? m->trouble : "", m->nsteps);
     return true;
-}
-
-static int usage(const char *what, const char *which)
-{
-    fprintf(stderr, "skate view: %s%s; see skate view --help\n", what, which);
-    return 2;
 }
 
 /* On a terminal: how far it is. */
@@ -129,10 +116,15 @@ static bool write_gif(const sk_view *view, const sk_film *f, const sk_view_state
     return sk_paint_close(out, gif, sk_gif_free(g), err);
 }
 
+/* Do its pictures show several runs, each of which may be the last to end? */
+static bool is_of_runs(const sk_view *view, const sk_view_state *s) { return view == &sk_view_compare && s->runs; }
+
 static bool write_storyboard(const sk_view *view, const sk_model *m, const sk_film_plan *plan, const sk_view_state *state, int width, int height, sk_error *err)
 {
     sk_key keys[SK_STORYBOARD_MOST];
-    uint32_t n = sk_storyboard_pick(m, plan->from.step, plan->to.step, keys, frames == UNSET ? 6 : (uint32_t)frames);
+    uint32_t most = frames == SK_UNSET ? 6 : (uint32_t)frames;
+    uint32_t n = is_of_runs(view, state) ? sk_storyboard_pick_runs(state->runs, m, state->normal, plan->from.ns, plan->to.ns, keys, most)
+                                         : sk_storyboard_pick(m, plan->from.step, plan->to.step, keys, most);
     sk_draw *d = sk_draw_new();
     void *memory = view->open ? view->open() : NULL;
     sk_paint_may_be_ended();
@@ -157,16 +149,27 @@ static bool moment(const sk_model *m, const char *when, sk_step otherwise, sk_mo
 int sk_film_main(const sk_view *view, const sk_model *m, const sk_view_state *state, int width, int height)
 {
     sk_view_state s = *state;
-    sk_film_plan plan = { .seconds = seconds == UNSET ? 0 : seconds, .fps = fps == UNSET ? 0 : (unsigned)fps,
+    sk_film_plan plan = { .seconds = seconds == SK_UNSET ? 0 : seconds, .fps = fps == SK_UNSET ? 0 : (unsigned)fps,
                           .as_it_was = pace ? !strcmp(pace, "time") : view == &sk_view_timeline };
     sk_film film;
     sk_error err;
     if (!moment(m, from, 0, &plan.from))
-        return usage("--from is a time like 12ms, 1.5s, 50% or step:120, unlike ", from);
+        return sk_options_usage("--from is a time like 12ms, 1.5s, 50% or step:120, unlike ", from);
     if (!moment(m, to, m->nsteps, &plan.to))
-        return usage("--to is a time like 12ms, 1.5s, 50% or step:120, unlike ", to);
+        return sk_options_usage("--to is a time like 12ms, 1.5s, 50% or step:120, unlike ", to);
+    if (is_of_runs(view, state)) {
+        if (pace && !plan.as_it_was)
+            return sk_options_usage("--pace events is of one run; several are compared by time", "");
+        plan.as_it_was = true;
+        int64_t first, last;
+        sk_storyboard_span(state->runs, m, state->normal, &first, &last);
+        if (!from)
+            plan.from = (sk_moment){ sk_model_step_at(m, first), first };
+        if (!to)
+            plan.to.ns = last;
+    }
     if (plan.to.ns < plan.from.ns || plan.to.step < plan.from.step)
-        return usage("--to is before --from: ", to);
+        return sk_options_usage("--to is before --from: ", to);
     if (from || to)
         s.from = plan.from.ns, s.to = plan.to.ns; /* the timeline shows that part */
     sk_film_init(&film, m, &plan);

@@ -4,11 +4,14 @@
 
 #include <glib.h>
 
+#include "options.h"
 #include "view.h"
 
-void sk_film_options(GOptionContext *options);
-/* Once they are parsed. A film or storyboard is wanted, and what is wrong with how: false and the words, or NULL. `other`: so is another picture. */
+const GOptionEntry *sk_film_options(void);
+/* Once they are parsed. A film or storyboard is wanted; which of them; and what is wrong with how: false and the words, or NULL. `other`: so is
+ * another picture. Which options go together is options.h's. */
 bool sk_film_wanted(void);
+sk_make sk_film_make(void);
 bool sk_film_good(bool other, const char **wrong, const char **which);
 /* Writes it: the exit status. width, height: 0: as large as it is by itself. */
 int sk_film_main(const sk_view *view, const sk_model *m, const sk_view_state *state, int width, int height);

@@ -202,7 +202,7 @@ void sk_frame_move(const sk_view *view, void *memory, const sk_model *m, sk_view
 
 void sk_frame_draw(const sk_view *view, void *memory, const sk_model *m, const sk_view_state *s, float width, float height, sk_draw *out)
 {
-    const sk_palette *p = sk_palette_of(s->theme);
+    sk_palette own = sk_view_palette(s, m), *p = &own;
     margins g = margins_of(m, s, width, height);
     sk_view_in in = { m, s, p, sk_frame_area(m, s, width, height), s->scale > 0 ? s->scale : 1 };
     out->ground = p->ground;

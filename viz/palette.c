@@ -27,12 +27,14 @@ const sk_palette *sk_palette_of(sk_theme theme) { return theme == SK_THEME_DARK 
 /* Paul Tol's "light"; his grey comes last, so that it is not taken for "nothing". */
 static const sk_colour fills[] = { 0x77aaddff, 0xee8866ff, 0xeedd88ff, 0x44bb99ff, 0xffaabbff, 0x99ddffff, 0xbbcc33ff, 0xaaaa00ff, 0xddddddff };
 
-sk_look sk_palette_fn(const sk_palette *p, uint32_t fn)
+sk_look sk_palette_look(const sk_palette *p, uint32_t look)
 {
     static const uint8_t patterns[] = { SK_PATTERN_NONE, SK_PATTERN_HATCH, SK_PATTERN_DOTS, SK_PATTERN_BACK_HATCH, SK_PATTERN_CROSS };
-    return (sk_look){ .fill = fills[fn % G_N_ELEMENTS(fills)], .text = p->on_fill,
-                      .pattern = patterns[fn / G_N_ELEMENTS(fills) % G_N_ELEMENTS(patterns)] };
+    return (sk_look){ .fill = fills[look % G_N_ELEMENTS(fills)], .text = p->on_fill,
+                      .pattern = patterns[look / G_N_ELEMENTS(fills) % G_N_ELEMENTS(patterns)] };
 }
+
+sk_look sk_palette_fn(const sk_palette *p, uint32_t fn) { return sk_palette_look(p, fn < p->nlooks ? p->look[fn] : fn); }
 
 sk_look sk_palette_task(const sk_palette *p, uint32_t fn, unsigned state, int again)
 {

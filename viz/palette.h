@@ -18,6 +18,7 @@ typedef struct sk_palette {
     sk_colour text, dim, on_fill;                /* text; less important text; text on a function's fill */
     sk_colour edge, edge_strong;                 /* arrows of the graph; those of what is selected */
     sk_colour select, critical, now;             /* the halo of what is selected; the critical path; the time shown */
+    const uint32_t *look; uint32_t nlooks;       /* by function, its look, where several runs share theirs (runs.h); of others, and NULL: its own number. Borrowed */
     sk_colour ready, running, done, failed, retried, cancelled, waiting, transfer; /* of lines, and of marks */
 } sk_palette;
 
@@ -29,6 +30,8 @@ typedef struct sk_look { /* of a box */
     uint8_t pattern, dashed, sign;
 } sk_look;
 
+/* The looks of functions: 0, 1 ... differ as long as they can. */
+sk_look sk_palette_look(const sk_palette *p, uint32_t look);
 /* Of a function, by its place in the model (its first appearance). */
 sk_look sk_palette_fn(const sk_palette *p, uint32_t fn);
 /* Of a task of this function in this state (sk_task_state); `again`: it is not its first attempt. */

@@ -228,6 +228,7 @@ uint32_t sk_storyboard_pick(const sk_model *m, sk_step from, sk_step to, sk_key 
             continue;
         sk_key *key = &keys[used++];
         key->step = i < n ? s[i].last : to;
+        key->ns = sk_model_ns(m, key->step);
         if (i < n)
             caption(m, used > 1 ? keys[used - 2].step : from, key->step, text, sizeof text);
         else
@@ -235,6 +236,123 @@ uint32_t sk_storyboard_pick(const sk_model *m, sk_step from, sk_step to, sk_key 
         g_snprintf(key->caption, sizeof key->caption, "t = %s: %s", sk_timeline_time(sk_model_ns(m, key->step), time), text);
     }
     return used;
+}
+
+/* ---- Several runs ---------------------------------------------------------------------------------------------------------------------- */
+
+/* How much longer the time of this run is shown than it is. */
+static double longer(const sk_compare *c, unsigned run, unsigned shown, bool parts)
+{
+    int64_t own = c->run[run].makespan, wanted = c->run[shown].makespan;
+    return parts && own > 0 && wanted > 0 ? (double)wanted / (double)own : 1;
+}
+
+/* When it ends, on the clock of the run that is shown. */
+static int64_t end_of(const sk_compare *c, unsigned run, unsigned shown, bool parts)
+{
+    return c->run[shown].spent.from + (int64_t)((double)c->run[run].makespan * longer(c, run, shown, parts) + 0.5);
+}
+
+static int64_t last_end(const sk_compare *c, unsigned shown, bool parts)
+{
+    int64_t last = end_of(c, 0, shown, parts);
+    for (unsigned i = 1; i < c->n; i++)
+        last = MAX(last, end_of(c, i, shown, parts));
+    return last;
+}
+
+void sk_storyboard_span(const sk_runs *runs, const sk_model *shown, bool parts, int64_t *from, int64_t *to)
+{
+    sk_compare *c = sk_compare_new(runs);
+    unsigned run = sk_runs_find(runs, shown);
+    *from = c->run[run].spent.from;
+    *to = last_end(c, run, parts);
+    sk_compare_free(c);
+}
+
+/* "of 20 tasks 6 have ended in A, all in B"; where they have not as many tasks, "6 of 20 tasks have ended in A, all 12 in B" */
+static void runs_caption(const sk_compare *c, unsigned shown, bool parts, int64_t ns, char *text, size_t size)
+{
+    char time[16];
+    bool same = true, over = ns >= last_end(c, shown, parts);
+    GString *s = g_string_new(over ? "the end: " : "");
+    for (unsigned i = 1; i < c->n; i++)
+        same &= c->run[i].tasks == c->run[0].tasks;
+    if (!over && same)
+        g_string_append_printf(s, "of %u task%s ", c->run[0].tasks, c->run[0].tasks == 1 ? "" : "s");
+    for (unsigned i = 0; i < c->n; i++) {
+        const sk_compare_run *r = &c->run[i];
+        char letter = (char)('A' + (char)i);
+        const char *join = i ? ", " : "";
+        if (over) {
+            g_string_append_printf(s, "%s%c %s%s", join, letter, i ? "" : "takes ", sk_timeline_time(r->makespan, time));
+            continue;
+        }
+        int64_t own = r->spent.from + (int64_t)((double)(ns - c->run[shown].spent.from) / longer(c, i, shown, parts) + 0.5);
+        sk_model_counts n;
+        sk_model_count(r->m, sk_model_step_at(r->m, own), &n);
+        uint32_t ended = n.tasks[SK_TASK_DONE] + n.tasks[SK_TASK_FAILED] + n.tasks[SK_TASK_CANCELLED];
+        bool all = ended == r->tasks;
+        g_string_append(s, join);
+        if (same && all)
+            g_string_append(s, "all");
+        else if (same)
+            g_string_append_printf(s, "%u", ended);
+        else if (all)
+            g_string_append_printf(s, "all %u", ended);
+        else
+            g_string_append_printf(s, "%u of %u", ended, r->tasks);
+        g_string_append_printf(s, "%s%s in %c", same || i ? "" : " tasks", i ? "" : " have ended", letter);
+    }
+    g_snprintf(text, size, "t = %s: %s", sk_timeline_time(ns, time), s->str);
+    g_string_free(s, TRUE);
+}
+
+/* One more moment, in its place; false: it is there already. */
+static bool add_moment(int64_t *at, uint32_t *n, int64_t ns)
+{
+    uint32_t i = *n;
+    for (uint32_t k = 0; k < *n; k++)
+        if (at[k] == ns)
+            return false;
+    for (; i > 0 && at[i - 1] > ns; i--)
+        at[i] = at[i - 1];
+    at[i] = ns;
+    ++*n;
+    return true;
+}
+
+/* In the middle of the longest stretch without one; false: there is no time left between them. */
+static bool halve(int64_t *at, uint32_t *n, int64_t from)
+{
+    int64_t most = 1, middle = 0;
+    for (uint32_t i = 0; i < *n; i++) {
+        int64_t before = i ? at[i - 1] : from;
+        if (at[i] - before > most)
+            most = at[i] - before, middle = before + most / 2;
+    }
+    return most > 1 && add_moment(at, n, middle);
+}
+
+uint32_t sk_storyboard_pick_runs(const sk_runs *runs, const sk_model *shown, bool parts, int64_t from, int64_t to, sk_key *keys, uint32_t most)
+{
+    int64_t at[SK_STORYBOARD_MOST];
+    uint32_t n = 0;
+    sk_compare *c = sk_compare_new(runs);
+    unsigned run = sk_runs_find(runs, shown);
+    add_moment(at, &n, to);
+    for (unsigned i = 0; i < c->n && n < most; i++) {
+        int64_t end = end_of(c, i, run, parts);
+        if (end > from && end < to)
+            add_moment(at, &n, end);
+    }
+    while (n < most && halve(at, &n, from)) {}
+    for (uint32_t i = 0; i < n; i++) {
+        keys[i].ns = at[i], keys[i].step = sk_model_step_at(shown, at[i]);
+        runs_caption(c, run, parts, at[i], keys[i].caption, sizeof keys[i].caption);
+    }
+    sk_compare_free(c);
+    return n;
 }
 
 /* ---- 4. The picture ------------------------------------------------------------------------------------------------------------------- */
@@ -260,7 +378,7 @@ static void cell(const sk_view *view, void *memory, const sk_view_in *all, const
     sk_view_state s = *all->state;
     sk_view_in in = *all;
     char text[8];
-    sk_view_step(&s, all->model, key->step);
+    s.step = key->step, s.ns = key->ns;
     in.state = &s;
     in.area = (sk_rect){ box.x + u, box.y + u, MAX(1, box.w - 2 * u), MAX(1, box.h - line - 2 * u) };
     in.unit = u * CLAMP(sqrtf(in.area.w / (720 * u)), 0.6f, 1);
@@ -280,13 +398,26 @@ static void cell(const sk_view *view, void *memory, const sk_view_in *all, const
     sk_draw_label(out, (sk_rect){ box.x + badge + 7 * u, round.y, box.w - badge - 7 * u, badge }, key->caption, SK_FONT, 13 * u, SK_LEFT, p->text);
 }
 
+static char *title_of(const sk_view *view, const sk_model *m, const sk_view_state *state)
+{
+    g_autofree char *program = g_path_get_basename(m->program);
+    if (view != &sk_view_compare || !state->runs)
+        return g_strdup_printf("%s on %s", program, m->backend);
+    sk_compare *c = sk_compare_new(state->runs);
+    GString *names = g_string_new(program);
+    for (unsigned i = 0; i < c->n; i++)
+        g_string_append_printf(names, "%s%s", i ? ", " : ": ", c->run[i].name);
+    sk_compare_free(c);
+    return g_string_free(names, FALSE);
+}
+
 void sk_storyboard_draw(const sk_view *view, void *memory, const sk_model *m, const sk_view_state *state, const sk_key *keys, uint32_t n, float width,
                         float height, sk_draw *out)
 {
-    const sk_palette *p = sk_palette_of(state->theme);
+    sk_palette own = sk_view_palette(state, m), *p = &own;
     float u = state->scale > 0 ? state->scale : 1, gap = 14 * u, head = height > 240 * u ? 36 * u : 0, legend = height > 300 * u ? 28 * u : 0;
     sk_view_state s = *state;
-    sk_view_step(&s, m, keys[n - 1].step);
+    s.step = keys[n - 1].step, s.ns = keys[n - 1].ns;
     sk_view_in in = { m, &s, p, { 0, 0, width, height }, u };
     uint32_t across = columns(n, width, height - head - legend), rows = (n + across - 1) / across;
     gap = MIN(gap, MIN(width / (float)across, height / (float)rows) / 8);
@@ -298,7 +429,7 @@ void sk_storyboard_draw(const sk_view *view, void *memory, const sk_model *m, co
     }
     sk_draw_layer(out, SK_LAYER_PANELS);
     if (head > 0) {
-        g_autofree char *program = g_path_get_basename(m->program), *title = g_strdup_printf("%s on %s", program, m->backend);
+        g_autofree char *title = title_of(view, m, state);
         sk_draw_label(out, (sk_rect){ gap, 0, width - 2 * gap, head }, title, SK_FONT_BOLD, 16 * u, SK_LEFT, p->text);
         sk_draw_label(out, (sk_rect){ gap, 0, width - 2 * gap, head }, view->title, SK_FONT, 14 * u, SK_RIGHT, p->dim);
     }

@@ -28,6 +28,15 @@ void sk_view_state_init(sk_view_state *s, const sk_model *m)
     sk_view_step(s, m, m->nsteps);
 }
 
+sk_palette sk_view_palette(const sk_view_state *s, const sk_model *m)
+{
+    sk_palette p = *sk_palette_of(s->theme);
+    unsigned run = s->runs ? sk_runs_find(s->runs, m) : 0;
+    if (s->runs && run < s->runs->n && s->runs->look[run])
+        p.look = s->runs->look[run], p.nlooks = m->nfns;
+    return p;
+}
+
 void sk_view_seek(sk_view_state *s, const sk_model *m, int64_t ns)
 {
     s->step = sk_model_step_at(m, ns);

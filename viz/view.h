@@ -79,6 +79,8 @@ static inline float sk_view_motion(const sk_view_state *s, sk_step k)
     float far = s->moving > 0 && k <= s->step ? ((float)(s->step - k) + s->motion) / s->moving : k == s->step ? s->motion : 1;
     return far < 1 ? far : 1;
 }
+/* The palette for pictures of this run: its functions look as they do in the other runs of the state, if there are any. */
+sk_palette sk_view_palette(const sk_view_state *s, const sk_model *m);
 /* To a time that somebody has written: "12ms", "50%" (of the run), "step:120". false: it is none. */
 bool sk_view_seek_text(sk_view_state *s, const sk_model *m, const char *when);
 /* To this time, or this step. */

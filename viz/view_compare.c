@@ -2,7 +2,7 @@
  * it was over), where the time of the workers went, figures, and sentences.
  *
  * The idea: time begins at the first submission of each run. Or, turned (Z), each run is drawn as long as the one that the other views show: then it
- * is seen what takes the same part of each. A function has one colour, by its name: that of the run that the other views show. state.from and .to
+ * is seen what takes the same part of each. A function has one colour in all runs (runs.h). state.from and .to
  * are times of that run; the lanes of all others go along.
  *
  * Reading order: 1 where things are; 2 the lanes; 3 the view. Figures and sentences: view_figures.c. */
@@ -111,17 +111,14 @@ static bool chart_of(chart *c, memory *mem, const sk_view_in *in, sk_draw *out)
     return c->plot.w > 8 && c->lane > 4;
 }
 
-/* The look of each function that is compared: that which the current run gives it, else one that is free. The caller's. */
-static uint32_t *looks_of(const chart *c)
+/* By function that is compared: the current run's of that name, which can be picked out; SK_NO_INDEX: it has none. The caller's. */
+static uint32_t *functions_here(const chart *c)
 {
-    const sk_model *m = c->in->model;
-    uint32_t *look = g_new(uint32_t, (gsize)c->c->nfns + 1), next = m->nfns;
-    memset(look, 0xff, c->c->nfns * sizeof *look);
-    for (uint32_t f = m->nfns; f-- > 0;)
-        look[c->c->fn_of[c->current][f]] = f;
-    for (uint32_t f = 0; f < c->c->nfns; f++)
-        look[f] = look[f] == SK_NO_INDEX ? next++ : look[f];
-    return look;
+    uint32_t *here = g_new(uint32_t, (gsize)c->c->nfns + 1);
+    memset(here, 0xff, c->c->nfns * sizeof *here);
+    for (uint32_t f = c->in->model->nfns; f-- > 0;)
+        here[c->c->fn_of[c->current][f]] = f;
+    return here;
 }
 
 /* ---- 2. The lanes ------------------------------------------------------------------------------------------------------------------------ */
@@ -186,16 +183,16 @@ typedef struct layer {
     float x, end, y, h;
 } layer;
 
-static void flush(const chart *c, const layer *l, uint32_t f, uint32_t look)
+static void flush(const chart *c, const layer *l, uint32_t f, uint32_t here)
 {
     const sk_palette *p = c->in->palette;
-    sk_look own = f < STACKED ? sk_palette_fn(p, look) : (sk_look){ .fill = p->dim };
-    bool known = f < STACKED && look < c->in->model->nfns;
+    sk_look own = f < STACKED ? sk_palette_look(p, f) : (sk_look){ .fill = p->dim };
+    bool known = f < STACKED && here != SK_NO_INDEX;
     if (l->h <= 0 || l->end <= l->x)
         return;
-    if (c->in->state->fn != SK_NO_INDEX && c->in->state->fn != look)
+    if (sk_view_is_grey(c->in, here))
         own.fill = sk_palette_mix(own.fill, p->ground, 0.8f), own.pattern = 0;
-    sk_draw_hit(c->out, known ? SK_HIT_FN : SK_HIT_NONE, look, f < STACKED ? c->c->fns[f].name : NULL);
+    sk_draw_hit(c->out, known ? SK_HIT_FN : SK_HIT_NONE, here, f < STACKED ? c->c->fns[f].name : NULL);
     sk_draw_rect(c->out, (sk_rect){ l->x, l->y, l->end - l->x, l->h },
                  &(sk_pen){ .fill = own.fill, .pattern = l->end - l->x >= 6 && l->h >= 6 ? own.pattern : 0 });
     sk_draw_hit(c->out, SK_HIT_NONE, 0, NULL);
@@ -212,7 +209,7 @@ static void sums(const chart *c, unsigned run, int64_t ns, int64_t *sum, uint32_
 }
 
 /* Functions lie on top of each other, each as high as many of its tasks ran at once. `most`: as many as fill the lane. */
-static void stack(const chart *c, unsigned run, const uint32_t *look, double most, float y, float h)
+static void stack(const chart *c, unsigned run, const uint32_t *here, double most, float y, float h)
 {
     const uint32_t n = MIN(c->c->nfns, STACKED + 1);
     float step = MAX(1, floorf(2 * c->in->unit)), right = MIN(c->plot.x + c->plot.w, x_of(c, run, c->c->run[run].makespan));
@@ -232,7 +229,7 @@ static void stack(const chart *c, unsigned run, const uint32_t *look, double mos
             high = MIN(high, top - y);
             top -= high;
             if (fabsf(open[f].y - top) > 0.1f || fabsf(open[f].h - high) > 0.1f || open[f].end < x - 0.5f) {
-                flush(c, &open[f], f, look[f]);
+                flush(c, &open[f], f, here[f]);
                 open[f] = (layer){ x, end, top, high };
             }
             open[f].end = end;
@@ -241,10 +238,10 @@ static void stack(const chart *c, unsigned run, const uint32_t *look, double mos
         from = to;
     }
     for (uint32_t f = 0; f < n; f++)
-        flush(c, &open[f], f, look[f]);
+        flush(c, &open[f], f, here[f]);
 }
 
-static void lane(const chart *c, unsigned i, const uint32_t *look)
+static void lane(const chart *c, unsigned i, const uint32_t *here)
 {
     const sk_compare_run *r = &c->c->run[i];
     const sk_palette *p = c->in->palette;
@@ -255,7 +252,7 @@ static void lane(const chart *c, unsigned i, const uint32_t *look)
         most = MAX(most, c->c->run[k].spent.workers), least = MIN(least, MAX(c->c->run[k].spent.workers, 1));
     if (most > 8 * least) /* one scale for all would leave nothing to see of some */
         most = r->spent.workers;
-    stack(c, i, look, MAX(most, 1), y, h);
+    stack(c, i, here, MAX(most, 1), y, h);
     float full = y + h - h * (float)r->spent.workers / (float)MAX(most, 1), end = x_of(c, i, r->makespan), begin = MAX(c->plot.x, x_of(c, i, 0));
     sk_draw_line(c->out, c->plot.x, full, right, full, &(sk_pen){ .stroke = p->dim, .dashed = true });
     sk_draw_line(c->out, c->plot.x, y + h, right, y + h, &(sk_pen){ .stroke = p->line });
@@ -301,14 +298,14 @@ static void draw(void *mine, const sk_view_in *in, sk_draw *out)
     }
     if (!chart_of(&c, mine, in, out))
         return;
-    g_autofree uint32_t *look = looks_of(&c);
+    g_autofree uint32_t *here = functions_here(&c);
     axis(&c);
     sk_draw_layer(out, SK_LAYER_BOXES);
     sk_draw_clip(out, (sk_rect){ c.plot.x, in->area.y, c.plot.w + 10 * u, c.plot.y + c.plot.h - in->area.y });
     for (unsigned i = 0; i < c.c->n; i++)
-        lane(&c, i, look);
+        lane(&c, i, here);
     float now = x_of(&c, c.current, in->state->ns - c.c->run[c.current].spent.from);
-    if (in->state->ns < in->model->last && now >= c.plot.x && now <= c.plot.x + c.plot.w)
+    if (in->state->ns != in->model->last && now >= c.plot.x && now <= c.plot.x + c.plot.w)
         sk_draw_line(out, now, c.plot.y, now, c.plot.y + c.plot.h - c.gap, &(sk_pen){ .stroke = p->now, .width = 1.5f * u });
     sk_draw_clip(out, in->area);
     for (unsigned i = 0; i < c.c->n; i++)
@@ -320,7 +317,7 @@ static void draw(void *mine, const sk_view_in *in, sk_draw *out)
     }
     if (c.figures.h > 0) {
         float high = sk_figures_spent(in, out, c.c, c.figures);
-        sk_figures_table(in, out, c.c, (sk_rect){ c.figures.x, c.figures.y + high, c.figures.w, c.figures.h - high }, look);
+        sk_figures_table(in, out, c.c, (sk_rect){ c.figures.x, c.figures.y + high, c.figures.w, c.figures.h - high }, here);
     }
 }
 

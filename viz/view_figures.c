@@ -131,20 +131,20 @@ static bool is_full(table *t)
     return true;
 }
 
-/* A figure of each run, and how many times the first's it is. */
-static void row(table *t, const char *name, sort sort, const int64_t *value, uint32_t look)
+/* A figure of each run, and how many times the first's it is. fn: the figure is of that function, which is `here` in the model. */
+static void row(table *t, const char *name, sort sort, const int64_t *value, uint32_t fn, uint32_t here)
 {
     const sk_view_in *in = t->in;
     sk_draw *out = t->out;
     const sk_compare *c = t->c;
     const sk_palette *p = in->palette;
-    float u = in->unit, indent = look == SK_NO_INDEX ? 0 : 16 * u;
+    float u = in->unit, indent = fn == SK_NO_INDEX ? 0 : 16 * u;
     if (is_full(t))
         return;
     if (indent > 0) {
-        sk_look own = sk_palette_fn(p, look);
-        bool known = look < in->model->nfns;
-        sk_draw_hit(out, known ? SK_HIT_FN : SK_HIT_NONE, look, known ? in->model->fns[look].signature : NULL);
+        sk_look own = sk_palette_look(p, fn);
+        bool known = here < in->model->nfns;
+        sk_draw_hit(out, known ? SK_HIT_FN : SK_HIT_NONE, here, known ? in->model->fns[here].signature : NULL);
         sk_draw_rect(out, (sk_rect){ t->x, t->y, t->name - 8 * u, t->row }, &(sk_pen){ 0 });
         sk_draw_rect(out, (sk_rect){ t->x, t->y + t->row / 2 - 5.5f * u, 11 * u, 11 * u },
                      &(sk_pen){ .fill = own.fill, .pattern = own.pattern, .radius = 2 * u });
@@ -176,7 +176,7 @@ static bool any_run_has(const sk_compare *c, uint32_t fn)
     return false;
 }
 
-void sk_figures_table(const sk_view_in *in, sk_draw *out, const sk_compare *c, sk_rect box, const uint32_t *look)
+void sk_figures_table(const sk_view_in *in, sk_draw *out, const sk_compare *c, sk_rect box, const uint32_t *here)
 {
     const sk_palette *p = in->palette;
     float u = in->unit, name = MIN(140 * u, box.w * 0.28f);
@@ -198,23 +198,23 @@ void sk_figures_table(const sk_view_in *in, sk_draw *out, const sk_compare *c, s
     for (uint32_t f = 0; f < c->nfns; f++)
         t.fns += any_run_has(c, f);
     t.left = OF_ALL + SK_SHARES + t.fns;
-    row(&t, "makespan", TIME, v[0], SK_NO_INDEX);
+    row(&t, "makespan", TIME, v[0], SK_NO_INDEX, SK_NO_INDEX);
     parts_of(p, parts);
     for (unsigned k = 0; k < G_N_ELEMENTS(parts); k++) {
         int64_t part[SK_RUNS];
         g_autofree char *words = g_strconcat("   ", parts[k].name, NULL);
         for (unsigned i = 0; i < n; i++)
             part[i] = sk_compare_part(&c->run[i], value_of(&c->run[i].spent, &parts[k]));
-        row(&t, words, TIME, part, SK_NO_INDEX);
+        row(&t, words, TIME, part, SK_NO_INDEX, SK_NO_INDEX);
     }
-    row(&t, "T1, all tasks", TIME, v[1], SK_NO_INDEX);
-    row(&t, "tasks", COUNT, v[2], SK_NO_INDEX);
-    row(&t, "workers", COUNT, v[3], SK_NO_INDEX);
-    row(&t, "between nodes", BYTES, v[4], SK_NO_INDEX);
+    row(&t, "T1, all tasks", TIME, v[1], SK_NO_INDEX, SK_NO_INDEX);
+    row(&t, "tasks", COUNT, v[2], SK_NO_INDEX, SK_NO_INDEX);
+    row(&t, "workers", COUNT, v[3], SK_NO_INDEX, SK_NO_INDEX);
+    row(&t, "between nodes", BYTES, v[4], SK_NO_INDEX, SK_NO_INDEX);
     t.y += GAP * u;
     for (uint32_t f = 0; f < c->nfns && t.y + t.row <= t.bottom; f++)
         if (any_run_has(c, f))
-            row(&t, c->fns[f].name, TIME, c->fns[f].ns, look[f]);
+            row(&t, c->fns[f].name, TIME, c->fns[f].ns, f, here[f]);
 }
 
 /* ---- 3. Sentences ------------------------------------------------------------------------------------------------------------------------ */

@@ -6,8 +6,8 @@
 
 /* Returns how high the bars are; 0: there is no room. */
 float sk_figures_spent(const sk_view_in *in, sk_draw *out, const sk_compare *c, sk_rect box);
-/* look: of each function that is compared (sk_palette_fn). */
-void sk_figures_table(const sk_view_in *in, sk_draw *out, const sk_compare *c, sk_rect box, const uint32_t *look);
+/* here: by function that is compared, that of in->model; SK_NO_INDEX: it has none. */
+void sk_figures_table(const sk_view_in *in, sk_draw *out, const sk_compare *c, sk_rect box, const uint32_t *here);
 /* From the sentence on that state->scroll says. */
 void sk_figures_words(const sk_view_in *in, sk_draw *out, const sk_compare *c, sk_rect box);
 

@@ -8,6 +8,7 @@
 #include <glib.h>
 
 #include "film_main.h"
+#include "options.h"
 #include "window_live.h"
 #include "paint.h"
 #include "view.h"
@@ -18,6 +19,8 @@ static const char help[] =
     "Without -o: in a window; without a file: lessons to run, and recent files. Two to four files: they are compared.\n"
     "What OUT ends with decides what it is: .png, .svg (with tooltips), .pdf, or .txt (the list of what is drawn).\n"
     "OUT.gif is a film: the run played as in the window, in up to 8 seconds; its end is held.\n"
+    "An option that what is made has no use for is an error.\n"
+    "Without --scale a window on X11 is as large as GDK_SCALE and GDK_DPI_SCALE say, else by the dots per inch of the display (Xft.dpi).\n"
     "T is a time since the program called sk_init: 12ms, 1.5s, 800us, 50% (of the run), or step:120 (after 120 events).\n"
     "\n"
     "Example:\n"
@@ -31,12 +34,6 @@ static const char help[] =
     "  skate view run.sktrace --gif run.gif --view reduce --from 20% --to 80% --seconds 6\n"
     "  skate view run.sktrace --storyboard board.svg --frames 4\n"
     "  skate view run.sktrace -o big.pdf --view graph --size 1920x1080 --scale 150 --select 7";
-
-static int usage(const char *what, const char *which)
-{
-    fprintf(stderr, "skate view: %s%s; see skate view --help\n", what, which ? which : "");
-    return 2;
-}
 
 static bool parse_size(const char *text, int *width, int *height)
 {
@@ -93,6 +90,7 @@ static void drop(sk_runs *runs)
 {
     while (runs->n)
         sk_model_free(runs->model[--runs->n]);
+    sk_runs_unlook(runs);
 }
 
 /* Reads the runs; says what cannot be read. The first is what the other views show. */
@@ -108,13 +106,14 @@ static bool load(sk_runs *runs, int n, char **paths)
         }
         runs->model[runs->n] = m, runs->path[runs->n++] = paths[i];
     }
+    sk_runs_look(runs);
     return true;
 }
 
 int main(int argc, char **argv)
 {
     g_autofree char *out = NULL, *name = NULL, *when = NULL, *size = NULL, *theme = NULL, *words = NULL, *script = NULL, *address = NULL;
-    int scale = 100, chosen = 0, fold = 0;
+    int scale = SK_UNSET, chosen = SK_UNSET, fold = SK_UNSET;
     gboolean starts = FALSE, flip = FALSE, parts = FALSE, critical = FALSE, state_text = FALSE, calm = FALSE;
     GOptionEntry entries[] = {
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &out, "The picture", "OUT" },
@@ -122,12 +121,12 @@ int main(int argc, char **argv)
         { "at", 0, 0, G_OPTION_ARG_STRING, &when, "At this time (the end)", "T" },
         { "size", 0, 0, G_OPTION_ARG_STRING, &size, "In pixels (1280x720)", "WxH" },
         { "theme", 0, 0, G_OPTION_ARG_STRING, &theme, "light (or dark)", "THEME" },
-        { "scale", 0, 0, G_OPTION_ARG_INT, &scale, "Of all text and distances, 75 to 300 (100)", "PERCENT" },
+        { "scale", 0, 0, G_OPTION_ARG_INT, &scale, "Of all text and distances, 75 to 300 (100; window: as large as the display says, see below)", "PERCENT" },
         { "select", 0, 0, G_OPTION_ARG_INT, &chosen, "Task number N is selected, and inspected", "N" },
         { "fold", 0, 0, G_OPTION_ARG_INT, &fold, "Graph: show groups where there are more tasks than this (1500)", "N" },
         { "flip", 0, 0, G_OPTION_ARG_NONE, &flip, "Graph: let it grow to the right", NULL },
         { "parts", 0, 0, G_OPTION_ARG_NONE, &parts, "Compare: draw each run as long as the first, to compare parts of each", NULL },
-        { "critical", 0, 0, G_OPTION_ARG_NONE, &critical, "The critical path is picked out", NULL },
+        { "critical", 0, 0, G_OPTION_ARG_NONE, &critical, "Graph, reduce, timeline, cluster: the critical path is picked out", NULL },
         { "calm", 0, 0, G_OPTION_ARG_NONE, &calm, "Window: things jump to their places instead of moving", NULL },
         { "attach", 0, 0, G_OPTION_ARG_STRING, &address, "Window: of a program that runs here, by its number or its socket's name (skate ps lists them; started with skate run --view or --live)", "ADDR" },
         { "starts", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &starts, "It is just being started: wait for it (skate run --view)", NULL },
@@ -144,58 +143,65 @@ int main(int argc, char **argv)
     g_autofree char *all = help_and_keys();
     g_option_context_set_description(options, all);
     g_option_context_add_main_entries(options, entries, NULL);
-    sk_film_options(options);
+    g_option_context_add_main_entries(options, sk_film_options(), NULL);
     g_autoptr(GError) wrong = NULL;
     if (!g_option_context_parse(options, &argc, &argv, &wrong))
-        return usage(wrong->message, NULL);
+        return sk_options_usage(wrong->message, NULL);
     if (argc > 1 && !strcmp(argv[1], "--"))
         argc--, argv++;
     const char *what, *which;
+    bool live = address != NULL;
+    pid_t pid = 0;
+    sk_error err;
     bool window = !out && !state_text && !sk_film_wanted();
     if (argc < 2 && !window)
-        return usage("which trace? Name a FILE.sktrace", NULL);
+        return sk_options_usage("which trace? Name a FILE.sktrace", NULL);
     if (argc > 1 + SK_RUNS)
-        return usage("four traces can be compared, but there is also ", argv[1 + SK_RUNS]);
+        return sk_options_usage("four traces can be compared, but there is also ", argv[1 + SK_RUNS]);
     if (argc > 2 && state_text)
-        return usage("--state is of one trace, but there is also ", argv[2]);
+        return sk_options_usage("--state is of one trace, but there is also ", argv[2]);
     if (!name && argc > 2)
         name = g_strdup("compare");
     const sk_view *view = sk_view_find(name ? name : "graph");
     if (!view) {
         words = g_strdup_printf("there is no view \"%s\"; the views are %s", name, names);
-        return usage(words, NULL);
+        return sk_options_usage(words, NULL);
     }
     sk_painter *paint = out ? sk_painter_of(out) : NULL;
     int width = 1280, height = 720;
     if (script && !window)
-        return usage("--script writes its own pictures: leave out -o and --state", NULL);
+        return sk_options_usage("--script writes its own pictures: leave out -o and --state", NULL);
+    if (out && state_text)
+        return sk_options_usage("one thing at a time: -o or --state", NULL);
     if (out && !paint)
-        return usage("a picture ends with .png, .svg, .pdf or .txt, unlike ", out);
+        return sk_options_usage("a picture ends with .png, .svg, .pdf or .txt, unlike ", out);
     if (size && !parse_size(size, &width, &height))
-        return usage("--size is WIDTHxHEIGHT, 50 to 20000 each (1920x1080), unlike ", size);
-    if (theme && strcmp(theme, "light") && strcmp(theme, "dark"))
-        return usage("--theme is light or dark, not ", theme);
-    if (scale < 75 || scale > 300)
-        return usage("--scale is 75 to 300", NULL);
+        return sk_options_usage("--size is WIDTHxHEIGHT, 50 to 20000 each (1920x1080), unlike ", size);
+    if (live && !sk_attach_address(address, &pid, &err))
+        return sk_options_usage("--attach: ", err.message);
+    if (live && (argc > 1 || !window))
+        return sk_options_usage("--attach shows a run that goes on: it goes without a FILE, -o, --state, --gif and --storyboard", NULL);
+    sk_make make = out          ? SK_MAKE_PICTURE
+                   : state_text ? SK_MAKE_STATE
+                   : !window    ? sk_film_make()
+                   : live       ? SK_MAKE_LIVE
+                   : argc < 2   ? SK_MAKE_START
+                   : script     ? SK_MAKE_SCRIPT
+                                : SK_MAKE_WINDOW;
+    if ((words = sk_options_wrong(entries, make, view->name)) || (words = sk_options_wrong(sk_film_options(), make, view->name)))
+        return sk_options_usage(words, NULL);
     if (!sk_film_good(out || state_text || script, &what, &which))
-        return usage(what, which);
-    if (when && sk_film_wanted())
-        return usage("--at is for one picture; a film and a storyboard have --from and --to", NULL);
-    if (parts && !window && view != &sk_view_compare)
-        return usage("--parts is for the view compare: name two files, or --view compare; this is ", state_text ? "--state" : view->name);
-    if (fold < 0)
-        return usage("--fold is a number of tasks", NULL);
+        return sk_options_usage(what, which);
+    if (theme && strcmp(theme, "light") && strcmp(theme, "dark"))
+        return sk_options_usage("--theme is light or dark, not ", theme);
+    if (scale != SK_UNSET && (scale < 75 || scale > 300))
+        return sk_options_usage("--scale is 75 to 300", NULL);
+    if (fold != SK_UNSET && fold < 1)
+        return sk_options_usage("--fold is a number of tasks, 1 or more", NULL);
 
-    sk_error err;
     sk_window_options shown = { .path = argc > 1 ? argv[1] : NULL, .view = name, .script = script, .calm = calm };
     shown.state.theme = theme && !strcmp(theme, "dark") ? SK_THEME_DARK : SK_THEME_LIGHT;
-    shown.state.scale = (float)scale / 100;
-    bool live = address != NULL;
-    pid_t pid = 0;
-    if (live && !sk_attach_address(address, &pid, &err))
-        return usage("--attach: ", err.message);
-    if (live && (argc > 1 || !window || when || chosen))
-        return usage("--attach shows a run that goes on: it goes without a FILE, -o, --state, --at and --select", NULL);
+    shown.state.scale = scale == SK_UNSET ? 0 : (float)scale / 100;
     if (live)
         return watch(pid, starts, &shown);
     if (argc < 2)
@@ -219,22 +225,22 @@ int main(int argc, char **argv)
     state.scale = shown.state.scale;
     state.flip = flip;
     state.critical = critical;
-    state.fold = (uint32_t)fold;
+    state.fold = fold == SK_UNSET ? 0 : (uint32_t)fold;
     state.normal = parts;
     if (when && !sk_view_seek_text(&state, m, when)) {
-        status = usage("--at is a time like 12ms, 1.5s, 50% or step:120, unlike ", when);
-    } else if (chosen < 0 || (uint32_t)chosen > m->ntasks) {
+        status = sk_options_usage("--at is a time like 12ms, 1.5s, 50% or step:120, unlike ", when);
+    } else if (chosen != SK_UNSET && (chosen < 1 || (uint32_t)chosen > m->ntasks)) {
         words = g_strdup_printf("--select %d: the tasks are 1 to %u", chosen, m->ntasks);
-        status = usage(words, NULL);
+        status = sk_options_usage(words, NULL);
     } else if (state_text) {
         sk_model_print(m, state.step, stdout);
         status = fflush(stdout) || ferror(stdout) ? 1 : 0;
     } else if (sk_film_wanted()) {
-        state.task = chosen ? (uint32_t)chosen - 1 : SK_NO_INDEX;
+        state.task = chosen != SK_UNSET ? (uint32_t)chosen - 1 : SK_NO_INDEX;
         state.runs = runs.n > 1 ? &runs : NULL;
         status = sk_film_main(view, m, &state, size ? width : 0, size ? height : 0);
     } else if (window) {
-        state.task = chosen ? (uint32_t)chosen - 1 : SK_NO_INDEX;
+        state.task = chosen != SK_UNSET ? (uint32_t)chosen - 1 : SK_NO_INDEX;
         shown.model = m;
         shown.state = state;
         for (unsigned i = 1; i < runs.n; i++)
@@ -242,7 +248,7 @@ int main(int argc, char **argv)
         runs.n = 0; /* the window's now */
         status = sk_window_main(&shown);
     } else {
-        state.task = chosen ? (uint32_t)chosen - 1 : SK_NO_INDEX;
+        state.task = chosen != SK_UNSET ? (uint32_t)chosen - 1 : SK_NO_INDEX;
         state.runs = runs.n > 1 ? &runs : NULL;
         sk_paint_may_be_ended();
         sk_draw *d = sk_draw_new();

@@ -2,23 +2,34 @@
  *
  * The idea: the tree is all that the result needs: the result of the selected task, else of the task in the deepest layer. Leaves stand in the
  * order of the operands, and whoever combines stands in the middle of what it combines: the order of the operands can be read off, and
- * with it why floating-point sums differ. While a combination begins, its operands travel to it (sk_view_state.motion). */
+ * with it why floating-point sums differ. While a combination begins, its operands travel to it (sk_view_state.motion).
+ *
+ * A frame looks at every knot, but draws only what is in sight and has a place of its own: where knots stand closer than a few pixels, the first of
+ * those in a cell of the picture stands for the others. What is selected, has failed or is on the critical path is drawn all the same. */
 #include <math.h>
 
 #include "grow.h"
 #include "view.h"
 
-typedef struct knot { uint32_t task; float x; uint32_t height; bool leaf; } knot;
+typedef struct knot { uint32_t task; float x; uint32_t height, first, n; } knot; /* first, n: its operands, in operands[]; n 0: a leaf */
+
+/* What is taken already, of the picture cut into squares: by a box, by one that must be seen, by an edge that leaves it. */
+enum { CLOSE = 4 /* pixels from one to the next: they share squares */ };
+enum { BOX = 1, LOUD = 2, EDGE = 4 };
+typedef struct cells { float side; uint32_t wide, high; uint8_t *taken; } cells;
 
 typedef struct tree {
     const sk_view_in *in;
     sk_draw *out;
     knot *knots;            /* operands before who takes them: the root is the last */
-    uint32_t nknots, leaves, height;
+    uint32_t *operands;     /* indices of knots */
+    uint32_t nknots, noperands, leaves, height;
     uint32_t root;          /* of these knots: all it needs was there when it was submitted, so they stay */
     sk_ids of;              /* tasks to indices of knots */
     float slot, level, size, x0, y0;
     float slot_at, level_at; /* what is in the middle */
+    cells boxes, edges;     /* of this frame; side 0: there is room for all */
+    uint32_t reached, combined; /* of this frame: how far it has come */
 } tree;
 
 static uint32_t operand(const sk_model *m, uint32_t task, unsigned d) { return m->objects[m->deps[m->tasks[task].first_dep + d]].producer; }
@@ -43,19 +54,18 @@ static void grow(tree *t, uint32_t root)
             }
             continue;
         }
-        knot k = { .task = f->task };
+        knot k = { .task = f->task, .first = t->noperands };
         float sum = 0;
-        unsigned operands = 0;
         for (unsigned d = 0; d < m->tasks[f->task].ndeps; d++) {
             uint32_t from = operand(m, f->task, d), i = from == SK_NO_INDEX ? SK_NO_INDEX : sk_trace_ids_find(&t->of, from);
             if (i == SK_NO_INDEX)
                 continue;
             sum += t->knots[i].x;
-            operands++;
+            *SK_GROW(t->operands, t->noperands) = i;
+            k.n++;
             k.height = MAX(k.height, t->knots[i].height + 1);
         }
-        k.leaf = !operands;
-        k.x = operands ? sum / (float)operands : (float)t->leaves++;
+        k.x = k.n ? sum / (float)k.n : (float)t->leaves++;
         t->height = MAX(t->height, k.height);
         sk_trace_ids_add(&t->of, k.task);
         *SK_GROW(t->knots, t->nknots) = k;
@@ -64,6 +74,37 @@ static void grow(tree *t, uint32_t root)
     sk_trace_ids_clear(&seen);
     g_free(stack);
 }
+
+/* ---- What is in sight ----------------------------------------------------------------------------------------------------------------- */
+
+static cells cells_of(sk_rect area, float side)
+{
+    cells c = { side, (uint32_t)(area.w / side) + 1, (uint32_t)(area.h / side) + 1, NULL };
+    c.taken = g_malloc0((gsize)c.wide * c.high);
+    return c;
+}
+
+/* Marks the square where this is; false: it has that mark, or LOUD, already, or is not in the picture. */
+static bool claim(const cells *c, sk_rect area, sk_point p, uint8_t mark)
+{
+    if (c->side <= 0)
+        return true;
+    float x = (p.x - area.x) / c->side, y = (p.y - area.y) / c->side;
+    if (!(x >= 0 && y >= 0 && x < (float)c->wide && y < (float)c->high))
+        return false;
+    uint8_t *it = &c->taken[(uint32_t)y * c->wide + (uint32_t)x];
+    bool free = !(*it & (mark | LOUD));
+    *it |= mark;
+    return free;
+}
+
+static bool meets(sk_rect area, sk_point a, sk_point b, float more)
+{
+    return MAX(a.x, b.x) + more >= area.x && MIN(a.x, b.x) - more <= area.x + area.w && MAX(a.y, b.y) + more >= area.y &&
+           MIN(a.y, b.y) - more <= area.y + area.h;
+}
+
+/* ---- Drawing -------------------------------------------------------------------------------------------------------------------------- */
 
 static sk_point at(const tree *t, const knot *k) { return (sk_point){ t->x0 + k->x * t->slot, t->y0 + (float)k->height * t->level }; }
 
@@ -99,11 +140,12 @@ static void combine(const tree *t, const knot *k)
     float u = t->in->unit;
     uint32_t slice = sk_model_slice_of(m, k->task, s->step);
     float far = slice == SK_NO_INDEX || m->slices[slice].blocked ? 1 : sk_view_motion(s, m->slices[slice].begin), x = far * far * (3 - 2 * far);
-    for (unsigned d = 0; d < it->ndeps; d++) {
-        uint32_t from = operand(m, k->task, d), i = from == SK_NO_INDEX ? SK_NO_INDEX : sk_trace_ids_find(&t->of, from);
-        if (i == SK_NO_INDEX)
+    for (uint32_t d = 0; d < k->n; d++) {
+        const knot *operand = &t->knots[t->operands[k->first + d]];
+        uint32_t from = operand->task;
+        sk_point a = at(t, operand);
+        if (!meets(t->in->area, a, to, t->size + 8 * u) || !claim(&t->edges, t->in->area, a, EDGE))
             continue;
-        sk_point a = at(t, &t->knots[i]);
         bool there = m->tasks[from].ended <= s->step, used = it->started <= s->step;
         sk_draw_layer(t->out, SK_LAYER_EDGES);
         sk_draw_curve(t->out, a.x, a.y + t->size / 2, to.x, to.y - t->size / 2,
@@ -124,7 +166,7 @@ static void node(const tree *t, const knot *k)
     float u = t->in->unit;
     if (it->nobjects && *sk_model_value(m, it->first_object, t->in->state->step, text)) { /* as wide as its value, if there is room */
         float w = MIN(t->slot * 1.9f, sk_draw_width(text, SK_FONT_BOLD, MIN(13 * u, t->size * 0.5f)) + 16 * u);
-        if (w > box.w && w <= (k->leaf ? t->slot * 0.94f : t->slot * 1.9f))
+        if (w > box.w && w <= (!k->n ? t->slot * 0.94f : t->slot * 1.9f))
             box = (sk_rect){ c.x - w / 2, box.y, w, box.h };
     }
     sk_draw_layer(t->out, SK_LAYER_BOXES);
@@ -139,20 +181,17 @@ static void headline(const tree *t)
 {
     const sk_model *m = t->in->model;
     const sk_palette *p = t->in->palette;
-    uint32_t reached = 0, combined = 0, all = t->nknots - t->leaves, least = 0;
+    uint32_t all = t->nknots - t->leaves, least = 0;
     char result[48] = "";
+    if (t->in->area.h < 6 * 20 * t->in->unit)
+        return; /* it would lie on the tree (scale) */
     const sk_model_task *root = &m->tasks[t->knots[t->nknots - 1].task];
-    for (uint32_t i = 0; i < t->nknots; i++)
-        if (m->tasks[t->knots[i].task].ended <= t->in->state->step && !t->knots[i].leaf) {
-            reached = MAX(reached, t->knots[i].height);
-            combined++;
-        }
     while ((uint64_t)1 << least < t->leaves)
         least++;
     if (root->nobjects)
         sk_model_value(m, root->first_object, t->in->state->step, result);
-    g_autofree char *far = g_strdup_printf("%u of %u combinations, round %u of %u", combined, all, reached, t->height);
-    g_autofree char *why = g_strdup_printf("   (%u values two by two need at least ⌈log₂ %u⌉ = %u rounds)", t->leaves, t->leaves, least);
+    g_autofree char *far = g_strdup_printf("%u of %u combinations, round %u of %u", t->combined, all, t->reached, t->height);
+    g_autofree char *why = t->leaves < 2 ? g_strdup("") : g_strdup_printf("   (%u values two by two need at least ⌈log₂ %u⌉ = %u rounds)", t->leaves, t->leaves, least);
     g_autofree char *end = g_strdup_printf("%s%s", *result ? "   result: " : "", result), *text = g_strconcat(far, why, end, NULL);
     float u = t->in->unit;
     if (sk_draw_width(text, SK_FONT, 12 * u) > t->in->area.w - 28 * u) {
@@ -194,6 +233,7 @@ static void clear(tree *t)
 {
     sk_trace_ids_clear(&t->of);
     g_free(t->knots);
+    g_free(t->operands);
     *t = (tree){ 0 };
 }
 
@@ -226,6 +266,16 @@ static void move(void *memory, const sk_view_in *in, sk_view_state *s, const sk_
     s->pan_y = CLAMP(s->pan_y + level - (by->y + by->dy - t->y0) / t->level, 0, (float)t->height);
 }
 
+static void draw_knot(const tree *t, const knot *k, const sk_model_task *it)
+{
+    const sk_view_in *in = t->in;
+    sk_point p = at(t, k);
+    bool chosen = k->task == in->state->task, loud = chosen || (it->state == SK_TASK_FAILED && it->ended <= in->state->step) || sk_view_is_critical(in, k->task);
+    combine(t, k);
+    if (meets(in->area, p, p, MAX(t->size, t->slot)) && (claim(&t->boxes, in->area, p, loud ? LOUD : BOX) || chosen))
+        node(t, k);
+}
+
 static void draw(void *memory, const sk_view_in *in, sk_draw *out)
 {
     tree *t = memory;
@@ -236,11 +286,20 @@ static void draw(void *memory, const sk_view_in *in, sk_draw *out)
         return;
     }
     look_at(t, in, out, root);
-    for (uint32_t i = 0; i < t->nknots; i++)
-        if (m->tasks[t->knots[i].task].submitted <= in->state->step) {
-            combine(t, &t->knots[i]);
-            node(t, &t->knots[i]);
-        }
+    bool close = t->slot < CLOSE || t->level < CLOSE;
+    t->boxes = close ? cells_of(in->area, 2) : (cells){ 0 };
+    t->edges = close ? cells_of(in->area, 6) : (cells){ 0 };
+    t->reached = t->combined = 0;
+    for (uint32_t i = 0; i < t->nknots; i++) {
+        const knot *k = &t->knots[i];
+        const sk_model_task *it = &m->tasks[k->task];
+        if (k->n && it->ended <= in->state->step)
+            t->combined++, t->reached = MAX(t->reached, k->height);
+        if (it->submitted <= in->state->step)
+            draw_knot(t, k, it);
+    }
+    g_clear_pointer(&t->boxes.taken, g_free);
+    g_clear_pointer(&t->edges.taken, g_free);
     headline(t);
 }
 

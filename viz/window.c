@@ -29,6 +29,7 @@ static void free_runs(sk_window *w)
             sk_model_free(w->runs.model[i]);
         g_free((char *)w->runs.path[i]);
     }
+    sk_runs_unlook(&w->runs);
     sk_model_free(w->model);
     w->model = NULL;
     w->runs.n = 0;
@@ -82,28 +83,29 @@ void sk_window_add(sk_window *w, sk_model *m, const char *path)
         r->model[r->n] = m, r->path[r->n++] = g_strdup(path);
     else
         sk_model_free(m);
+    sk_runs_look(r);
     w->state.runs = r;
     w->stale = true;
 }
 
-/* At the same time, as fast; each run has its own bookmarks. */
+/* At the same time, as fast, with the same function picked out; each run has its own bookmarks. */
 void sk_window_go_to_run(sk_window *w, unsigned run)
 {
     sk_view_state was = w->state;
     sk_player *p = &w->player;
-    unsigned speed = p->speed, here = 0;
+    const sk_model *before = w->model;
+    unsigned speed = p->speed, here = sk_runs_find(&w->runs, w->model);
     if (w->runs.n < 2)
         return sk_window_say(w, "there is no other run; to compare some: skate view A.sktrace B.sktrace");
     run %= w->runs.n;
     bool end = was.step >= w->model->nsteps;
-    while (w->runs.model[here] != w->model)
-        here++;
     memcpy(w->marks[here].at, p->marks, sizeof p->marks);
     w->marks[here].n = p->nmarks;
     show(w, w->runs.model[run], w->runs.path[run]);
     memcpy(p->marks, w->marks[run].at, sizeof p->marks);
     p->nmarks = w->marks[run].n, p->speed = speed;
     w->state.normal = was.normal;
+    w->state.fn = sk_runs_same_function(before, was.fn, w->model);
     if (was.step == 0)
         sk_window_to_step(w, 0);
     else if (!end)
@@ -577,9 +579,7 @@ void sk_window_print(const sk_window *w, FILE *out)
             p->equal ? "yes" : "no", p->calm ? "yes" : "no");
     fprintf(out, "task %u\nobject %u\nworker %u\nnode %u\nfn %u\n", s->task + 1, s->object + 1, s->worker + 1, s->node + 1, s->fn + 1); /* 0: none */
     fprintf(out, "from %" G_GINT64_FORMAT "\nto %" G_GINT64_FORMAT "\nzoom %.3f\npan_x %.1f\npan_y %.1f\n", s->from, s->to, s->zoom, s->pan_x, s->pan_y);
-    unsigned run = 0;
-    while (run < w->runs.n && w->runs.model[run] != w->model)
-        run++;
+    unsigned run = sk_runs_find(&w->runs, w->model);
     fprintf(out, "run %u\nnormal %s\nscroll %.1f\n", w->runs.n ? run + 1 : 0, s->normal ? "yes" : "no", s->scroll);
     fprintf(out, "site %u\nfile %u\nrow %.1f\n", s->site + 1, s->file, s->row);
     fprintf(out, "scale %.2f\ntheme %s\nflip %s\nedges %s\ncritical %s\nfold %u\nunfolded %u\n", s->scale, s->theme == SK_THEME_DARK ? "dark" : "light",

@@ -180,13 +180,7 @@ static void toggle_group(sk_window *w, uint32_t group)
     s->unfolded[s->nunfolded++] = group;
 }
 
-static void next_run(sk_window *w)
-{
-    unsigned run = 0;
-    while (run < w->runs.n && w->runs.model[run] != w->model)
-        run++;
-    sk_window_go_to_run(w, run + 1);
-}
+static void next_run(sk_window *w) { sk_window_go_to_run(w, sk_runs_find(&w->runs, w->model) + 1); }
 
 bool sk_window_look_do(sk_window *w, sk_command_id id)
 {

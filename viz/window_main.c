@@ -27,9 +27,12 @@ int sk_window_main(const sk_window_options *o)
                                                     .scale = o->state.scale, .calm = o->calm });
     if (o->model)
         w->state = o->state;
+    bool scaled = o->state.scale > 0;
+    if (!scaled)
+        w->state.scale = 1;
     for (unsigned i = 0; i < o->others; i++)
         sk_window_add(w, o->other[i], o->other_path[i]);
-    bool good = o->script ? sk_script_run(w, o->script, &err) : sk_sdl_run(w, &err);
+    bool good = o->script ? sk_script_run(w, o->script, &err) : sk_sdl_run(w, scaled, &err);
     if (!good)
         g_printerr("skate view: %s%s%s\n", o->script ? o->script : "", o->script ? ": " : "", err.message);
     sk_window_free(w);

@@ -8,7 +8,7 @@
 typedef struct sk_window_options {
     sk_model *model;             /* the window's from then on; NULL: the start screen */
     const char *path;            /* what to call it; the file, if it is one */
-    sk_view_state state;         /* to begin with; without a model its theme and scale are enough */
+    sk_view_state state;         /* to begin with; without a model its theme and scale are enough. scale 0: what suits the display */
     sk_model *other[SK_RUNS]; const char *other_path[SK_RUNS]; unsigned others; /* to be compared with it; the window's from then on */
     const char *view, *script;   /* NULL: the first; NULL: a hand at a display */
     bool calm;

@@ -11,10 +11,12 @@
 #include <fcntl.h>
 #include <fontconfig/fontconfig.h>
 #include <glib.h>
+#include <gmodule.h>
 #include <math.h>
 #include <poll.h>
 #include <unistd.h>
 
+#include "display_scale.h"
 #include "window_sdl.h"
 
 #define FRAME_NS 16666667ll         /* 60 pictures a second; ... */
@@ -401,7 +403,37 @@ static void loop(screen *c, sk_window *w)
     watch_stop(&a);
 }
 
-bool sk_sdl_run(sk_window *w, sk_error *err)
+/* What the desktop has set for X11, which SDL does not tell: the resource Xft.dpi. libX11 is there where SDL's x11 is. 0: it is not set */
+static float xft_dpi(void)
+{
+    void *(*open)(const char *), (*close)(void *);
+    char *(*get)(void *, const char *, const char *), *text;
+    GModule *x11 = g_module_open("libX11.so.6", G_MODULE_BIND_LAZY | G_MODULE_BIND_LOCAL);
+    float dpi = 0;
+    if (x11 && g_module_symbol(x11, "XOpenDisplay", (gpointer *)&open) && g_module_symbol(x11, "XCloseDisplay", (gpointer *)&close) &&
+        g_module_symbol(x11, "XGetDefault", (gpointer *)&get)) {
+        void *display = open(NULL);
+        if (display && (text = get(display, "Xft", "dpi")))
+            dpi = (float)g_ascii_strtod(text, NULL);
+        if (display)
+            close(display);
+    }
+    if (x11)
+        g_module_close(x11);
+    return dpi;
+}
+
+/* Elsewhere than on X11 a window has pixels of its own. */
+static float scale_for(const screen *c)
+{
+    float dpi = 0;
+    bool x11 = !strcmp(SDL_GetCurrentVideoDriver(), "x11");
+    if (x11 && (dpi = xft_dpi()) <= 0 && SDL_GetDisplayDPI(MAX(SDL_GetWindowDisplayIndex(c->window), 0), &dpi, NULL, NULL) < 0)
+        dpi = 0;
+    return sk_display_scale(&(sk_display){ c->per_x, getenv("GDK_SCALE"), getenv("GDK_DPI_SCALE"), dpi });
+}
+
+bool sk_sdl_run(sk_window *w, bool scaled, sk_error *err)
 {
     SDL_SetHint(SDL_HINT_FRAMEBUFFER_ACCELERATION, "0");
     SDL_SetHint(SDL_HINT_VIDEO_ALLOW_SCREENSAVER, "1");
@@ -429,6 +461,8 @@ bool sk_sdl_run(sk_window *w, sk_error *err)
         SDL_SetWindowMinimumSize(c.window, 200, 150);
         SDL_StartTextInput();
         resized(&c, w);
+        if (!scaled)
+            w->state.scale = scale_for(&c);
         loop(&c, w);
     }
     SDL_FreeSurface(c.frame), SDL_FreeSurface(c.whole);

@@ -6,8 +6,8 @@
 #include "skate.h"
 #include "window.h"
 
-/* Shows w until it is done. false and *err if there is no display; nothing has been shown then. */
-bool sk_sdl_run(sk_window *w, sk_error *err);
+/* Shows w until it is done, at its scale (`scaled`), else at that which suits the display (display_scale.h). false and *err if there is no display; nothing has been shown then. */
+bool sk_sdl_run(sk_window *w, bool scaled, sk_error *err);
 
 /* Letters for sk_paint_pixels: DejaVu, and what the system has for letters that it lacks (Chinese). NULL and *err if there is no font. */
 typedef struct sk_sdl_fonts sk_sdl_fonts;

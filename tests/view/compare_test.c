@@ -139,7 +139,7 @@ START_TEST(times_beyond_all_measure_are_counted_without_overflow)
     sk_model *m = model_of(&f, true, INT64_MAX - 1);
     sk_spent s = sk_spent_of(m);
     ck_assert_int_gt(s.all, 0);
-    sk_runs runs = { { m, m }, { "a", "b" }, 2 };
+    sk_runs runs = { .model = { m, m }, .path = { "a", "b" }, .n = 2 };
     sk_compare *c = sk_compare_new(&runs);
     ck_assert_uint_gt(c->words->len, 0);
     sk_compare_free(c);
@@ -178,7 +178,7 @@ static void says(const sk_compare *c, unsigned i, const char *words)
 START_TEST(the_words_are_those_of_the_figures)
 {
     sk_model *a = four_tasks("bin/sum", "threads", 1, 0), *b = four_tasks("sum", "tcp", 1, 5), *d = four_tasks("./sum", "virtual", 2, 0);
-    sk_runs runs = { { a, b, d }, { "a.sktrace", "b.sktrace", "d.sktrace" }, 3 };
+    sk_runs runs = { .model = { a, b, d }, .path = { "a.sktrace", "b.sktrace", "d.sktrace" }, .n = 3 };
     sk_compare *c = sk_compare_new(&runs);
     ck_assert_int_eq(c->run[0].makespan, 40000000);
     ck_assert_int_eq(c->run[1].spent.transfer, 20000000);
@@ -197,7 +197,7 @@ START_TEST(the_words_are_those_of_the_figures)
         says(again, i, c->words->pdata[i]);
     sk_compare_free(again);
     sk_compare_free(c);
-    sk_runs same = { { a, a }, { "x/a.sktrace", "y/a.sktrace" }, 2 };
+    sk_runs same = { .model = { a, a }, .path = { "x/a.sktrace", "y/a.sktrace" }, .n = 2 };
     c = sk_compare_new(&same);
     says(c, 0, "B takes as long as A: 40.0 ms.");
     ck_assert_uint_eq(c->words->len, 1);
@@ -225,7 +225,7 @@ START_TEST(runs_of_different_programs_are_said_to_be_and_what_is_wrong_with_a_ru
     forge_move(&f, 0, 8 * MS, 1, SK_TASK_RUNNING, SK_TASK_FAILED, SK_TASK);
     forge_move(&f, 0, 8 * MS, 2, SK_TASK_READY, SK_TASK_RUNNING, 0);
     sk_model *bad = model_of(&f, false, 9 * MS);
-    sk_runs runs = { { a, other, bad }, { "a", "b", "c" }, 3 };
+    sk_runs runs = { .model = { a, other, bad }, .path = { "a", "b", "c" }, .n = 3 };
     sk_compare *c = sk_compare_new(&runs);
     says(c, 0, "The trace of C (c) is cut off: its figures are of the part that is there.");
     says(c, 1, "C (c) ended by an error: sk_get: it failed.");
@@ -289,10 +289,30 @@ static sk_colour colour_at(const sk_draw *d, unsigned run, unsigned half)
     return found;
 }
 
-START_TEST(a_function_has_one_colour_in_all_runs_that_of_the_run_shown)
+/* In the legend of a picture of this run. */
+static sk_colour colour_in_legend(const sk_view *view, const sk_model *m, const sk_view_state *s, const char *name)
+{
+    sk_draw *d = sk_draw_new();
+    void *memory = view->open ? view->open() : NULL;
+    sk_colour found = 0;
+    sk_frame_draw(view, memory, m, s, 1280, 720, d);
+    for (uint32_t i = 0; i < d->nitems; i++) {
+        const sk_hit *hit = &d->hits[d->items[i].hit];
+        const sk_item *item = &d->items[i];
+        if (item->hit && hit->what == SK_HIT_FN && item->kind == SK_DRAW_RECT && item->pen.fill && item->box.y > 660 && !strcmp(m->fns[hit->index].name, name))
+            found = item->pen.fill;
+    }
+    if (view->close)
+        view->close(memory);
+    sk_draw_free(d);
+    return found;
+}
+
+START_TEST(a_function_has_one_colour_in_all_views_of_all_runs)
 {
     sk_model *a = two_functions("add", "sub"), *b = two_functions("sub", "add"), *e = two_functions("other", "add");
-    sk_runs runs = { { a, b, e }, { "a", "b", "c" }, 3 };
+    sk_runs runs = { .model = { a, b, e }, .path = { "a", "b", "c" }, .n = 3 };
+    sk_runs_look(&runs);
     for (unsigned shown = 0; shown < 3; shown++) {
         sk_view_state s;
         sk_draw *d = sk_draw_new();
@@ -309,11 +329,20 @@ START_TEST(a_function_has_one_colour_in_all_runs_that_of_the_run_shown)
         ck_assert_uint_eq(colour_at(d, 1, 0), sub);
         ck_assert_uint_eq(colour_at(d, 1, 1), add);
         ck_assert_uint_eq(colour_at(d, 2, 1), add);
-        ck_assert_uint_eq(colour_at(d, shown, 0), sk_palette_fn(p, 0).fill); /* as in its other views */
-        ck_assert_uint_eq(colour_at(d, shown, 1), sk_palette_fn(p, 1).fill);
+        ck_assert_uint_eq(add, sk_palette_look(p, 0).fill);
+        for (unsigned v = 0; sk_views[v]; v++) {
+            const struct { const char *name; sk_colour colour; } want[] = { { "add", add }, { "sub", sub }, { "other", other } };
+            for (unsigned i = 0, n = 0; i < G_N_ELEMENTS(want); i++) {
+                sk_colour found = colour_in_legend(sk_views[v], runs.model[shown], &s, want[i].name);
+                ck_assert_msg(!found || found == want[i].colour, "%s in %s of run %u", want[i].name, sk_views[v]->name, shown);
+                n += found != 0;
+                ck_assert(i < 2 || n == 2);
+            }
+        }
         sk_view_compare.close(memory);
         sk_draw_free(d);
     }
+    sk_runs_unlook(&runs);
     sk_model_free(a);
     sk_model_free(b);
     sk_model_free(e);
@@ -336,7 +365,7 @@ END_TEST
 START_TEST(rows_of_figures_that_have_no_room_are_counted)
 {
     sk_model *a = sk_model_load(view_trace, NULL);
-    sk_runs runs = { { a, a }, { "a", "b" }, 2 };
+    sk_runs runs = { .model = { a, a }, .path = { "a", "b" }, .n = 2 };
     sk_compare *c = sk_compare_new(&runs);
     sk_view_state s;
     sk_view_state_init(&s, a);
@@ -372,7 +401,7 @@ START_TEST(the_shares_of_a_run_add_up_to_a_hundred)
     static const sk_spent spent[] = { { 0, 300, 300, 100, 100, 100, 0, 1 }, { 0, 1000, 1000, 81, 399, 505, 15, 1 }, { 0, 6, 6, 1, 1, 1, 3, 1 },
                                       { 0, 10, 10, 0, 10, 0, 0, 1 } };
     sk_model *a = sk_model_load(view_trace, NULL);
-    sk_runs runs = { { a, a }, { "a", "b" }, 2 };
+    sk_runs runs = { .model = { a, a }, .path = { "a", "b" }, .n = 2 };
     sk_compare *c = sk_compare_new(&runs);
     sk_view_state s;
     sk_view_state_init(&s, a);
@@ -398,7 +427,7 @@ START_TEST(every_size_and_scale_can_be_drawn_and_moving_stays_in_sight)
 {
     static const float sizes[][2] = { { 50, 50 }, { 200, 150 }, { 640, 400 }, { 3840, 2160 }, { 60, 2000 }, { 2000, 60 } };
     sk_model *a = sk_model_load(view_trace, NULL), *b = two_functions("add", "number"), *none = sk_model_new();
-    sk_runs runs = { { a, b, none, b }, { "a", "b", NULL, "d" }, 4 };
+    sk_runs runs = { .model = { a, b, none, b }, .path = { "a", "b", NULL, "d" }, .n = 4 };
     for (unsigned n = 2; n <= 4; n++)
         for (unsigned i = 0; i < 2 * G_N_ELEMENTS(sizes); i++) {
             sk_view_state s;
@@ -439,7 +468,7 @@ TCase *compare_cases(void)
     tcase_add_test(t, times_beyond_all_measure_are_counted_without_overflow);
     tcase_add_test(t, the_words_are_those_of_the_figures);
     tcase_add_test(t, runs_of_different_programs_are_said_to_be_and_what_is_wrong_with_a_run_too);
-    tcase_add_test(t, a_function_has_one_colour_in_all_runs_that_of_the_run_shown);
+    tcase_add_test(t, a_function_has_one_colour_in_all_views_of_all_runs);
     tcase_add_test(t, a_figure_that_is_small_beside_the_first_is_told_as_its_part);
     tcase_add_test(t, rows_of_figures_that_have_no_room_are_counted);
     tcase_add_test(t, the_shares_of_a_run_add_up_to_a_hundred);

@@ -381,6 +381,71 @@ START_TEST(a_view_that_grew_with_its_run_draws_what_a_fresh_one_draws)
 }
 END_TEST
 
+/* A task for each link: the next one takes what the one before has made. Task `failed` fails, and all after it. */
+static sk_model *chain_of(uint32_t n, uint32_t failed)
+{
+    forge f = forge_new(1);
+    forge_fn(&f, 1, "step");
+    for (uint64_t t = 1; t <= n; t++) {
+        forge_task(&f, 0, t, t, 1, 0, 1, t > 1, t, t - 1);
+        forge_move(&f, 0, t, t, SK_TASK_NONE, t > 1 ? SK_TASK_WAITING : SK_TASK_READY, 0);
+    }
+    for (uint64_t t = 1; t <= n; t++) {
+        if (t > 1)
+            forge_move(&f, 0, n + t, t, SK_TASK_WAITING, SK_TASK_READY, 0);
+        forge_move(&f, 0, n + t, t, SK_TASK_READY, SK_TASK_RUNNING, 0);
+        forge_move(&f, 0, n + t, t, SK_TASK_RUNNING, t == failed ? SK_TASK_FAILED : SK_TASK_DONE, 0);
+    }
+    return view_model_of(forge_end(&f, true, 2 * n + 1));
+}
+
+static bool shows_task(const sk_draw *d, uint32_t task)
+{
+    for (uint32_t i = 0; i < d->nitems; i++)
+        if (d->hits[d->items[i].hit].what == SK_HIT_TASK && d->hits[d->items[i].hit].index == task)
+            return true;
+    return false;
+}
+
+START_TEST(a_long_chain_is_reduced_by_as_many_items_as_can_be_seen_and_what_matters_is_among_them)
+{
+    enum { LINKS = 20000, FAILED = 7777, CHOSEN = 12345 };
+    sk_model *m = chain_of(LINKS, FAILED + 1);
+    sk_view_state s;
+    sk_draw *d = sk_draw_new();
+    void *memory = sk_view_reduce.open();
+    ck_assert_uint_eq(m->nlayers, LINKS);
+    sk_view_state_init(&s, m);
+    sk_frame_draw(&sk_view_reduce, memory, m, &s, 1280, 720, d);
+    ck_assert_uint_gt(d->nitems, 300);
+    ck_assert_uint_lt(d->nitems, 2000);
+    ck_assert(shows_task(d, FAILED));
+    ck_assert(!shows_task(d, CHOSEN));
+    s.task = CHOSEN;
+    sk_draw_clear(d);
+    sk_frame_draw(&sk_view_reduce, memory, m, &s, 1280, 720, d);
+    ck_assert(shows_task(d, CHOSEN));
+    for (unsigned i = 0; i < 30; i++) /* close to it: only what is in sight */
+        sk_frame_move(&sk_view_reduce, memory, m, &s, 1280, 720, &(sk_view_move){ .x = 400, .y = 300, .factor = 2 });
+    sk_draw_clear(d);
+    sk_frame_draw(&sk_view_reduce, memory, m, &s, 1280, 720, d);
+    ck_assert_uint_gt(d->nitems, 50);
+    ck_assert_uint_lt(d->nitems, 1000);
+    s.scale = 3; /* where there is no room, no words lie on the picture */
+    for (unsigned small = 0; small < 2; small++) {
+        unsigned headlines = 0;
+        sk_draw_clear(d);
+        sk_frame_draw(&sk_view_reduce, memory, m, &s, small ? 200 : 1280, small ? 150 : 720, d);
+        for (uint32_t i = 0; i < d->nitems; i++)
+            headlines += d->items[i].layer == SK_LAYER_ABOVE && d->items[i].kind == SK_DRAW_TEXT;
+        ck_assert_uint_eq(headlines, small ? 0 : 1);
+    }
+    sk_view_reduce.close(memory);
+    sk_draw_free(d);
+    sk_model_free(m);
+}
+END_TEST
+
 START_TEST(a_view_stays_in_its_area_and_every_size_can_be_drawn)
 {
     static const float sizes[][2] = { { 50, 50 }, { 200, 150 }, { 640, 360 }, { 3840, 2160 }, { 60, 2000 }, { 2000, 60 } };
@@ -711,6 +776,7 @@ int main(int argc, char **argv)
     tcase_add_test(t, no_two_tasks_of_a_layer_stand_closer_than_a_slot);
     tcase_add_test(t, a_long_task_is_drawn_though_short_ones_ran_in_the_pixel_in_which_it_begins);
     tcase_add_test(t, a_view_that_grew_with_its_run_draws_what_a_fresh_one_draws);
+    tcase_add_test(t, a_long_chain_is_reduced_by_as_many_items_as_can_be_seen_and_what_matters_is_among_them);
     tcase_add_test(t, a_view_stays_in_its_area_and_every_size_can_be_drawn);
     tcase_add_test(t, by_its_tabs_every_view_can_be_reached_and_the_one_that_is_shown_has_a_tab_at_any_size);
     tcase_add_test(t, pointing_at_a_box_finds_its_task_and_pointing_beside_it_nothing);

@@ -5,6 +5,7 @@
 
 #include <check.h>
 
-TCase *window_cluster_case(void), *window_stats_case(void), *code_window_cases(void), *compare_window_cases(void), *foresight_case(void);
+TCase *window_keys_case(void), *window_time_case(void), *window_look_case(void), *window_live_case(void), *window_files_case(void), *window_painter_case(void);
+TCase *window_cluster_case(void), *window_stats_case(void), *code_window_cases(void), *compare_window_cases(void), *foresight_case(void), *scale_case(void);
 
 #endif

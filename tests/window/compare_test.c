@@ -7,6 +7,7 @@
 
 #include "cases.h"
 #include "viz/window.h"
+#include "viz/window_own.h"
 
 static void press(sk_window *w, uint32_t key) { sk_window_input(w, &(sk_input){ SK_INPUT_KEY, .key = key }); }
 
@@ -100,6 +101,22 @@ START_TEST(u_goes_to_the_next_run_and_round_and_says_so_where_there_is_one)
     press(w, 'z');
     sk_window_input(w, &(sk_input){ SK_INPUT_WHEEL, .by = 2 });
     sk_window_draw(w);
+    sk_window_free(w);
+}
+END_TEST
+
+START_TEST(the_function_that_is_picked_out_stays_so_in_the_next_run_by_its_name)
+{
+    sk_window *w = open_three();
+    uint32_t fn = w->model->nfns - 1;
+    w->state.fn = fn;
+    press(w, 'u');
+    const char *name = w->runs.model[0]->fns[fn].name;
+    ck_assert(w->state.fn == SK_NO_INDEX || !strcmp(w->model->fns[w->state.fn].name, name));
+    sk_window_go_to_run(w, 0);
+    w->state.fn = fn;
+    sk_window_go_to_run(w, 2);
+    ck_assert_uint_eq(w->state.fn, fn);
     sk_window_free(w);
 }
 END_TEST
@@ -225,6 +242,7 @@ TCase *compare_window_cases(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, a_click_on_a_lane_shows_its_run_in_all_views);
     tcase_add_test(t, u_goes_to_the_next_run_and_round_and_says_so_where_there_is_one);
+    tcase_add_test(t, the_function_that_is_picked_out_stays_so_in_the_next_run_by_its_name);
     tcase_add_test(t, z_draws_all_runs_as_long_as_each_other_and_back);
     tcase_add_test(t, zoom_and_pan_hold_the_time_under_the_mouse_in_all_lanes);
     tcase_add_test(t, up_and_down_go_through_the_sentences);
