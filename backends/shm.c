@@ -593,11 +593,9 @@ void sk_shm_unspill(sk_shm *books, uint64_t place, uint64_t serial)
 
 size_t sk_shm_away(const sk_shm *s, const void *block) { return block_of(s, block)->away; }
 
-void *sk_shm_map_away(sk_shm *s, const void *block, size_t *size)
+bool sk_shm_read_away(sk_shm *s, const void *block, size_t from, void *bytes, size_t size, sk_error *err)
 {
-    const sk_block *k = block_of(s, block);
-    *size = k->away;
-    return k->away && !s->far ? sk_spill_map(s->spill, k->copy, k->away) : NULL;
+    return sk_spill_read(s->spill, block_of(s, block)->copy + from, bytes, size, err);
 }
 
 size_t sk_shm_available(const sk_shm *s, uint64_t copies)

@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -162,12 +161,6 @@ bool sk_spill_read(sk_spill *p, uint64_t at, void *bytes, size_t size, sk_error 
         at += (uint64_t)n;
     }
     return true;
-}
-
-void *sk_spill_map(sk_spill *p, uint64_t at, size_t size)
-{
-    void *bytes = mmap(NULL, size, PROT_READ, MAP_SHARED, p->fd, (off_t)at);
-    return bytes == MAP_FAILED ? NULL : bytes;
 }
 
 void sk_spill_forget(sk_spill *p, uint64_t at)

@@ -1,6 +1,7 @@
 /* far.c -- tasks on other nodes than the driver's, where these are real: how they are ended, and how their bytes come. */
 #include "conform.h"
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FAR .by_hand = true, .needs = SK_CAN_NODES | SK_CAN_ISOLATE
@@ -110,6 +111,26 @@ CASE(a_program_may_end_while_bytes_are_on_their_way, FAR)
     for (int i = 0; i < OBJECTS; i++)
         made[i] = sk_remote_with(SK_OPTS(.node = 1), megabytes_of, 30, i);
     (void)sk_wait(made, OBJECTS, OBJECTS, SK_FOREVER);         /* starts to fetch them all */
+    stop();
+}
+
+CASE(a_program_may_end_while_what_it_has_spilled_is_being_sent, FAR)
+{
+    enum { OBJECTS = 4, MEGABYTES = 20 };
+    start(&(sk_config){ .workers = 1, .nodes = 3, .store_bytes = 32 << 20 });
+    sk_ref made[OBJECTS];
+    for (int i = 0; i < OBJECTS; i++) {
+        made[i] = sk_remote_with(SK_OPTS(.node = SK_ZERO), megabytes_of, MEGABYTES, i);
+        (void)sk_wait(&made[i], 1, 1, SK_FOREVER);
+    }
+    ck_assert_uint_ge(sk_stats().bytes_spilled, 2 * MEGABYTES << 20);
+    sk_ref seen[OBJECTS];
+    for (int i = 0; i < OBJECTS; i++)
+        seen[i] = sk_remote_with(SK_OPTS(.node = 1 + i % 2), is_all, made[i], i);
+    for (int node = 1; node < 3; node++)                       /* by its answer the node has asked for them */
+        ck_assert_int_eq(sk_get(int, sk_remote_with(SK_OPTS(.node = node), next_of, 7)), 8);
+    for (int i = 0; i < OBJECTS; i++)
+        sk_cancel(seen[i], 0);                                 /* nobody waits for what is under way */
     stop();
 }
 
@@ -232,6 +253,42 @@ CASE(what_a_node_cannot_spill_stays_in_memory_and_the_store_is_full, FAR)
             full += err.code == SK_STORE_FULL || strstr(err.message, "the object store of node 1 is full") != NULL;
     }
     ck_assert_msg(whole >= 2 && full >= 1 && whole + full == 12, "%d whole, %d full", whole, full);
+    stop();
+}
+
+/* The disk fails: what this process has spilled there is no more. */
+static void lose_spill_file(const char *directory)
+{
+    char path[64], link[500];
+    int cut = 0;
+    for (int fd = 3; fd < 1000; fd++) {
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        ssize_t n = readlink(path, link, sizeof link - 1);
+        cut += n > 0 && !strncmp(link, directory, strlen(directory)) && ftruncate(fd, 0) == 0;
+    }
+    ck_assert_int_eq(cut, 1);
+}
+
+CASE(what_the_driver_cannot_read_back_from_its_spill_file_is_made_again_or_lost_with_a_reason, FAR)
+{
+    enum { N = 8 };
+    const char *directory = scratch("cut");
+    mkdir(directory, 0700);
+    start(&(sk_config){ .workers = 1, .nodes = 3, .store_bytes = 4 << 20, .spill_dir = directory });
+    static uint8_t mine[1 << 20];
+    sk_ref put = sk_put(sk_array_of(mine, sizeof mine)), copied = made_at(SK_ZERO, 1, 50), r[N];
+    ck_assert_int_eq(is_whole_at(1, copied, 50), 1);
+    for (int i = 0; i < N; i++)
+        ck_assert_int_eq(is_whole_at(SK_ZERO, r[i] = made_at(SK_ZERO, 1, i), i), 1);
+    ck_assert_uint_ge(sk_stats().bytes_spilled, 5 << 20);
+    lose_spill_file(directory);
+    sk_error err = FAILS(sk_remote_with(SK_OPTS(.node = 1), is_all, put, 0), SK_TASK);
+    CONTAINS(err.message, "the object put here is lost: its last copy was on node 0, where the object was spilled to ");
+    for (int i = 0; i < N; i++)
+        ck_assert_int_eq(is_whole_at(1, r[i], i), 1);
+    ck_assert_int_eq(is_whole_at(2, copied, 50), 1);           /* node 1 has it */
+    for (int i = 0; i < N; i++)
+        ck_assert_int_eq(is_whole_at(2, r[i], i), 1);
     stop();
 }
 

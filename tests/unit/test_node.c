@@ -328,6 +328,34 @@ START_TEST(what_a_node_has_spilled_is_sent_from_its_file_and_comes_back_as_it_wa
 }
 END_TEST
 
+START_TEST(a_node_whose_spill_file_cannot_be_read_says_so_and_ends)
+{
+    stream s;
+    char directory[] = "/tmp/skate-cut-XXXXXX";
+    size_t page = sk_shm_page(), away = (whole + page - 1) / page * page - page;
+    head_open();
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    spills_to = directory;
+    join(0, NULL);
+    begin_worker(&s, 0, 0, 1);
+    uint64_t place = make_large(&s);
+    sk_node_msg m = { .type = SK_NODE_HEADER, .place = place };
+    memcpy(m.header, s.header, sizeof m.header);
+    say(0, &m);
+    head.bulk_to = malloc(head.bulk_room = LARGE);
+    SAY(0, .type = SK_NODE_SPILL, .place = place + page, .size = away, .w = 1);
+    pull_here(70, place);
+    ck_assert_int_eq(cut_files(head.nodes[0].child.pid, directory), 1);
+    SAY(0, .type = SK_NODE_SEND, .req = 71, .place = place, .size = whole);
+    ck_assert_ptr_nonnull(strstr(wait_for(0, SK_NODE_GOODBYE)->text, "cannot be read back"));
+    ENDS(0, SK_NODE_UNABLE, "cannot be read back");
+    spills_to = NULL;
+    ck_assert_int_eq(rmdir(directory), 0);
+    close_stream(&s);
+    head_close();
+}
+END_TEST
+
 START_TEST(what_a_node_cannot_spill_it_keeps_and_says_so)
 {
     stream s;
@@ -861,6 +889,7 @@ Suite *node_suite(void)
     tcase_add_test(objects, what_is_pulled_from_a_node_that_dies_is_missed);
     tcase_add_test(objects, nobody_gets_what_has_been_dropped);
     tcase_add_test(objects, what_a_node_has_spilled_is_sent_from_its_file_and_comes_back_as_it_was);
+    tcase_add_test(objects, a_node_whose_spill_file_cannot_be_read_says_so_and_ends);
     tcase_add_test(objects, what_a_node_cannot_spill_it_keeps_and_says_so);
     suite_add_tcase(suite, objects);
     tcase_add_test(workers, what_a_task_prints_arrives_before_its_answer);
