@@ -127,11 +127,22 @@ static void begin_pull(node *n, const sk_node_msg *m)
         give_up(n, &n->pulls, SK_OBJECT_LOST, "its node does not answer any more");
 }
 
+/* Its bytes are whatever somebody has written: whoever reads a text goes on until its end. */
+static void write_header(node *n, uint64_t place, uint64_t size, const uint8_t *header)
+{
+    char *block = sk_shm_at(n->space, place);
+    sk_blob blob;
+    memcpy(block, header, SK_NODE_BLOB);
+    memcpy(&blob, header, sizeof blob);
+    if (blob.type == SK_T_STR && blob.size && blob.size <= behind_header(size))
+        block[SK_NODE_BLOB + blob.size - 1] = '\0';
+}
+
 static void complete(node *n, node_pull **at)
 {
     node_pull *pull = *at;
     *at = pull->next;
-    memcpy(sk_shm_at(n->space, pull->place), pull->header, sizeof pull->header);
+    write_header(n, pull->place, pull->size, pull->header);
     sk_node_say(n, &(sk_node_msg){ .type = SK_NODE_ARRIVED, .req = pull->req, .w = (uint64_t)(sk_node_now() - pull->began) });
     g_free(pull);
 }
@@ -294,12 +305,19 @@ static void abandon(node *n, uint64_t req)
         }
 }
 
+static uint64_t size_in(const uint8_t *header)
+{
+    sk_blob blob;
+    memcpy(&blob, header, sizeof blob);
+    return blob.size > UINT64_MAX - SK_NODE_BLOB ? UINT64_MAX : blob.size + SK_NODE_BLOB;
+}
+
 static void hear_head(node *n, const sk_node_msg *m)
 {
     sk_error err = { 0 };
     if (m->type == SK_NODE_PULL) {
         begin_pull(n, m);
-    } else if (!sk_node_place(n, m->place, m->type == SK_NODE_HEADER || m->type == SK_NODE_FORGET ? SK_NODE_BLOB : m->size, &err)) {
+    } else if (!sk_node_place(n, m->place, m->type == SK_NODE_HEADER ? size_in(m->header) : m->type == SK_NODE_FORGET ? SK_NODE_BLOB : m->size, &err)) {
         if (err.code == SK_PROTOCOL)
             sk_node_nonsense(n, "%s: %s", sk_node_name(m->type), err.message);
         else if (m->type == SK_NODE_FILL)
@@ -317,7 +335,7 @@ static void hear_head(node *n, const sk_node_msg *m)
     } else if (m->type == SK_NODE_FORGET) {
         sk_node_spill_forget(n, m->place);
     } else {
-        memcpy(sk_shm_at(n->space, m->place), m->header, sizeof m->header);
+        write_header(n, m->place, size_in(m->header), m->header);
     }
 }
 

@@ -19,7 +19,7 @@ typedef struct tcp_link {
     sk_id id;
     char name[64], address[SK_TRANSPORT_ADDRESS], serves[SK_TRANSPORT_ADDRESS], resources[300];
     unsigned workers;
-    uint64_t store_bytes;
+    uint64_t store_bytes, mark;        /* mark: of a child of this process (tcp.marks); else 0 */
     unsigned clocks;                   /* answers to CLOCK that are still to come */
     int64_t round_trip, offset;        /* the quickest of them, and its clock minus ours then */
     int64_t asked;                     /* to join, then, and it has not been decided: 0: it has not asked, or it has been */
@@ -140,6 +140,7 @@ typedef struct tcp {
     unsigned complaints;               /* about bytes that did not come */
     unsigned expected;
     sk_child *children;                /* the nodes that this process has started */
+    uint64_t *marks;                   /* each of them says its own when it joins, and nobody else knows it */
     unsigned nchildren;
     pthread_t usher;
     bool has_usher;

@@ -1,6 +1,7 @@
 /* test_spill.c -- what the store spills: which block, what stays, that it comes back as it was, and calls that fail (in a child of their own). */
 #include "backends/shm.h"
 #include "backends/shm_spill.h"
+#include "apart.h"
 #include "failing.h"
 
 #include <check.h>
@@ -288,6 +289,24 @@ START_TEST(room_in_the_file_is_used_again_and_holes_go_back)
 }
 END_TEST
 
+START_TEST(nothing_is_written_behind_the_end_of_a_file_that_was_cut)
+{
+    static char bytes[MB], back[MB];
+    char directory[] = "/tmp/skate-cut-XXXXXX";
+    uint64_t at[2];
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    sk_spill *p = sk_spill_new(directory);
+    fill(bytes, MB, 7);
+    ck_assert(sk_spill_write(p, bytes, MB, &at[0]));
+    ck_assert_int_eq(cut_files(getpid(), directory), 1);
+    ck_assert(!sk_spill_write(p, bytes, MB, &at[1]) && !sk_spill_is_on(p));
+    ck_assert(!sk_spill_read(p, at[0], back, MB, &why));           /* no zeros that pass for it */
+    ck_assert_int_eq(why.code, SK_OBJECT_LOST);
+    sk_spill_free(p);
+    ck_assert_int_eq(rmdir(directory), 0);
+}
+END_TEST
+
 START_TEST(none_is_no_directory)
 {
     uint64_t at;
@@ -485,6 +504,7 @@ Suite *spill_suite(void)
     tcase_add_test(tests, a_write_that_fails_is_named_once_and_loses_nothing);
     tcase_add_test(tests, a_copy_in_the_file_serves_again_without_a_write);
     tcase_add_test(tests, what_cannot_be_read_back_is_lost_by_name);
+    tcase_add_test(tests, nothing_is_written_behind_the_end_of_a_file_that_was_cut);
     tcase_add_test(tests, without_memory_to_come_back_to_it_stays_away);
     tcase_add_test(tests, without_o_tmpfile_the_file_has_a_name_for_a_moment_only);
     suite_add_tcase(suite, tests);
