@@ -30,6 +30,7 @@
 struct sk_shm {
     char *base;                          /* owners x stride for writing, then as much for reading */
     size_t view_delta, stride, capacity, lent, page;
+    bool borrows;
     size_t large;                        /* in an arena: from here on blocks are of whole 2 MiB, see whole_size; 0: nowhere */
     enum { UNKNOWN, WHOLE, IN_PAGES } large_are;     /* has the kernel memory in pieces of 2 MiB? The first such block shows it. See get_whole */
     unsigned owners;
@@ -598,10 +599,12 @@ bool sk_shm_read_away(sk_shm *s, const void *block, size_t from, void *bytes, si
     return sk_spill_read(s->spill, block_of(s, block)->copy + from, bytes, size, err);
 }
 
+static size_t loan(const sk_shm *s) { return s->borrows ? s->lent : 0; }
+
 size_t sk_shm_available(const sk_shm *s, uint64_t copies)
 {
     const sk_blocks *b = s->blocks;
-    uint64_t can = s->capacity + s->lent + b->idle_bytes + b->left_bytes + copies, taken = b->live_bytes + s->guests;
+    uint64_t can = s->capacity + loan(s) + b->idle_bytes + b->left_bytes + copies, taken = b->live_bytes + s->guests;
     return can > taken ? (size_t)(can - taken) : 0;
 }
 
@@ -619,7 +622,7 @@ static size_t room_beyond(const sk_shm *s, size_t lent)
 
 static bool restore(sk_shm *s, sk_block *k, sk_error *err)
 {
-    if (k->away > room_beyond(s, s->lent)) {
+    if (k->away > room_beyond(s, loan(s))) {
         errno = EDQUOT;
         return false;
     }
@@ -715,6 +718,8 @@ void sk_shm_lend(sk_shm *s, size_t bytes)
     uint64_t taken = s->blocks->live_bytes + s->guests;
     s->lent = !bytes ? 0 : bytes + (taken > s->capacity ? (size_t)taken - s->capacity : 0);
 }
+
+void sk_shm_borrow(sk_shm *s, bool borrows) { s->borrows = borrows; }
 
 uint64_t sk_shm_live(const sk_shm *s) { return s->blocks->live_bytes; }
 uint64_t sk_shm_spilled(const sk_shm *s) { return s->blocks->away_bytes; }

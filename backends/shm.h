@@ -62,6 +62,7 @@ bool sk_shm_read_away(sk_shm *s, const void *block, size_t from, void *bytes, si
 size_t sk_shm_available(const sk_shm *s, uint64_t copies);                        /* copies: bytes of guests (below) that could go */
 size_t sk_shm_takes(const sk_shm *s, const void *block);
 void sk_shm_lend(sk_shm *s, size_t bytes);                                        /* so many more can be pinned than now (not made), whatever the capacity; 0: no more */
+void sk_shm_borrow(sk_shm *s, bool borrows);                                      /* whoever asks and pins from now on: may he use what is lent? false at first */
 /* Brings it back, if need be, and keeps it until it is unpinned as often, or released. false: errno as in sk_shm_alloc; or EIO: it cannot be
  * read (*err says why), now or ever. Nothing has changed then. */
 bool sk_shm_pin(sk_shm *s, const void *block, sk_error *err);
