@@ -367,7 +367,7 @@ END_TEST
 START_TEST(a_node_whose_spill_file_cannot_be_read_says_so_and_ends)
 {
     stream s;
-    char directory[] = "/tmp/skate-cut-XXXXXX";
+    char directory[] = "/tmp/cut-XXXXXX";
     size_t page = sk_shm_page(), away = (whole + page - 1) / page * page - page;
     head_open();
     ck_assert_ptr_nonnull(mkdtemp(directory));

@@ -321,7 +321,7 @@ END_TEST
 START_TEST(nothing_is_written_behind_the_end_of_a_file_that_was_cut)
 {
     static char bytes[MB], back[MB];
-    char directory[] = "/tmp/skate-cut-XXXXXX";
+    char directory[] = "/tmp/cut-XXXXXX";
     uint64_t at[2];
     ck_assert_ptr_nonnull(mkdtemp(directory));
     sk_spill *p = sk_spill_new(directory);
