@@ -38,6 +38,7 @@ typedef struct sk_node_order {
     unsigned workers;                      /* that work at a time: 1 at least */
     uint64_t store_bytes;                  /* what its objects may take; 0: 30 % of the machine's memory */
     int64_t wait_ns;                       /* for a head that does not answer yet */
+    uint64_t mark;                         /* by which the head knows its own child, whatever others are called; 0: it is none. At most INT64_MAX */
     pid_t parent;                          /* that has started it, and with which it dies; 0: none */
     bool says;                             /* lines for who looks on: that it has joined, and why it ends */
     bool has_secret;                       /* `secret`, of this run; else it is in the file */

@@ -93,7 +93,7 @@ void sk_node_head_is_up(node *n, const sk_peer_info *info)
     n->head.id = info->hello->node;
     n->self.cluster = info->hello->cluster;
     const sk_node_order *o = &n->order;
-    sk_node_say(n, &(sk_node_msg){ .type = SK_NODE_JOIN, .n = SK_NODE_VERSION, .m = o->workers, .size = o->store_bytes, .w = sk_shm_page(),
+    sk_node_say(n, &(sk_node_msg){ .type = SK_NODE_JOIN, .n = SK_NODE_VERSION, .m = o->workers, .size = o->store_bytes, .w = sk_shm_page(), .v = o->mark,
                                    .text = o->name, .other = o->resources, .bytes = (const uint8_t *)n->serves_at, .nbytes = strlen(n->serves_at) });
 }
 

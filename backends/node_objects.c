@@ -1,15 +1,15 @@
 /* node_objects.c -- the memory of a node, as the head tells it: pages filled and dropped, blocks pulled from others and sent to them. See
  * node_parts.h.
  *
- * Nothing is copied: a block is sent right from the mapping of its arena, or of the file that it was spilled to, and lands where it belongs. Its header comes from the head, with the
- * PULL, and is written last. So whoever asks for a place that holds no object finds a header that is all zeros, and is told so.
+ * Nothing is copied: a block is sent right from the mapping of its arena, and lands where it belongs. (One that was spilled is read from its file for
+ * that.) Its header comes from the head, with the PULL, and is written last. So whoever asks for a place that holds no object finds a header that is all
+ * zeros, and is told so.
  *
  * Reading order: places; who is there; pulls; sends; what the head says. */
 #include "node_parts.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/mman.h>
 
 static uint64_t behind_header(uint64_t size) { return size - SK_NODE_BLOB; }
 static bool overlap(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size) { return a < b + b_size && b < a + a_size; }
@@ -127,11 +127,22 @@ static void begin_pull(node *n, const sk_node_msg *m)
         give_up(n, &n->pulls, SK_OBJECT_LOST, "its node does not answer any more");
 }
 
+/* Its bytes are whatever somebody has written: whoever reads a text goes on until its end. */
+static void write_header(node *n, uint64_t place, uint64_t size, const uint8_t *header)
+{
+    char *block = sk_shm_at(n->space, place);
+    sk_blob blob;
+    memcpy(block, header, SK_NODE_BLOB);
+    memcpy(&blob, header, sizeof blob);
+    if (blob.type == SK_T_STR && blob.size && blob.size <= behind_header(size))
+        block[SK_NODE_BLOB + blob.size - 1] = '\0';
+}
+
 static void complete(node *n, node_pull **at)
 {
     node_pull *pull = *at;
     *at = pull->next;
-    memcpy(sk_shm_at(n->space, pull->place), pull->header, sizeof pull->header);
+    write_header(n, pull->place, pull->size, pull->header);
     sk_node_say(n, &(sk_node_msg){ .type = SK_NODE_ARRIVED, .req = pull->req, .w = (uint64_t)(sk_node_now() - pull->began) });
     g_free(pull);
 }
@@ -191,16 +202,28 @@ static void say_nothing(node *n, sk_peer to, uint64_t req, const char *why)
 
 static void free_send(node_send *s)
 {
-    if (s->spilled)
-        munmap(s->spilled, s->nspilled);
+    g_free(s->part);
     g_free(s);
+}
+
+static bool send_part(node *n, node_send *s, const void *bytes, uint64_t size)
+{
+    uint64_t from = s->sent;
+    s->sent += size;
+    return sk_transport_send_bulk(n->transport, s->to, s->req, from, &(struct iovec){ (void *)bytes, size }, 1);
+}
+
+/* What is in the file goes a part at a time, the next when the one before has left. false: nothing follows. */
+static bool send_on(node *n, node_send *s)
+{
+    uint64_t page = sk_shm_page(), size = MIN(behind_header(s->size) - s->sent, SK_SPILL_PART);
+    return s->part && size && sk_node_spill_read(n, s->place + page, s->sent + SK_NODE_BLOB - page, s->part, size) && send_part(n, s, s->part, size);
 }
 
 static void begin_send(node *n, sk_peer to, const sk_node_msg *m)
 {
     sk_error err = { 0 };
     char *block = NULL;
-    size_t nspilled = 0;
     if (!n->space)
         sk_error_set(&err, SK_PROTOCOL, "this node has no objects yet");
     else if (m->size < SK_NODE_BLOB)
@@ -210,38 +233,38 @@ static void begin_send(node *n, sk_peer to, const sk_node_msg *m)
     const sk_blob *blob = (const sk_blob *)block;
     if (blob && (!blob->size || blob->size > behind_header(m->size)))
         sk_error_set(&err, SK_OBJECT_LOST, "node %u has no such object", n->number);
-    void *spilled = err.code ? NULL : sk_node_spill_map(n, m->place + sk_shm_page(), &nspilled, &err);
     if (err.code) {
         say_nothing(n, to, m->req, err.message);
         return;
     }
     node_send *send = g_new0(node_send, 1);
-    *send = (node_send){ .to = to, .req = m->req, .place = m->place, .size = m->size, .spilled = spilled, .nspilled = nspilled, .next = n->sends };
+    bool is_away = sk_node_spill_is_away(n, m->place + sk_shm_page());
+    *send = (node_send){ .to = to, .req = m->req, .place = m->place, .size = m->size, .part = is_away ? g_malloc(SK_SPILL_PART) : NULL, .next = n->sends };
     n->sends = send;
-    size_t here = spilled ? sk_shm_page() - SK_NODE_BLOB : behind_header(m->size);
-    struct iovec pieces[2] = { { block + SK_NODE_BLOB, here }, { spilled, behind_header(m->size) - here } };
-    if (!sk_transport_send_bulk(n->transport, to, m->req, 0, pieces, spilled ? 2 : 1))
+    if (!send_part(n, send, block + SK_NODE_BLOB, is_away ? sk_shm_page() - SK_NODE_BLOB : behind_header(m->size)))
         sk_node_bulk_sent(n, to, m->req, false);
 }
 
 void sk_node_bulk_sent(void *data, sk_peer peer, uint64_t req, bool sent)
 {
     node *n = data;
-    (void)sent;                            /* who has asked notices, and asks again */
-    for (node_send **at = &n->sends; *at; at = &(*at)->next)
-        if ((*at)->to.id == peer.id && (*at)->req == req) {
-            node_send *send = *at;
-            *at = send->next;
-            free_send(send);
-            return;
-        }
+    node_send **at = &n->sends;
+    while (*at && !((*at)->to.id == peer.id && (*at)->req == req))
+        at = &(*at)->next;
+    node_send *send = *at;
+    if (!send || (sent && !send->is_gone && !n->over && send_on(n, send)))
+        return;
+    *at = send->next;                      /* if it has not been sent, who has asked notices, and asks again */
+    free_send(send);
 }
 
 static void cancel_sends(node *n, sk_peer to, uint64_t req)
 {
     for (node_send *s = n->sends; s; s = s->next)
-        if (s->to.id == to.id && s->req == req)
+        if (s->to.id == to.id && s->req == req) {
+            s->is_gone = true;
             sk_transport_cancel(n->transport, to, req);
+        }
 }
 
 /* ---- what they say ---- */
@@ -251,7 +274,7 @@ static void cancel_sends(node *n, sk_peer to, uint64_t req)
 static void stop_sends(node *n, uint64_t place, uint64_t size, bool from_file, const char *why)
 {
     for (node_send *s = n->sends; s; s = s->next)
-        if (!s->is_gone && (from_file || !s->spilled) && overlap(s->place, s->size, place, size)) {
+        if (!s->is_gone && (from_file || !s->part) && overlap(s->place, s->size, place, size)) {
             s->is_gone = true;
             sk_transport_cancel(n->transport, s->to, s->req);
             say_nothing(n, s->to, s->req, why);
@@ -282,12 +305,19 @@ static void abandon(node *n, uint64_t req)
         }
 }
 
+static uint64_t size_in(const uint8_t *header)
+{
+    sk_blob blob;
+    memcpy(&blob, header, sizeof blob);
+    return blob.size > UINT64_MAX - SK_NODE_BLOB ? UINT64_MAX : blob.size + SK_NODE_BLOB;
+}
+
 static void hear_head(node *n, const sk_node_msg *m)
 {
     sk_error err = { 0 };
     if (m->type == SK_NODE_PULL) {
         begin_pull(n, m);
-    } else if (!sk_node_place(n, m->place, m->type == SK_NODE_HEADER || m->type == SK_NODE_FORGET ? SK_NODE_BLOB : m->size, &err)) {
+    } else if (!sk_node_place(n, m->place, m->type == SK_NODE_HEADER ? size_in(m->header) : m->type == SK_NODE_FORGET ? SK_NODE_BLOB : m->size, &err)) {
         if (err.code == SK_PROTOCOL)
             sk_node_nonsense(n, "%s: %s", sk_node_name(m->type), err.message);
         else if (m->type == SK_NODE_FILL)
@@ -305,7 +335,7 @@ static void hear_head(node *n, const sk_node_msg *m)
     } else if (m->type == SK_NODE_FORGET) {
         sk_node_spill_forget(n, m->place);
     } else {
-        memcpy(sk_shm_at(n->space, m->place), m->header, sizeof m->header);
+        write_header(n, m->place, size_in(m->header), m->header);
     }
 }
 

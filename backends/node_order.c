@@ -17,7 +17,7 @@ static const struct key { const char *name; kind kind; size_t at, room; } keys[]
 #define KEY(name, kind, member) { name, kind, offsetof(sk_node_order, member), sizeof ((sk_node_order *)0)->member }
     KEY("head", TEXT, head), KEY("serve", TEXT, serve), KEY("name", TEXT, name), KEY("resources", TEXT, resources),
     KEY("workers", COUNT, workers), KEY("store-bytes", NUMBER, store_bytes),
-    KEY("wait-ns", NUMBER, wait_ns), KEY("parent", PID, parent), KEY("says", FLAG, says),
+    KEY("wait-ns", NUMBER, wait_ns), KEY("parent", PID, parent), KEY("mark", NUMBER, mark), KEY("says", FLAG, says),
     KEY("secret-file", TEXT, secret_file), KEY("secret", SECRET, secret),
 };
 enum { KEYS = sizeof keys / sizeof *keys };

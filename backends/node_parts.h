@@ -56,9 +56,9 @@ typedef struct node_pull {                 /* a block that comes */
 typedef struct node_send {                 /* a block that goes */
     sk_peer to;
     uint64_t req, place, size;
-    void *spilled;                         /* all but its first page is looked at in the file. NULL: it is in memory */
-    size_t nspilled;
-    bool is_gone;                          /* the peer has been told NOTHING: only its end is awaited */
+    uint8_t *part;                         /* what is being sent of it, read from the file, where all but its first page is. NULL: it is in memory */
+    uint64_t sent;                         /* bytes behind the header that the transport was given */
+    bool is_gone;                          /* the peer has been told NOTHING, or does not want it: only its end is awaited */
     struct node_send *next;
 } node_send;
 
@@ -153,8 +153,9 @@ void sk_node_bulk_lost(void *data, sk_peer peer, const char *why);
 void sk_node_spill_out(node *n, const sk_node_msg *m);         /* SPILL, RESTORE */
 void sk_node_spill_back(node *n, const sk_node_msg *m);
 void sk_node_spill_forget(node *n, uint64_t place);            /* FORGET; nothing of it need be there */
-/* Those pages, in the file, for munmap. NULL: they are in memory, or *err says why not. */
-void *sk_node_spill_map(node *n, uint64_t place, size_t *size, sk_error *err);
+bool sk_node_spill_is_away(node *n, uint64_t place);           /* in the file only */
+/* A part of what is in the file, whether or not it is in memory too. false: it is not there any more; or it cannot be read, and the node has ended. */
+bool sk_node_spill_read(node *n, uint64_t place, uint64_t from, void *bytes, size_t size);
 void sk_node_spill_close(node *n);
 
 #endif

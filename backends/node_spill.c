@@ -3,8 +3,8 @@
  * Which pages go and come back is the head's to say, for it gives the places out, and knows what is in use (shm.h, books). So this is a table: of which place
  * the bytes are where in the file. They stay there when they come back to memory, for they never change: to spill them once more costs no write.
  *
- * What cannot be written stays in memory, and the head is told. What cannot be read back is needed by somebody who would see zeros in its place: then
- * this node ends, and what it had is lost, and made again elsewhere. */
+ * What cannot be written stays in memory, and the head is told. What cannot be read back is needed by somebody, here or at another node: then this node
+ * ends, and what it had is lost, and made again elsewhere. */
 #include "node_parts.h"
 
 #include <errno.h>
@@ -36,6 +36,12 @@ void sk_node_spill_out(node *n, const sk_node_msg *m)
     sk_shm_drop(n->space, m->place, m->size);
 }
 
+static void cannot_read(node *n, const sk_error *err)
+{
+    sk_node_end(n, SK_NODE_UNABLE, "%s", err->message);
+    sk_node_goodbye(n);
+}
+
 void sk_node_spill_back(node *n, const sk_node_msg *m)
 {
     node_away *a = sk_idmap_find(&n->spilled, m->place);
@@ -46,10 +52,8 @@ void sk_node_spill_back(node *n, const sk_node_msg *m)
         sk_error_set(&err, SK_STORE_FULL, "there is no memory for %llu bytes that were spilled: %s", (unsigned long long)a->size, strerror(errno));
     else if (sk_spill_read(n->spill, a->at, sk_shm_at(n->space, a->place), a->size, &err))
         a->is_away = false;
-    if (!a->is_away)
-        return;
-    sk_node_end(n, SK_NODE_UNABLE, "%s", err.message);
-    sk_node_goodbye(n);
+    if (a->is_away)
+        cannot_read(n, &err);
 }
 
 void sk_node_spill_forget(node *n, uint64_t place)
@@ -62,16 +66,22 @@ void sk_node_spill_forget(node *n, uint64_t place)
     g_free(a);
 }
 
-void *sk_node_spill_map(node *n, uint64_t place, size_t *size, sk_error *err)
+bool sk_node_spill_is_away(node *n, uint64_t place)
 {
     const node_away *a = sk_idmap_find(&n->spilled, place);
-    if (!a || !a->is_away)
-        return NULL;
-    void *bytes = sk_spill_map(n->spill, a->at, a->size);
-    *size = a->size;
-    if (!bytes)
-        sk_error_set(err, SK_OBJECT_LOST, "node %u cannot look at what it has spilled: %s", n->number, strerror(errno));
-    return bytes;
+    return a && a->is_away;
+}
+
+bool sk_node_spill_read(node *n, uint64_t place, uint64_t from, void *bytes, size_t size)
+{
+    const node_away *a = sk_idmap_find(&n->spilled, place);
+    sk_error err;
+    if (!a || from > a->size || size > a->size - from)
+        return false;
+    if (sk_spill_read(n->spill, a->at + from, bytes, size, &err))
+        return true;
+    cannot_read(n, &err);
+    return false;
 }
 
 void sk_node_spill_close(node *n)

@@ -41,7 +41,8 @@ enum { SK_NODE_WINDOW = SK_WORKER_RING, SK_NODE_PIECE = 64 << 10,      /* of a s
  *   s slot  l life  n m k numbers (u32)   p place  z size  r request  w v u x y words (u64)   t o texts (u32 size, bytes, NUL)   h a blob's header
  *   i a node's id   b bytes, the rest of the payload                                                                       */
 #define SK_NODE_MESSAGES(X)                                                                                                              \
-    X(JOIN,     0, "nmzwtob",  "node: version, workers, bytes of its store, page size; its name, its resources; the address where it serves objects") \
+    X(JOIN,     0, "nmzwvtob", "node: version, workers, bytes of its store, page size; the mark that the head gave it as its child, or 0; its name, its resources; " \
+                                "the address where it serves objects") \
     X(CLOCK,    1, "w",        "head: its clock")                                                                                        \
     X(TIME,     2, "wv",       "node: the word of CLOCK, its own clock (CLOCK_MONOTONIC, ns)")                                           \
     X(WELCOME,  3, "nmklpzwvuxysto", "head: your number; owners there are, your first owner, your slots; stride and large of shm.h; seed; start of the run on the " \
@@ -82,7 +83,7 @@ enum { SK_NODE_WINDOW = SK_WORKER_RING, SK_NODE_PIECE = 64 << 10,      /* of a s
 #define SK_NODE_ENUM(name, number, fields, words) SK_NODE_##name = SK_TRANSPORT_TYPE + (number),
 typedef enum sk_node_type { SK_NODE_MESSAGES(SK_NODE_ENUM) } sk_node_type;
 
-enum { SK_NODE_VERSION = 2 };
+enum { SK_NODE_VERSION = 3 };
 
 typedef struct sk_node_msg {               /* to send: all borrowed. Received: texts and bytes lie in the payload */
     sk_node_type type;

@@ -239,16 +239,24 @@ static bool is_made_at(pn_host *h, const sk_blob *blob)
     return !n->far || pn_host_of(n, sk_shm_owner(n->store, sk_shm_offset(n->store, blob))) == h;
 }
 
+static bool owes_here(pn_host *h) { return h->owes && pn_in_loop(h->node) && h->owes == h->node->current; }
+
+/* What was lent to one is for nobody else, who may be told first that there may be room. With the store's lock. */
+static void ask_for_who_runs(pn_host *h) { sk_shm_borrow(h->store, owes_here(h)); }
+
 /* Its bytes are there, and stay. false: errno. */
 static bool try_to_pin(pn_host *h, const sk_blob *blob, bool for_good, sk_error *err)
 {
     pnode *n = h->node;
-    if (!is_made_at(h, blob))
-        return n->far->pin_copy(h, blob, for_good);
     pthread_mutex_lock(&n->store_lock);
+    ask_for_who_runs(h);
+    if (!is_made_at(h, blob)) {
+        pthread_mutex_unlock(&n->store_lock);
+        return n->far->pin_copy(h, blob, for_good);
+    }
     size_t away = sk_shm_away(h->store, blob);
     bool charges = away && !h->number, charged = charges && sk_store_try_charge(away), pinned = false;
-    if (charges && !charged && h->owes && pn_in_loop(n) && h->owes == n->current) {
+    if (charges && !charged && owes_here(h)) {
         sk_store_recharge(away);
         charged = true;
     }
@@ -338,6 +346,7 @@ static size_t arguments_take(pn_host *h, const sk_value *in, unsigned nargs, boo
     pnode *n = h->node;
     size_t takes = 0;
     pthread_mutex_lock(&n->store_lock);
+    ask_for_who_runs(h);
     for (unsigned i = 0; i < nargs; i++) {
         const sk_blob *blob = first_in_store(in, i);
         takes += !blob ? 0 : is_made_at(h, blob) ? sk_shm_takes(h->store, blob) : n->far->copy_takes(h, blob);

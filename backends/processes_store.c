@@ -186,7 +186,7 @@ bool pn_place(void *served, sk_blob *blob, uint64_t *at)
 
 static void take_out(run *r, size_t i) { r->own[i] = r->own[--r->nown]; }
 
-/* Of a block that is elsewhere the header is here, and no text to be looked at. */
+/* Of a block that is elsewhere the header is here, and no text to be looked at: whoever has those bytes sees to it that it ends. */
 static bool is_sound(const run *r, const sk_blob *blob)
 {
     return r->host->number && blob->type == SK_T_STR ? blob->size > 0 : sk_blob_is_sound(blob);

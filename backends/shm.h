@@ -56,12 +56,13 @@ void sk_shm_keep(sk_shm *s, const void *block);
  * none, or there is no file to write to. */
 size_t sk_shm_spill(sk_shm *s);
 size_t sk_shm_away(const sk_shm *s, const void *block);                          /* bytes of it that are in the file only */
-/* Those, behind the first page, to be looked at there, which takes no room; for munmap. NULL: there are none, or errno. Good until the block is released. */
-void *sk_shm_map_away(sk_shm *s, const void *block, size_t *size);
+/* Of a block that is away, or has been: a part of what is in the file (from: behind the first page), which takes no room. false: *err says why not. */
+bool sk_shm_read_away(sk_shm *s, const void *block, size_t from, void *bytes, size_t size, sk_error *err);
 /* Bytes that can be had, by spilling all that can be spilled, and how many of them it takes to pin this block (0: it is pinned). */
 size_t sk_shm_available(const sk_shm *s, uint64_t copies);                        /* copies: bytes of guests (below) that could go */
 size_t sk_shm_takes(const sk_shm *s, const void *block);
 void sk_shm_lend(sk_shm *s, size_t bytes);                                        /* so many more can be pinned than now (not made), whatever the capacity; 0: no more */
+void sk_shm_borrow(sk_shm *s, bool borrows);                                      /* whoever asks and pins from now on: may he use what is lent? false at first */
 /* Brings it back, if need be, and keeps it until it is unpinned as often, or released. false: errno as in sk_shm_alloc; or EIO: it cannot be
  * read (*err says why), now or ever. Nothing has changed then. */
 bool sk_shm_pin(sk_shm *s, const void *block, sk_error *err);

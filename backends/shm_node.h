@@ -2,7 +2,7 @@
  *
  *   shm.c         addresses: the windows, the arenas in them, and where a place is     base view_delta stride large page owners files
  *   shm_pages.c   which pages of them are there                                        large_are dropped ndropped dropped_bytes dropped_most guests
- *   shm_room.c    how much may be there, of which blocks: given, spilled, pinned       capacity lent blocks spill peak far far_spills
+ *   shm_room.c    how much may be there, of which blocks: given, spilled, pinned       capacity lent borrows blocks spill peak far far_spills
  *
  * Each changes what stands in its line, and reads the rest; but sk_shm_new and its like begin all of it, and sk_shm_set_pages the guests anew. */
 #ifndef SK_SHM_NODE_H
@@ -17,6 +17,7 @@
 struct sk_shm {
     char *base;                          /* owners x stride for writing, then as much for reading */
     size_t view_delta, stride, capacity, lent, page;
+    bool borrows;                        /* whoever asks and pins now may use what is lent */
     size_t large;                        /* in an arena: from here on blocks are of whole 2 MiB, see whole_size; 0: nowhere */
     enum { UNKNOWN, WHOLE, IN_PAGES } large_are;     /* has the kernel memory in pieces of 2 MiB? The first such block shows it. See get_whole */
     unsigned owners;

@@ -165,17 +165,17 @@ size_t sk_shm_spill(sk_shm *s)
 
 size_t sk_shm_away(const sk_shm *s, const void *block) { return block_of(s, block)->away; }
 
-void *sk_shm_map_away(sk_shm *s, const void *block, size_t *size)
+bool sk_shm_read_away(sk_shm *s, const void *block, size_t from, void *bytes, size_t size, sk_error *err)
 {
-    const sk_block *k = block_of(s, block);
-    *size = k->away;
-    return k->away && !s->far ? sk_spill_map(s->spill, k->copy, k->away) : NULL;
+    return sk_spill_read(s->spill, block_of(s, block)->copy + from, bytes, size, err);
 }
+
+static size_t loan(const sk_shm *s) { return s->borrows ? s->lent : 0; }
 
 size_t sk_shm_available(const sk_shm *s, uint64_t copies)
 {
     const sk_blocks *b = s->blocks;
-    uint64_t can = s->capacity + s->lent + b->idle_bytes + b->left_bytes + copies, taken = b->live_bytes + s->guests;
+    uint64_t can = s->capacity + loan(s) + b->idle_bytes + b->left_bytes + copies, taken = b->live_bytes + s->guests;
     return can > taken ? (size_t)(can - taken) : 0;
 }
 
@@ -193,9 +193,11 @@ void sk_shm_lend(sk_shm *s, size_t bytes)
     s->lent = !bytes ? 0 : bytes + (taken > s->capacity ? (size_t)taken - s->capacity : 0);
 }
 
+void sk_shm_borrow(sk_shm *s, bool borrows) { s->borrows = borrows; }
+
 static bool restore(sk_shm *s, sk_block *k, sk_error *err)
 {
-    if (k->away > room_beyond(s, s->lent)) {
+    if (k->away > room_beyond(s, loan(s))) {
         errno = EDQUOT;
         return false;
     }

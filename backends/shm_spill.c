@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,6 +19,7 @@ struct sk_spill {
     char *directory;
     int fd;                              /* -1: not made yet */
     bool off;
+    uint64_t end;                        /* of what was written: so long is the file, at least */
     sk_blocks *room;                     /* what of the file is taken: live; what is not: cold */
 };
 
@@ -106,6 +106,13 @@ static bool write_all(int fd, const char *bytes, size_t size, uint64_t at)
     return true;
 }
 
+/* Somebody may have cut it, who made room. A write beyond its end would fill it with zeros up to there, and those would pass for what was spilled. */
+static bool is_cut(const sk_spill *p)
+{
+    struct stat st;
+    return fstat(p->fd, &st) == 0 && (uint64_t)st.st_size < p->end;
+}
+
 static void punch(int fd, uint64_t at, size_t size)      /* tries: a file system without holes keeps the room for the next */
 {
     int before = errno;
@@ -137,13 +144,16 @@ bool sk_spill_write(sk_spill *p, const void *bytes, size_t size, uint64_t *at)
     sk_block *k = sk_blocks_take_cold(p->room, 0, size);
     if (!k)
         return false;
-    if (!write_all(p->fd, bytes, size, k->offset)) {
+    bool cut = is_cut(p);
+    errno = EIO;
+    if (cut || !write_all(p->fd, bytes, size, k->offset)) {
         punch(p->fd, k->offset, size);
         sk_blocks_ungive(p->room, k);
         turn_off(p, "write");
         return false;
     }
     *at = k->offset;
+    p->end = MAX(p->end, *at + size);
     return true;
 }
 
@@ -162,12 +172,6 @@ bool sk_spill_read(sk_spill *p, uint64_t at, void *bytes, size_t size, sk_error 
         at += (uint64_t)n;
     }
     return true;
-}
-
-void *sk_spill_map(sk_spill *p, uint64_t at, size_t size)
-{
-    void *bytes = mmap(NULL, size, PROT_READ, MAP_SHARED, p->fd, (off_t)at);
-    return bytes == MAP_FAILED ? NULL : bytes;
 }
 
 void sk_spill_forget(sk_spill *p, uint64_t at)

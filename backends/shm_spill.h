@@ -20,12 +20,12 @@ bool sk_spill_is_on(const sk_spill *p);                                         
 const char *sk_spill_directory(const sk_spill *p);
 uint64_t sk_spill_bytes(const sk_spill *p);                                      /* in the file */
 
+/* Who sends what is in the file reads so many bytes of it at a time. (Looked at in a mapping, a page that cannot be read would be SIGBUS.) */
+enum { SK_SPILL_PART = 1 << 20 };
+
 bool sk_spill_write(sk_spill *p, const void *bytes, size_t size, uint64_t *at);
-/* false: *err says why (SK_OBJECT_LOST), and what is in `bytes` means nothing. */
+/* Of what was written there, or of a part of it. false: *err says why (SK_OBJECT_LOST), and what is in `bytes` means nothing. */
 bool sk_spill_read(sk_spill *p, uint64_t at, void *bytes, size_t size, sk_error *err);
-/* The same bytes, to be looked at in the file itself; `at` and `size` as they were written, whole pages. NULL: errno. The caller unmaps it (munmap). A
- * page that cannot be read is SIGBUS for who looks. */
-void *sk_spill_map(sk_spill *p, uint64_t at, size_t size);
 void sk_spill_forget(sk_spill *p, uint64_t at);                                  /* `at` is where a write began */
 
 #endif

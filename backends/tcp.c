@@ -17,7 +17,7 @@
  * One thread at a time has to do with the transport: whoever turns the loop (processes_wait.c). It sleeps in poll: by the transport's descriptor, and
  * one that stands for the bell.
  *
- * Reading order: hearing and saying; the loop; open and close; the table. Then tcp_nodes.c, tcp_workers.c, tcp_objects.c, tcp_room.c, tcp_fetch.c. */
+ * Reading order: hearing and saying; the loop; open and close; the table. Then tcp_nodes.c, tcp_workers.c, tcp_objects.c, tcp_room.c, tcp_fetch.c, tcp_send.c. */
 #include "tcp.h"
 
 #include "backends.h"
@@ -100,8 +100,7 @@ static void on_bulk(void *data, sk_peer peer, uint64_t req, uint64_t offset, siz
 
 static void on_sent(void *data, sk_peer peer, uint64_t req, bool sent)
 {
-    (void)sent;
-    tcp_bulk_sent(data, peer, req);
+    tcp_bulk_sent(data, peer, req, sent);
 }
 
 static void on_lost(void *data, sk_peer peer, const char *why)

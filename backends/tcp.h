@@ -19,7 +19,7 @@ typedef struct tcp_link {
     sk_id id;
     char name[64], address[SK_TRANSPORT_ADDRESS], serves[SK_TRANSPORT_ADDRESS], resources[300];
     unsigned workers;
-    uint64_t store_bytes;
+    uint64_t store_bytes, mark;        /* mark: of a child of this process (tcp.marks); else 0 */
     unsigned clocks;                   /* answers to CLOCK that are still to come */
     int64_t round_trip, offset;        /* the quickest of them, and its clock minus ours then */
     int64_t asked;                     /* to join, then, and it has not been decided: 0: it has not asked, or it has been */
@@ -99,9 +99,9 @@ typedef struct tcp_sending {
     uint64_t req;
     sk_peer peer;
     sk_blob *blob;
-    uint64_t serial;                   /* pinned. 0: it is not: */
-    void *spilled;                     /* all but its first page is looked at in the file. NULL: it is in memory */
-    size_t nspilled;
+    uint64_t serial;                   /* pinned. 0: it is not, for it is a copy, or: */
+    uint8_t *part;                     /* what is being sent of it, read from the file, where all but its first page is. NULL: it is in memory */
+    size_t sent;                       /* bytes that the transport was given */
     struct tcp_sending *next;
 } tcp_sending;
 
@@ -140,6 +140,7 @@ typedef struct tcp {
     unsigned complaints;               /* about bytes that did not come */
     unsigned expected;
     sk_child *children;                /* the nodes that this process has started */
+    uint64_t *marks;                   /* each of them says its own when it joins, and nobody else knows it */
     unsigned nchildren;
     pthread_t usher;
     bool has_usher;
@@ -205,11 +206,15 @@ void tcp_fetch_command(tcp *c, const sk_command *command);
 void tcp_hear_object(tcp *c, tcp_link *l, const sk_node_msg *m);   /* ARRIVED, MISSED, SEND, NOTHING, UNSPILLED */
 void *tcp_bulk_place(tcp *c, sk_peer peer, uint64_t req, uint64_t offset, size_t size);
 void tcp_bulk(tcp *c, sk_peer peer, uint64_t req, size_t size);
-void tcp_bulk_sent(tcp *c, sk_peer peer, uint64_t req);
 void tcp_bulk_lost(tcp *c, sk_peer peer);
 void tcp_lose_objects(tcp *c, tcp_link *l);                        /* that node is gone */
 bool tcp_retry(tcp *c);                                            /* fetches whose time has come */
 void tcp_clear_fetches(tcp *c);
+
+/* tcp_send.c: how they leave this process */
+void tcp_send_bytes(tcp *c, tcp_link *l, const sk_node_msg *m);    /* SEND */
+void tcp_bulk_sent(tcp *c, sk_peer peer, uint64_t req, bool sent);
+void tcp_let_sendings_go(tcp *c);                      /* they hold nothing in the store any more */
 void tcp_clear_sendings(tcp *c);                       /* once the transport is closed, which may look at what is being sent until then */
 
 /* tcp_nodes.c: who joins, and who is lost */

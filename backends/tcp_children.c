@@ -21,6 +21,11 @@ static bool start_node(tcp *c, unsigned i, sk_error *err)
     const sk_settings *s = c->pn.base.settings;
     sk_node_order order = { .workers = (unsigned)s->workers, .store_bytes = s->store_bytes,
                             .wait_ns = (int64_t)TCP_PATIENCE_S * 1000000000, .parent = getpid(), .has_secret = true, .secret = *c->secret };
+    sk_id random;
+    if (!sk_id_random(&random, err))
+        return false;
+    memcpy(&c->marks[i], &random, sizeof c->marks[i]);
+    order.mark = c->marks[i] &= INT64_MAX;
     snprintf(order.head, sizeof order.head, "%s", c->address);
     snprintf(order.name, sizeof order.name, NODE_NAME, i + 1);
     snprintf(order.resources, sizeof order.resources, "%s", s->resources ? s->resources : "");
@@ -100,6 +105,7 @@ bool tcp_start_children(tcp *c, sk_error *err)
     if (c->usher_fd < 0)
         return sk_process_error(err, "nodes cannot be started: eventfd");
     c->children = g_new0(sk_child, c->nchildren);
+    c->marks = g_new0(uint64_t, c->nchildren);
     for (unsigned i = 0; i < c->nchildren; i++)
         c->children[i] = (sk_child){ .pidfd = -1, .out = -1, .err = -1 };
     sigset_t all, before;
@@ -119,8 +125,8 @@ const char *tcp_child_has_ended(const tcp *c)
     return NULL;
 }
 
-/* Its connection ends, and what that means is found out as if nobody had meant it. No two nodes have one name while both are heard of, so which child it
- * is, its name says. */
+/* Its connection ends, and what that means is found out as if nobody had meant it. Its mark says which child it is: a name may be another's by now, that
+ * has joined by hand. */
 bool tcp_kill(int node, int worker, char *why, size_t room)
 {
     if (worker >= 0 || node == 0)
@@ -129,9 +135,7 @@ bool tcp_kill(int node, int worker, char *why, size_t room)
     const tcp_link *l = node > 0 && node < TCP_MOST_NODES ? c->by_host[node] : NULL;
     bool found = false;
     for (unsigned i = 0; l && !found && i < c->nchildren && atomic_load(&c->started) > 0; i++) {
-        char name[20];
-        snprintf(name, sizeof name, NODE_NAME, i + 1);
-        found = !strcmp(l->name, name) && !c->children[i].ended;
+        found = l->mark && l->mark == c->marks[i] && !c->children[i].ended;
         if (found)
             sk_child_kill(&c->children[i], SIGKILL);
     }
@@ -154,4 +158,5 @@ void tcp_end_children(tcp *c)
     if (c->usher_fd > 0)
         close(c->usher_fd);
     g_free(c->children);
+    g_free(c->marks);
 }

@@ -6,15 +6,13 @@
  * A fetch between two nodes that comes to nothing is not tried between these two for a while, but from another copy; if there is none, the bytes come here
  * first, and go on from here: both have a link to us, or are lost.
  *
- * Reading order: fetches; who sends; bytes to and from this process; a node is gone. */
+ * Reading order: fetches; who sends; bytes to this process (those from it: tcp_send.c); a node is gone. */
 #include "tcp.h"
 
 #include "object.h"
 #include "session.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <sys/mman.h>
 
 enum { AGAIN_NS = 100000000,               /* a fetch that has failed is tried again then */
        CUT_DOUBLES = 6,                    /* so often */
@@ -179,6 +177,18 @@ static void ask_there(tcp *c, tcp_fetch *f)
 
 static void try_to_start(tcp *c, tcp_place *p, tcp_fetch *f);
 
+/* It was made here, and what it was spilled to cannot be read (lose_here): there is no other place for it here. */
+static bool is_lost_here(tcp *c, const tcp_place *p, const tcp_fetch *f) { return f->to == 0 && tcp_maker_of(c, p->place) == 0; }
+
+/* So it must be made again, elsewhere: the scheduler has no copy any more. Those that are on their way to other nodes arrive first. */
+static void lose_others(tcp *c, tcp_place *p, tcp_fetch *f)
+{
+    for (const tcp_name *name = p->fetches == f && !f->next ? p->names : NULL; name; name = name->next)
+        for (unsigned h = 1; h < c->pn.nhosts; h++)
+            sk_cluster_copy_gone(c->pn.cluster, name->key, (int)h);
+    end_fetch(c, f, false, 0);
+}
+
 void tcp_fetch_command(tcp *c, const sk_command *command)
 {
     sk_blob *blob = tcp_blob_of_key(command->object);
@@ -193,7 +203,10 @@ void tcp_fetch_command(tcp *c, const sk_command *command)
     if (is_same(c, p, f))
         return;
     add_fetch(c, p, f);
-    try_to_start(c, p, f);
+    if (is_lost_here(c, p, f))
+        lose_others(c, p, f);
+    else
+        try_to_start(c, p, f);
 }
 
 /* ---- who sends ----
@@ -222,10 +235,10 @@ static void note_cut(tcp *c, const tcp_fetch *f, const char *why)
                 f->blob->size, f->from, f->to, why);
 }
 
-/* Nobody can send it there who has it: so it comes here. false: it has done so already. */
+/* Nobody can send it there who has it: so it comes here. false: it has done so already; or it is from here, and was lost (is_lost_here). */
 static bool relay(tcp *c, tcp_place *p, tcp_fetch *f)
 {
-    if (f->has_relay)
+    if (f->has_relay || tcp_maker_of(c, p->place) == 0)
         return false;
     f->has_relay = true;
     tcp_fetch *r = g_new0(tcp_fetch, 1);
@@ -315,7 +328,7 @@ static void give_up(tcp *c, tcp_fetch *f)
     end_fetch(c, f, false, 0);
 }
 
-/* ---- bytes to and from this process ---- */
+/* ---- bytes to this process ---- */
 
 /* What the peer sends that it was asked for, in order. */
 static bool is_from(tcp *c, const tcp_fetch *f, sk_peer peer)
@@ -345,97 +358,6 @@ void tcp_bulk(tcp *c, sk_peer peer, uint64_t req, size_t size)
         ((char *)sk_blob_data(f->blob))[f->blob->size - 1] = '\0';
     if (!f->left)
         end_fetch(c, f, true, pn_now() - f->began);
-}
-
-/* It may be spilled, cannot be looked at in the file, and others have to be for it. Its serial; 0: it cannot be had, *err may say why. With the store's lock. */
-static uint64_t pin_to_send(tcp *c, const sk_blob *blob, sk_error *err)
-{
-    sk_shm *store = c->pn.store;
-    for (;;) {
-        size_t away = sk_shm_away(store, blob), size;
-        bool charged = away && sk_store_try_charge(away);
-        errno = EDQUOT;
-        if ((charged || !away) && sk_shm_pin(store, blob, err))
-            return sk_shm_serial(store, blob);
-        int why = errno;
-        if (charged)
-            sk_store_discharge(away);
-        if (why == EIO || !(size = sk_shm_spill(store)))
-            return 0;
-        sk_store_discharge(size);
-    }
-}
-
-static void send_bytes(tcp *c, tcp_link *l, const sk_node_msg *m)
-{
-    tcp_place *p = sk_idmap_find(&c->places, m->place);
-    sk_blob *blob = p && p->size == m->size && p->hosts & tcp_bit(0) ? tcp_blob_of(c, m->place) : NULL;
-    bool is_ours = blob && tcp_maker_of(c, m->place) == 0;
-    sk_error err = { 0 };
-    uint64_t serial = 0;
-    void *spilled = NULL;
-    size_t nspilled = 0;
-    if (is_ours) {
-        pthread_mutex_lock(&c->pn.store_lock);
-        spilled = sk_shm_map_away(c->pn.store, blob, &nspilled);       /* all that there is room for may wait for what is to be sent */
-        serial = spilled ? 0 : pin_to_send(c, blob, &err);
-        pthread_mutex_unlock(&c->pn.store_lock);
-        if (!serial && !spilled)
-            blob = NULL;
-    }
-    size_t first = spilled ? sk_shm_page() - sizeof *blob : blob ? blob->size : 0;
-    struct iovec pieces[2] = { { blob ? sk_blob_data(blob) : NULL, first }, { spilled, blob ? blob->size - first : 0 } };
-    if (!blob || !sk_transport_send_bulk(c->transport, l->peer, m->req, 0, pieces, spilled ? 2 : 1)) {
-        pthread_mutex_lock(&c->pn.store_lock);
-        if (serial)
-            sk_shm_unpin(c->pn.store, blob, serial);
-        pthread_mutex_unlock(&c->pn.store_lock);
-        if (spilled)
-            munmap(spilled, nspilled);
-        tcp_say(c, l, &(sk_node_msg){ .type = SK_NODE_NOTHING, .req = m->req, .text = *err.message ? err.message : "it is not here" });
-        return;
-    }
-    tcp_sending *s = g_new(tcp_sending, 1);
-    *s = (tcp_sending){ m->req, l->peer, sk_blob_ref(blob), serial, spilled, nspilled, c->sending };
-    c->sending = s;
-}
-
-static void let_blob_go(tcp *c, tcp_sending *s)
-{
-    if (s->serial) {
-        pthread_mutex_lock(&c->pn.store_lock);
-        sk_shm_unpin(c->pn.store, s->blob, s->serial);
-        pthread_mutex_unlock(&c->pn.store_lock);
-        pn_room_may_be(&c->pn);
-    }
-    if (s->blob)
-        sk_blob_unref(s->blob);
-    s->serial = 0, s->blob = NULL;
-}
-
-static void forget_sending(tcp *c, tcp_sending **at)
-{
-    tcp_sending *s = *at;
-    *at = s->next;
-    let_blob_go(c, s);
-    if (s->spilled)
-        munmap(s->spilled, s->nspilled);
-    g_free(s);
-}
-
-void tcp_bulk_sent(tcp *c, sk_peer peer, uint64_t req)
-{
-    for (tcp_sending **at = &c->sending; *at; at = &(*at)->next)
-        if ((*at)->req == req && (*at)->peer.id == peer.id) {
-            forget_sending(c, at);
-            return;
-        }
-}
-
-void tcp_clear_sendings(tcp *c)
-{
-    while (c->sending)
-        forget_sending(c, &c->sending);
 }
 
 /* Those of ours that came from there are asked for again. */
@@ -473,7 +395,7 @@ static void unspill(tcp *c, tcp_link *l, const sk_node_msg *m)
 void tcp_hear_object(tcp *c, tcp_link *l, const sk_node_msg *m)
 {
     if (m->type == SK_NODE_SEND) {
-        send_bytes(c, l, m);
+        tcp_send_bytes(c, l, m);
         return;
     }
     if (m->type == SK_NODE_UNSPILLED) {
@@ -537,8 +459,7 @@ void tcp_lose_objects(tcp *c, tcp_link *l)
 
 void tcp_clear_fetches(tcp *c)
 {
-    for (tcp_sending *s = c->sending; s; s = s->next)
-        let_blob_go(c, s);                 /* the transport may still look at what is mapped: tcp_clear_sendings */
+    tcp_let_sendings_go(c);
     GPtrArray *list = fetches_of(c, is_any, 0);
     for (guint i = 0; i < list->len; i++)
         for (tcp_fetch *f = sk_idmap_find(&c->fetches, (uint64_t)(uintptr_t)list->pdata[i]), *next; f; f = next) {

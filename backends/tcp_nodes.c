@@ -72,6 +72,7 @@ static void join(tcp *c, tcp_link *l, const sk_node_msg *m)
     snprintf(l->serves, sizeof l->serves, "%.*s", (int)MIN(m->nbytes, sizeof l->serves - 1), m->bytes ? (const char *)m->bytes : "");
     l->workers = m->m;
     l->store_bytes = m->size;
+    l->mark = m->v;
     sk_demand demand;
     sk_error err;
     if (m->n != SK_NODE_VERSION)
@@ -326,7 +327,7 @@ static void lose(tcp *c, tcp_link *l)
     pn_host *h = l->host;
     char how[400];
     snprintf(c->reasons[h->number], sizeof c->reasons[0], "node %d (%.60s), %.100s", h->number, l->name, l->why);
-    snprintf(how, sizeof how, "node %d (%.60s) was lost, %.250s%s", h->number, l->name, l->why, l->is_leaving ? " (which does not count)" : "");
+    snprintf(how, sizeof how, "node %d (%.60s) was lost, %.250s", h->number, l->name, l->why);
     h->is_taken = l->is_leaving;
     if (l->is_leaving && is_idle(c, h->number))
         fprintf(stderr, "skate: tcp: node %d (%.60s) has left: %.250s\n", h->number, l->name, l->why + strlen(LEFT));

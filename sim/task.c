@@ -539,9 +539,10 @@ void sk_task_died(sk_lane *lane, sk_strand *strand, sk_death death, sk_code code
     unsigned cancel = sk_task_cancel_flags(t, generation);
     sk_failure *why = NULL;
     bool retry;
-    if (!charged && (!t->extras || t->extras->max_retries != 0))
-        t->attempts--;
-    sk_lineage_note_death(frame->id, code, how);
+    bool is_free = !charged && (!t->extras || t->extras->max_retries != 0);      /* else it may not begin twice, whatever was the reason */
+    t->attempts -= is_free;
+    g_autofree char *said = g_strconcat(how, is_free ? " (which does not count)" : "", NULL);
+    sk_lineage_note_death(frame->id, code, said);
     sk_outcome end = judge(t, cancel, SK_ENDED_DIED, NULL, &why, &retry);
     if (!(cancel & SK_CANCEL_ONLY_THIS))          /* as in Ray: who submitted them is gone, and submits them again if it is tried again */
         cancel_handles(lane, strand->handles + frame->handles, strand->nhandles - frame->handles);

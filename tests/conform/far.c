@@ -1,6 +1,7 @@
 /* far.c -- tasks on other nodes than the driver's, where these are real: how they are ended, and how their bytes come. */
 #include "conform.h"
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FAR .by_hand = true, .needs = SK_CAN_NODES | SK_CAN_ISOLATE
@@ -110,6 +111,26 @@ CASE(a_program_may_end_while_bytes_are_on_their_way, FAR)
     for (int i = 0; i < OBJECTS; i++)
         made[i] = sk_remote_with(SK_OPTS(.node = 1), megabytes_of, 30, i);
     (void)sk_wait(made, OBJECTS, OBJECTS, SK_FOREVER);         /* starts to fetch them all */
+    stop();
+}
+
+CASE(a_program_may_end_while_what_it_has_spilled_is_being_sent, FAR)
+{
+    enum { OBJECTS = 4, MEGABYTES = 20 };
+    start(&(sk_config){ .workers = 1, .nodes = 3, .store_bytes = 32 << 20 });
+    sk_ref made[OBJECTS];
+    for (int i = 0; i < OBJECTS; i++) {
+        made[i] = sk_remote_with(SK_OPTS(.node = SK_ZERO), megabytes_of, MEGABYTES, i);
+        (void)sk_wait(&made[i], 1, 1, SK_FOREVER);
+    }
+    ck_assert_uint_ge(sk_stats().bytes_spilled, 2 * MEGABYTES << 20);
+    sk_ref seen[OBJECTS];
+    for (int i = 0; i < OBJECTS; i++)
+        seen[i] = sk_remote_with(SK_OPTS(.node = 1 + i % 2), is_all, made[i], i);
+    for (int node = 1; node < 3; node++)                       /* by its answer the node has asked for them */
+        ck_assert_int_eq(sk_get(int, sk_remote_with(SK_OPTS(.node = node), next_of, 7)), 8);
+    for (int i = 0; i < OBJECTS; i++)
+        sk_cancel(seen[i], 0);                                 /* nobody waits for what is under way */
     stop();
 }
 
@@ -235,6 +256,42 @@ CASE(what_a_node_cannot_spill_stays_in_memory_and_the_store_is_full, FAR)
     stop();
 }
 
+/* The disk fails: what this process has spilled there is no more. */
+static void lose_spill_file(const char *directory)
+{
+    char path[64], link[500];
+    int cut = 0;
+    for (int fd = 3; fd < 1000; fd++) {
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        ssize_t n = readlink(path, link, sizeof link - 1);
+        cut += n > 0 && !strncmp(link, directory, strlen(directory)) && ftruncate(fd, 0) == 0;
+    }
+    ck_assert_int_eq(cut, 1);
+}
+
+CASE(what_the_driver_cannot_read_back_from_its_spill_file_is_made_again_or_lost_with_a_reason, FAR)
+{
+    enum { N = 8 };
+    const char *directory = scratch("cut");
+    mkdir(directory, 0700);
+    start(&(sk_config){ .workers = 1, .nodes = 3, .store_bytes = 4 << 20, .spill_dir = directory });
+    static uint8_t mine[1 << 20];
+    sk_ref put = sk_put(sk_array_of(mine, sizeof mine)), copied = made_at(SK_ZERO, 1, 50), r[N];
+    ck_assert_int_eq(is_whole_at(1, copied, 50), 1);
+    for (int i = 0; i < N; i++)
+        ck_assert_int_eq(is_whole_at(SK_ZERO, r[i] = made_at(SK_ZERO, 1, i), i), 1);
+    ck_assert_uint_ge(sk_stats().bytes_spilled, 5 << 20);
+    lose_spill_file(directory);
+    sk_error err = FAILS(sk_remote_with(SK_OPTS(.node = 1), is_all, put, 0), SK_TASK);
+    CONTAINS(err.message, "the object put here is lost: its last copy was on node 0, where the object was spilled to ");
+    for (int i = N - 1; i >= 0; i--) {
+        ck_assert_int_eq(is_whole_at(1 + i % 2, r[i], i), 1);
+        sk_drop(r[i]);                                         /* nothing can be spilled any more, and the first of these are in memory */
+    }
+    ck_assert_int_eq(is_whole_at(2, copied, 50), 1);           /* node 1 has it */
+    stop();
+}
+
 /* Each is cancelled at another time: while it is made, or on its way, or when it has come. What comes late must not be seen in the next, which may have
  * its place; and nothing may be left of it (the frame looks). */
 static void unwanted_on_its_way(int from)
@@ -310,6 +367,25 @@ CASE(a_node_that_is_killed_by_its_task_is_lost_and_the_program_goes_on, FAR)
     CONTAINS(err.message, "node 1");
     EVENTUALLY(alive() == 1);
     ck_assert_int_eq(sk_get(int, sk_remote(next_of, 7)), 8);
+    stop();
+}
+
+/* Told once, a node waits for its tasks. */
+SK_REMOTE(int64_t, tells_its_node_to_end)
+{
+    for (;;) {
+        kill(getppid(), SIGTERM);
+        sk_sleep(0.01);
+    }
+    return 0;
+}
+
+CASE(a_task_that_may_begin_once_and_ends_with_a_node_that_left_is_not_told_that_this_does_not_count, FAR)
+{
+    start(&(sk_config){ .workers = 1, .nodes = 2 });
+    sk_error err = FAILS(sk_remote_with(SK_OPTS(.node = 1, .max_retries = SK_ZERO), tells_its_node_to_end), SK_WORKER_DIED);
+    CONTAINS(err.message, "was lost, which left: ");
+    ck_assert_msg(!strstr(err.message, "does not count"), "%s", err.message);
     stop();
 }
 

@@ -81,7 +81,8 @@ CASE(refs_of_children_are_arguments_of_other_children) { ck_assert_int_eq(sk_get
 
 SK_REMOTE(int64_t, counts_down, (int, n)) { return n == 0 ? 0 : 1 + sk_get(int64_t, sk_remote(counts_down, n - 1)); }
 
-CASE(a_hundred_nested_gets_are_fine) { ck_assert_int_eq(sk_get(int64_t, sk_remote(counts_down, 100)), 100); }
+/* (On one node, where tasks have processes: the driver's can start so many, others fewer. So it is with a hundred that wait, below.) */
+CASE(a_hundred_nested_gets_are_fine, .config.nodes = 1) { ck_assert_int_eq(sk_get(int64_t, sk_remote(counts_down, 100)), 100); }
 
 /* Where it ends with LIMIT, the child of the deepest task is left, and runs when somebody has time: at shutdown on serial. */
 CASE(five_thousand_nested_gets_work_or_end_with_limit, .leaves = true)
@@ -173,13 +174,12 @@ CASE(views_in_a_task_stay_valid_while_it_waits_for_more)
     ck_assert_str_eq(sk_get(const char *, sk_remote(tree_text, 3, "")), "000,001,010,011,100,101,110,111");
 }
 
-CASE(a_hundred_tasks_may_wait_at_once, .needs = SK_CAN_OVERLAP)
+CASE(a_hundred_tasks_may_wait_at_once, .needs = SK_CAN_OVERLAP, .config.nodes = 1)
 {
     sk_ref gate = sk_promise(), refs[100];
     for (int i = 0; i < 100; i++)
         refs[i] = hold_one(gate, NULL);
-    sk_counts counts = sk_stats();
-    ck_assert_int_ge(counts.blocked_peak, 99);          /* the last may be on its way into the wait */
+    EVENTUALLY(sk_stats().blocked_peak == 100);          /* the last may be on its way into the wait */
     sk_fulfil(gate, 2);
     for (int i = 0; i < 100; i++)
         ck_assert_int_eq(sk_get(int64_t, refs[i]), 2);

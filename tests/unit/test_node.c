@@ -213,6 +213,42 @@ START_TEST(a_node_pulls_from_the_head)
 }
 END_TEST
 
+/* What a worker calls a text, and is none: it ends where its size says, for who reads it where it was made, and elsewhere. */
+START_TEST(a_text_that_does_not_end_is_ended_where_it_lies_and_where_it_was_pulled_to)
+{
+    enum { SHORT = LARGE - 5 };
+    stream s;
+    head_open();
+    join(0, NULL);
+    join(1, NULL);
+    begin_worker(&s, 0, 0, 1);
+    uint64_t place = make_large(&s);
+    sk_node_msg text = { .type = SK_NODE_HEADER, .place = place };
+    sk_blob blob;
+    memcpy(&blob, s.header, sizeof blob);
+    blob.type = SK_T_STR;
+    blob.size = SHORT;
+    memcpy(text.header, &blob, sizeof blob);
+    memcpy(s.header, &blob, sizeof blob);
+    ck_assert_int_ne(byte_at(SHORT - 1), 0);
+    head.bulk_to = malloc(head.bulk_room = LARGE);
+    pull(1, 5, place, &s, &head.nodes[0].id, head.nodes[0].serves_at);        /* before its node knows that it is a text */
+    ck_assert_uint_eq(hear(1, SK_NODE_ARRIVED)->req, 5);
+    say(0, &text);
+    for (unsigned i = 0; i < 2; i++) {
+        head.bulk_got = 0;
+        head.bulk_req = 70 + i;
+        SAY(i, .type = SK_NODE_SEND, .req = 70 + i, .place = place, .size = whole);
+        UNTIL(head.bulk_got == LARGE);
+        ck_assert_int_eq(head.bulk_to[SHORT - 1], 0);
+        ck_assert_int_eq(head.bulk_to[SHORT - 2], byte_at(SHORT - 2));
+        ck_assert_int_eq(head.bulk_to[SHORT], byte_at(SHORT));
+    }
+    close_stream(&s);
+    head_close();
+}
+END_TEST
+
 START_TEST(what_cannot_be_pulled_is_missed_with_a_reason)
 {
     stream s = { 0 };
@@ -323,6 +359,34 @@ START_TEST(what_a_node_has_spilled_is_sent_from_its_file_and_comes_back_as_it_wa
     SAY(0, .type = SK_NODE_SEND, .req = 3, .place = place, .size = whole);
     ck_assert_uint_eq(wait_for(0, SK_NODE_NOTHING)->req, 3);
     close_stream(&r);
+    close_stream(&s);
+    head_close();
+}
+END_TEST
+
+START_TEST(a_node_whose_spill_file_cannot_be_read_says_so_and_ends)
+{
+    stream s;
+    char directory[] = "/tmp/cut-XXXXXX";
+    size_t page = sk_shm_page(), away = (whole + page - 1) / page * page - page;
+    head_open();
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    spills_to = directory;
+    join(0, NULL);
+    begin_worker(&s, 0, 0, 1);
+    uint64_t place = make_large(&s);
+    sk_node_msg m = { .type = SK_NODE_HEADER, .place = place };
+    memcpy(m.header, s.header, sizeof m.header);
+    say(0, &m);
+    head.bulk_to = malloc(head.bulk_room = LARGE);
+    SAY(0, .type = SK_NODE_SPILL, .place = place + page, .size = away, .w = 1);
+    pull_here(70, place);
+    ck_assert_int_eq(cut_files(head.nodes[0].child.pid, directory), 1);
+    SAY(0, .type = SK_NODE_SEND, .req = 71, .place = place, .size = whole);
+    ck_assert_ptr_nonnull(strstr(wait_for(0, SK_NODE_GOODBYE)->text, "cannot be read back"));
+    ENDS(0, SK_NODE_UNABLE, "cannot be read back");
+    spills_to = NULL;
+    ck_assert_int_eq(rmdir(directory), 0);
     close_stream(&s);
     head_close();
 }
@@ -807,7 +871,7 @@ END_TEST
 START_TEST(an_order_comes_through_its_pipe_as_it_was)
 {
     sk_node_order order = { .head = "[::1]:7", .serve = "10.0.0.1", .name = "lab 3", .resources = "gpu=2", .workers = 7, .store_bytes = 1234567890123,
-                            .wait_ns = 7, .parent = 8, .says = true, .has_secret = true, .secret = head_secret,
+                            .wait_ns = 7, .parent = 8, .mark = 9, .says = true, .has_secret = true, .secret = head_secret,
                             .secret_file = "/a file" }, got;
     sk_error err;
     int fd = sk_node_order_send(&order, &err);
@@ -857,10 +921,12 @@ Suite *node_suite(void)
     tcase_add_test(objects, what_a_worker_makes_is_pulled_by_the_head);
     tcase_add_test(objects, a_node_pulls_from_another_and_its_workers_read_the_copy);
     tcase_add_test(objects, a_node_pulls_from_the_head);
+    tcase_add_test(objects, a_text_that_does_not_end_is_ended_where_it_lies_and_where_it_was_pulled_to);
     tcase_add_test(objects, what_cannot_be_pulled_is_missed_with_a_reason);
     tcase_add_test(objects, what_is_pulled_from_a_node_that_dies_is_missed);
     tcase_add_test(objects, nobody_gets_what_has_been_dropped);
     tcase_add_test(objects, what_a_node_has_spilled_is_sent_from_its_file_and_comes_back_as_it_was);
+    tcase_add_test(objects, a_node_whose_spill_file_cannot_be_read_says_so_and_ends);
     tcase_add_test(objects, what_a_node_cannot_spill_it_keeps_and_says_so);
     suite_add_tcase(suite, objects);
     tcase_add_test(workers, what_a_task_prints_arrives_before_its_answer);

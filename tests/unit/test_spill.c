@@ -1,6 +1,7 @@
 /* test_spill.c -- what the store spills: which block, what stays, that it comes back as it was, and calls that fail (in a child of their own). */
 #include "backends/shm.h"
 #include "backends/shm_spill.h"
+#include "apart.h"
 #include "failing.h"
 
 #include <check.h>
@@ -266,6 +267,35 @@ START_TEST(whatever_happens_in_whatever_order_bytes_stay_and_the_cap_holds)
 }
 END_TEST
 
+START_TEST(what_is_lent_is_for_who_borrows_and_for_nobody_else)
+{
+    char *block[3];
+    sk_shm *s = sk_shm_new(2 * MB + MB / 2, 1, NULL, &why);
+    ck_assert(s && sk_shm_add(s, 0, &why));
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_ptr_nonnull(block[i] = sk_shm_alloc(s, 0, MB));
+        fill(block[i], MB, i);
+        sk_shm_keep(s, block[i]);
+        if (i == 1)
+            ck_assert_uint_gt(sk_shm_spill(s), 0);                 /* the first: there is room for the third */
+    }
+    ck_assert(sk_shm_pin(s, block[1], &why) && sk_shm_pin(s, block[2], &why));
+    ck_assert(!sk_shm_pin(s, block[0], &why) && errno == EDQUOT);
+    size_t room = sk_shm_room(s), available = sk_shm_available(s, 0);
+    sk_shm_lend(s, MB);
+    ck_assert(!sk_shm_pin(s, block[0], &why) && errno == EDQUOT);     /* it was another who asked */
+    ck_assert_uint_eq(sk_shm_available(s, 0), available);
+    sk_shm_borrow(s, true);
+    ck_assert_uint_eq(sk_shm_available(s, 0), available + MB);
+    ck_assert_uint_eq(sk_shm_room(s), room);                        /* nothing new is made there */
+    ck_assert(sk_shm_pin(s, block[0], &why) && is_filled(block[0], MB, 0));
+    ck_assert_uint_eq(sk_shm_room(s), 0);                           /* it has more than it may, not less than nothing */
+    sk_shm_lend(s, 0);
+    ck_assert_uint_eq(sk_shm_available(s, 0), 0);
+    sk_shm_free(s);
+}
+END_TEST
+
 /* ---- the file ---- */
 
 START_TEST(room_in_the_file_is_used_again_and_holes_go_back)
@@ -285,6 +315,24 @@ START_TEST(room_in_the_file_is_used_again_and_holes_go_back)
         ck_assert(i == 1 || (sk_spill_read(p, at[i], back, MB, &why) && is_filled(back, MB, i)));
     ck_assert(sk_spill_read(p, again, back, MB / 2, &why) && is_filled(back, MB / 2, 3));
     sk_spill_free(p);
+}
+END_TEST
+
+START_TEST(nothing_is_written_behind_the_end_of_a_file_that_was_cut)
+{
+    static char bytes[MB], back[MB];
+    char directory[] = "/tmp/cut-XXXXXX";
+    uint64_t at[2];
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    sk_spill *p = sk_spill_new(directory);
+    fill(bytes, MB, 7);
+    ck_assert(sk_spill_write(p, bytes, MB, &at[0]));
+    ck_assert_int_eq(cut_files(getpid(), directory), 1);
+    ck_assert(!sk_spill_write(p, bytes, MB, &at[1]) && !sk_spill_is_on(p));
+    ck_assert(!sk_spill_read(p, at[0], back, MB, &why));           /* no zeros that pass for it */
+    ck_assert_int_eq(why.code, SK_OBJECT_LOST);
+    sk_spill_free(p);
+    ck_assert_int_eq(rmdir(directory), 0);
 }
 END_TEST
 
@@ -485,6 +533,8 @@ Suite *spill_suite(void)
     tcase_add_test(tests, a_write_that_fails_is_named_once_and_loses_nothing);
     tcase_add_test(tests, a_copy_in_the_file_serves_again_without_a_write);
     tcase_add_test(tests, what_cannot_be_read_back_is_lost_by_name);
+    tcase_add_test(tests, what_is_lent_is_for_who_borrows_and_for_nobody_else);
+    tcase_add_test(tests, nothing_is_written_behind_the_end_of_a_file_that_was_cut);
     tcase_add_test(tests, without_memory_to_come_back_to_it_stays_away);
     tcase_add_test(tests, without_o_tmpfile_the_file_has_a_name_for_a_moment_only);
     suite_add_tcase(suite, tests);

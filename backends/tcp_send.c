@@ -1,0 +1,121 @@
+/* tcp_send.c -- bytes that leave this process, for a node that has asked for them. See tcp_fetch.c, and node_objects.c for the same at a node.
+ *
+ * What is in memory is pinned and sent from there. What is spilled is read from its file, a part at a time, into memory that the store does not count: it
+ * takes no room of those who run, who may wait for just these bytes to be used up elsewhere. If the file cannot be read, the bytes are lost as with a node. */
+#include "tcp.h"
+
+#include "shm_spill.h"
+
+#include <stdio.h>
+
+/* What is spilled here cannot be read back: of these bytes this node is lost, and if no other has them they are made again. */
+static void lose_here(tcp *c, tcp_place *p, const char *why)
+{
+    snprintf(c->reasons[0], sizeof c->reasons[0], "node 0, where %.180s", why);
+    p->hosts &= ~tcp_bit(0);
+    for (const tcp_name *name = p->names; name; name = name->next) {
+        sk_cluster_copy_gone(c->pn.cluster, name->key, 0);
+        tcp_wake_pulls(c, name->key);
+    }
+}
+
+static bool send_part(tcp *c, tcp_sending *s, const void *bytes, size_t size)
+{
+    size_t from = s->sent;
+    s->sent += size;
+    return sk_transport_send_bulk(c->transport, s->peer, s->req, from, &(struct iovec){ (void *)bytes, size }, 1);
+}
+
+/* What is in the file goes a part at a time, the next when the one before has left: all that there is room for may wait for what is to be sent. false:
+ * nothing follows. */
+static bool send_on(tcp *c, tcp_sending *s)
+{
+    size_t first = sk_shm_page() - sizeof *s->blob, size = s->part && s->blob ? MIN(s->blob->size - s->sent, SK_SPILL_PART) : 0;
+    sk_error err;
+    if (!size)
+        return false;
+    pthread_mutex_lock(&c->pn.store_lock);
+    bool ok = sk_shm_read_away(c->pn.store, s->blob, s->sent - first, s->part, size, &err);
+    pthread_mutex_unlock(&c->pn.store_lock);
+    if (ok)
+        return send_part(c, s, s->part, size);
+    const sk_peer_info *info = sk_transport_peer(c->transport, s->peer);
+    lose_here(c, sk_idmap_find(&c->places, tcp_place_of(c, s->blob)), err.message);
+    if (info && info->owner)
+        tcp_say(c, info->owner, &(sk_node_msg){ .type = SK_NODE_NOTHING, .req = s->req, .text = err.message });
+    return false;
+}
+
+static void let_blob_go(tcp *c, tcp_sending *s)
+{
+    if (s->serial) {
+        pthread_mutex_lock(&c->pn.store_lock);
+        sk_shm_unpin(c->pn.store, s->blob, s->serial);
+        pthread_mutex_unlock(&c->pn.store_lock);
+        pn_room_may_be(&c->pn);
+    }
+    if (s->blob)
+        sk_blob_unref(s->blob);
+    s->serial = 0, s->blob = NULL;
+}
+
+static void forget_sending(tcp *c, tcp_sending **at)
+{
+    tcp_sending *s = *at;
+    *at = s->next;
+    let_blob_go(c, s);
+    g_free(s->part);
+    g_free(s);
+}
+
+/* What is here stays here meanwhile; of what is spilled, the first page is. */
+static size_t begin_sending(tcp *c, tcp_sending *s)
+{
+    sk_shm *store = c->pn.store;
+    size_t first = s->blob->size;
+    pthread_mutex_lock(&c->pn.store_lock);
+    if (sk_shm_away(store, s->blob)) {
+        s->part = g_malloc(SK_SPILL_PART);
+        first = sk_shm_page() - sizeof *s->blob;
+    } else if (sk_shm_pin(store, s->blob, NULL)) {
+        s->serial = sk_shm_serial(store, s->blob);
+    }
+    pthread_mutex_unlock(&c->pn.store_lock);
+    return first;
+}
+
+void tcp_send_bytes(tcp *c, tcp_link *l, const sk_node_msg *m)
+{
+    tcp_place *p = sk_idmap_find(&c->places, m->place);
+    sk_blob *blob = p && p->size == m->size && p->hosts & tcp_bit(0) ? tcp_blob_of(c, m->place) : NULL;
+    if (!blob) {
+        tcp_say(c, l, &(sk_node_msg){ .type = SK_NODE_NOTHING, .req = m->req, .text = "it is not here" });
+        return;
+    }
+    tcp_sending *s = g_new(tcp_sending, 1);
+    *s = (tcp_sending){ .req = m->req, .peer = l->peer, .blob = sk_blob_ref(blob), .next = c->sending };
+    c->sending = s;
+    if (!send_part(c, s, sk_blob_data(blob), tcp_maker_of(c, m->place) ? blob->size : begin_sending(c, s)))
+        forget_sending(c, &c->sending);
+}
+
+void tcp_bulk_sent(tcp *c, sk_peer peer, uint64_t req, bool sent)
+{
+    tcp_sending **at = &c->sending;
+    while (*at && !((*at)->req == req && (*at)->peer.id == peer.id))
+        at = &(*at)->next;
+    if (*at && !(sent && send_on(c, *at)))
+        forget_sending(c, at);
+}
+
+void tcp_clear_sendings(tcp *c)
+{
+    while (c->sending)
+        forget_sending(c, &c->sending);
+}
+
+void tcp_let_sendings_go(tcp *c)
+{
+    for (tcp_sending *s = c->sending; s; s = s->next)
+        let_blob_go(c, s);                 /* the transport may still look at what was read: tcp_clear_sendings */
+}
