@@ -43,7 +43,7 @@
  *     task T says                                                              SAY
  *
  * T and O count tasks and objects 1, 2, 3 ... in the order in which this log names them; 0 is the driver, or none. Left out, because equal
- * runs differ in it: INFO, FUNCTION, SITE, NOTE, DROPPED, END, WAIT_ON; folders; line numbers (compilers disagree about a call of several lines); the
+ * runs differ in it: INFO, FUNCTION, SITE, NOTE, DROPPED, END, WAIT_ON; the sk_code of an attempt that is repeated; folders; line numbers (compilers disagree about a call of several lines); the
  * library's own numbers of tasks, objects, functions, sites and lanes; previews of floating-point values; the text of SAY, which may hold
  * such values, or anything. Backend and seed are not part of it either: two seeds that make no difference have one digest. */
 #ifndef SK_TRACE_FORMAT_H
@@ -66,7 +66,7 @@ typedef struct sk_trace_record { uint32_t dt; uint8_t type, a; uint16_t n; } sk_
     X(SITE,      3, "0",                "number:line, text: file, function")                                      \
     X(TASK_NEW,  4, "returns<<4|deps",  "task, function:site, parent task, object[returns], object[deps] (arguments that are refs to wait for)") \
     X(TASK_ASKS, 5, "0",                "task, cpus in 1/10000 : priority, text: name, resources (both may be empty). For tasks that ask for anything unusual") \
-    X(TASK,      6, "from<<4|to",       "task; to RUNNING: also worker:node; to FAILED or CANCELLED: also the sk_code") \
+    X(TASK,      6, "from<<4|to",       "task; to RUNNING: also worker:node; to FAILED or CANCELLED: also the sk_code; to READY from RUNNING or BLOCKED, to be tried again: also the sk_code of the attempt (not in older logs)") \
     X(OBJECT,    7, "from<<4|to",       "object; to READY: also type<<56|bytes, preview (the scalar's 8 bytes, else 0); from NONE: also site of the put:0, task") \
     X(NODE,      8, "from<<4|to",       "node:workers (0 unless to ALIVE)")                                                           \
     X(WAIT,      9, "how (sk_trace_wait)", "task that waits (0 driver), number wanted:number given, site:0, object (the first awaited)") \

@@ -246,6 +246,8 @@ static uint32_t task_moves(sk_model *m, const sk_event *e, sk_model_event *step)
         if (t->ready == SK_NEVER)
             t->ready = now(m);
         close_slice(m, i, SK_END_RETRIED);
+        if (t->state >= SK_TASK_RUNNING && t->state <= SK_TASK_BLOCKED && t->last_slice != SK_NO_INDEX && e->n > 1)
+            m->slices[t->last_slice].code = (uint8_t)MIN(e->word[1], 255);
         break;
     case SK_TASK_RUNNING:
         close_slice(m, i, SK_END_GOES_ON);
