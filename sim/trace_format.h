@@ -24,6 +24,8 @@
  * INFO "time" is `real`; `virtual`: the backend's own, nothing in it was measured; or `measured`: virtual, but plain C has cost what it
  * took here (--cost live). Virtual times begin with 0 at sk_init.
  *
+ * INFO "program" is as it was called; "executable" the absolute path of its file, which leads to its source (not in older logs).
+ *
  * INFO "shutdown" is when sk_shutdown was called, in ns: while tasks end after that, the driver waits for them.
  *
  * R7: each TASK, OBJECT and NODE record is written by the one function that changes that state.
@@ -61,7 +63,7 @@ typedef struct sk_trace_record { uint32_t dt; uint8_t type, a; uint16_t n; } sk_
 
 /* X(name, number, what `a` is, words). hi:lo is one word, hi in its upper 32 bits. */
 #define SK_TRACE_RECORDS(X)                                                                                       \
-    X(INFO,      1, "0",                "text: key, value. Keys: program backend workers nodes seed time pid resources version error") \
+    X(INFO,      1, "0",                "text: key, value. Keys: program executable backend workers nodes seed time pid resources version error") \
     X(FUNCTION,  2, "0",                "number:line, text: name, signature, file")                               \
     X(SITE,      3, "0",                "number:line, text: file, function")                                      \
     X(TASK_NEW,  4, "returns<<4|deps",  "task, function:site, parent task, object[returns], object[deps] (arguments that are refs to wait for)") \

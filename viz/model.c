@@ -421,7 +421,7 @@ static void table(sk_model *m, const sk_event *e)
         m->dropped = MAX(m->dropped, e->word[1]);
     } else if (e->type == SK_TRACE_INFO) {
         const struct { const char *key, **value; } known[] = {
-            { "program", &m->program }, { "backend", &m->backend }, { "time", &m->time }, { "error", &m->error }
+            { "program", &m->program }, { "executable", &m->executable }, { "backend", &m->backend }, { "time", &m->time }, { "error", &m->error }
         };
         for (unsigned i = 0; i < G_N_ELEMENTS(known); i++)
             if (!strcmp(text[0], known[i].key))

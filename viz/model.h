@@ -104,6 +104,7 @@ typedef struct sk_model_event {
 /* clang-format off */
 typedef struct sk_model {
     const char *program, *backend, *time;              /* what INFO says; "?" */
+    const char *executable;                            /* the absolute path of its file; NULL: an older log does not say */
     const char *error;                                 /* why the program ended early; NULL: it did not */
     const char *trouble;                               /* what is missing from the log ("it ends in the middle ..."); NULL: it is whole */
     uint64_t dropped;                                  /* events that the program, or the stream, could not deliver */
