@@ -311,7 +311,7 @@ static void put_legend(const chart *c)
         { c->bars, "| next task" },
         { c->small, "small letter: less than half busy" },
         { c->failed, "x failed" },
-        { c->retried, "! failed, tried again" },
+        { c->retried, "! broken off, tried again" },
         { c->cancelled, "/ cancelled" },
         { c->mean, "several on a line: their mean" },
     };

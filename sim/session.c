@@ -301,6 +301,9 @@ static void trace_begin(int argc, char **argv)
 #define INFO(key, value) sk_trace_text(t, SK_TRACE_INFO, 0, NULL, 0, (const char *[]){ key, value }, 2)
     INFO("version", SK_VERSION);
     INFO("program", program);
+    g_autofree char *executable = g_file_read_link("/proc/self/exe", NULL); /* `program` may be relative, or found by PATH */
+    if (executable)
+        INFO("executable", executable);
     INFO("backend", s->backend);
     snprintf(number, sizeof number, "%d", s->workers);
     INFO("workers", number);

@@ -117,7 +117,7 @@ void sk_task_bury_kept(sk_lane *lane, sk_task *t) { bury(lane, t); }
 __attribute__((noinline, cold))
 void sk_task_trace(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state from, sk_task_state to, uint64_t trace_word, uint64_t tick)
 {
-    bool has_word = to == SK_TASK_RUNNING || to == SK_TASK_FAILED || to == SK_TASK_CANCELLED;
+    bool has_word = to == SK_TASK_RUNNING || to == SK_TASK_FAILED || to == SK_TASK_CANCELLED || (to == SK_TASK_READY && from >= SK_TASK_RUNNING);
     uint32_t number = t->big ? sk_pool_number(&sk_big_task_pool, t) | SK_BIG_TASK : sk_pool_number(&sk_task_pool, t);
     uint64_t *w = sk_trace_record_at(lane->trace, tick ? tick : sk_trace_tick(), SK_TRACE_TASK, from << 4 | to, 1 + has_word);
     w[0] = (uint64_t)generation << 32 | number;
@@ -136,11 +136,11 @@ bool sk_task_move(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state 
 static bool never(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state to, sk_code code, const char *text,
                   sk_failure *cause, bool last_link);
 
-/* From WAITING, NONE or (a retry) RUNNING to READY, and on to who runs it. false: it was cancelled. */
-static bool make_ready(sk_lane *lane, sk_task *t, uint64_t name, sk_task_state from)
+/* From WAITING, NONE or (a retry; `why`: what its last attempt came to) RUNNING or BLOCKED to READY, and on to who runs it. false: it was cancelled. */
+static bool make_ready(sk_lane *lane, sk_task *t, uint64_t name, sk_task_state from, sk_code why)
 {
     bool unusual = t->extras && t->extras->unusual && !sk_has_cluster;         /* after the move t may be somebody else's */
-    if (!sk_task_change(lane, t, (uint32_t)(name >> 32), from, SK_TASK_READY, unusual ? SK_FLAG_QUEUED : 0, SK_FLAG_ADMITTED | SK_FLAG_ROWS, 0))
+    if (!sk_task_change(lane, t, (uint32_t)(name >> 32), from, SK_TASK_READY, unusual ? SK_FLAG_QUEUED : 0, SK_FLAG_ADMITTED | SK_FLAG_ROWS, why))
         return false;
     if (unlikely(unusual))
         sk_admit(lane, t, name);
@@ -178,13 +178,13 @@ void sk_task_all_there(sk_lane *lane, sk_task *t)
             return;
         }
     }
-    if (!make_ready(lane, t, sk_task_id(t), SK_TASK_WAITING))
+    if (!make_ready(lane, t, sk_task_id(t), SK_TASK_WAITING, SK_OK))
         sk_task_bury_cancelled(lane, t);          /* while it waited; this was the last link to it */
 }
 
 void sk_task_submitted(sk_lane *lane, sk_task *t, uint64_t name)
 {
-    make_ready(lane, t, name, SK_TASK_NONE);
+    make_ready(lane, t, name, SK_TASK_NONE, SK_OK);
 }
 
 bool sk_task_is_ready(sk_task_name task)
@@ -484,6 +484,7 @@ void sk_task_end(sk_lane *lane, sk_task *t, sk_outcome how, sk_value *out, sk_fa
             sk_values_discard(out, t->nreturns);  /* its time was up; the refs have failed */
         }
     } else if (retry) {
+        sk_code code = why ? why->code : SK_WORKER_DIED;
         sk_failure_unref(why);
         SK_COUNT_UP(lane->retries);
         if (extras) {                             /* the next attempt has its own time */
@@ -493,7 +494,7 @@ void sk_task_end(sk_lane *lane, sk_task *t, sk_outcome how, sk_value *out, sk_fa
         }
         sk_frame_end(lane, frame);
         lane->frame = frame->below;
-        if (!make_ready(lane, t, sk_task_id(t), SK_TASK_RUNNING))
+        if (!make_ready(lane, t, sk_task_id(t), SK_TASK_RUNNING, code))
             bury(lane, t);
         return;
     } else {
@@ -552,7 +553,7 @@ void sk_task_died(sk_lane *lane, sk_strand *strand, sk_death death, sk_code code
         t->extras->deadline = SK_NEVER;
     if (retry) {
         SK_COUNT_UP(lane->retries);
-        make_ready(lane, t, frame->id, state);
+        make_ready(lane, t, frame->id, state, code);
         return;
     }
     sk_task_change(lane, t, generation, state, end == SK_ENDED_CANCELLED ? SK_TASK_CANCELLED : SK_TASK_FAILED, 0, 0, why->code);

@@ -199,6 +199,15 @@ static void close_slice(build *b, uint32_t task, int64_t ns, sk_slice_end how)
     row_ends(b, s->row, s->end, s->blocked);
 }
 
+/* No failure: the program does not see it. */
+static void tried_again(build *b, const sk_line_task *t, uint8_t why)
+{
+    b->t->retries++;
+    b->t->lost += why == SK_WORKER_DIED || why == SK_WORKER_OOM;
+    if (t->last_slice != SK_NO_INDEX)
+        b->t->slices[t->last_slice].code = why;
+}
+
 static void task_moves(build *b, const sk_event *e)
 {
     uint32_t i = task_index(b, e->word[0]);
@@ -216,7 +225,8 @@ static void task_moves(build *b, const sk_event *e)
         if (t->ready == SK_NO_TIME)
             t->ready = e->ns;
         close_slice(b, i, e->ns, SK_SLICE_RETRIED);
-        b->t->retries += from == SK_TASK_RUNNING;
+        if (from == SK_TASK_RUNNING || from == SK_TASK_BLOCKED)
+            tried_again(b, t, e->n > 1 ? (uint8_t)MIN(e->word[1], 255) : SK_OK);
         break;
     case SK_TASK_RUNNING: {
         uint32_t row = row_index(b, sk_trace_lo(e->word[1]), sk_trace_hi(e->word[1]));

@@ -58,6 +58,7 @@ typedef struct sk_line_slice {
     uint32_t task, row, next; /* row: in workers[]; next slice of the same task */
     uint16_t attempt;         /* 1, 2 ... */
     uint8_t blocked, how;     /* how it ended: sk_slice_end. UNFINISHED: the trace ends here */
+    uint8_t code;             /* of one that was RETRIED: why (sk_code); SK_OK: the log does not say */
 } sk_line_slice;
 
 typedef struct sk_line_object {
@@ -132,7 +133,7 @@ typedef struct sk_timeline {
     int64_t makespan, work, span;
     uint32_t done, failed, cancelled;            /* tasks */
     uint32_t unfinished;                         /* tasks, where the trace ends before they did */
-    uint32_t retries;                            /* attempts that were started again */
+    uint32_t retries, lost;                      /* attempts that were tried again; those of them whose worker or node died */
     uint32_t nodes;
     uint64_t bytes_made, bytes_peak;             /* of objects; live at once */
     uint64_t bytes_moved;                        /* by the transfers */

@@ -24,6 +24,8 @@
  * INFO "time" is `real`; `virtual`: the backend's own, nothing in it was measured; or `measured`: virtual, but plain C has cost what it
  * took here (--cost live). Virtual times begin with 0 at sk_init.
  *
+ * INFO "program" is as it was called; "executable" the absolute path of its file, which leads to its source (not in older logs).
+ *
  * INFO "shutdown" is when sk_shutdown was called, in ns: while tasks end after that, the driver waits for them.
  *
  * R7: each TASK, OBJECT and NODE record is written by the one function that changes that state.
@@ -43,7 +45,7 @@
  *     task T says                                                              SAY
  *
  * T and O count tasks and objects 1, 2, 3 ... in the order in which this log names them; 0 is the driver, or none. Left out, because equal
- * runs differ in it: INFO, FUNCTION, SITE, NOTE, DROPPED, END, WAIT_ON; folders; line numbers (compilers disagree about a call of several lines); the
+ * runs differ in it: INFO, FUNCTION, SITE, NOTE, DROPPED, END, WAIT_ON; the sk_code of an attempt that is repeated; folders; line numbers (compilers disagree about a call of several lines); the
  * library's own numbers of tasks, objects, functions, sites and lanes; previews of floating-point values; the text of SAY, which may hold
  * such values, or anything. Backend and seed are not part of it either: two seeds that make no difference have one digest. */
 #ifndef SK_TRACE_FORMAT_H
@@ -61,12 +63,12 @@ typedef struct sk_trace_record { uint32_t dt; uint8_t type, a; uint16_t n; } sk_
 
 /* X(name, number, what `a` is, words). hi:lo is one word, hi in its upper 32 bits. */
 #define SK_TRACE_RECORDS(X)                                                                                       \
-    X(INFO,      1, "0",                "text: key, value. Keys: program backend workers nodes seed time pid resources version error") \
+    X(INFO,      1, "0",                "text: key, value. Keys: program executable backend workers nodes seed time pid resources version error") \
     X(FUNCTION,  2, "0",                "number:line, text: name, signature, file")                               \
     X(SITE,      3, "0",                "number:line, text: file, function")                                      \
     X(TASK_NEW,  4, "returns<<4|deps",  "task, function:site, parent task, object[returns], object[deps] (arguments that are refs to wait for)") \
     X(TASK_ASKS, 5, "0",                "task, cpus in 1/10000 : priority, text: name, resources (both may be empty). For tasks that ask for anything unusual") \
-    X(TASK,      6, "from<<4|to",       "task; to RUNNING: also worker:node; to FAILED or CANCELLED: also the sk_code") \
+    X(TASK,      6, "from<<4|to",       "task; to RUNNING: also worker:node; to FAILED or CANCELLED: also the sk_code; to READY from RUNNING or BLOCKED, to be tried again: also the sk_code of the attempt (not in older logs)") \
     X(OBJECT,    7, "from<<4|to",       "object; to READY: also type<<56|bytes, preview (the scalar's 8 bytes, else 0); from NONE: also site of the put:0, task") \
     X(NODE,      8, "from<<4|to",       "node:workers (0 unless to ALIVE)")                                                           \
     X(WAIT,      9, "how (sk_trace_wait)", "task that waits (0 driver), number wanted:number given, site:0, object (the first awaited)") \

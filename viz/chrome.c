@@ -174,8 +174,9 @@ static void put_slice(chrome *c, uint32_t i)
         fputs(",\"cname\":\"terrible\"", c->out);
     fprintf(c->out, ",\"args\":{\"task\":%u,\"outcome\":\"%s\",\"ends\":\"%s\"", s->task + 1,
             sk_timeline_outcome(t, s->task), ends[s->how]);
-    if (task->code)
-        fprintf(c->out, ",\"code\":\"%s\"", sk_timeline_code(task->code));
+    unsigned code = s->how == SK_SLICE_RETRIED ? s->code : task->code; /* what this attempt came to, not a later one */
+    if (code)
+        fprintf(c->out, ",\"code\":\"%s\"", sk_timeline_code(code));
     if (task->attempts > 1)
         fprintf(c->out, ",\"attempt\":%u", s->attempt);
     g_autofree char *where = g_strdup_printf("%s:%d", site->file, site->line);

@@ -148,7 +148,7 @@ const sk_source *sk_listing_source(sk_listing *l, const sk_model *m, uint32_t fi
 {
     sk_listing_file *f = &l->files[file];
     if (!f->source)
-        f->source = sk_source_read(f->name, m->path, m->program);
+        f->source = sk_source_read(f->name, m->path, m->program, m->executable);
     return f->source;
 }
 

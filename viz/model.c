@@ -246,6 +246,8 @@ static uint32_t task_moves(sk_model *m, const sk_event *e, sk_model_event *step)
         if (t->ready == SK_NEVER)
             t->ready = now(m);
         close_slice(m, i, SK_END_RETRIED);
+        if (t->state >= SK_TASK_RUNNING && t->state <= SK_TASK_BLOCKED && t->last_slice != SK_NO_INDEX && e->n > 1)
+            m->slices[t->last_slice].code = (uint8_t)MIN(e->word[1], 255);
         break;
     case SK_TASK_RUNNING:
         close_slice(m, i, SK_END_GOES_ON);
@@ -419,7 +421,7 @@ static void table(sk_model *m, const sk_event *e)
         m->dropped = MAX(m->dropped, e->word[1]);
     } else if (e->type == SK_TRACE_INFO) {
         const struct { const char *key, **value; } known[] = {
-            { "program", &m->program }, { "backend", &m->backend }, { "time", &m->time }, { "error", &m->error }
+            { "program", &m->program }, { "executable", &m->executable }, { "backend", &m->backend }, { "time", &m->time }, { "error", &m->error }
         };
         for (unsigned i = 0; i < G_N_ELEMENTS(known); i++)
             if (!strcmp(text[0], known[i].key))

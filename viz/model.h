@@ -53,7 +53,8 @@ typedef struct sk_model_slice {
     uint32_t number;                    /* so many of the task came before */
     int64_t ran;                        /* so many ns had it run when this one began */
     uint16_t attempt;                   /* 1, 2 ... */
-    uint8_t blocked, how;               /* how it ended: sk_model_end */
+    uint8_t blocked, how;               /* how it ended: sk_model_end. RETRIED is no failure: the program does not see it */
+    uint8_t code;                       /* of one that was RETRIED: why (sk_code); SK_OK: the log does not say */
 } sk_model_slice;
 
 typedef struct sk_model_object {
@@ -103,6 +104,7 @@ typedef struct sk_model_event {
 /* clang-format off */
 typedef struct sk_model {
     const char *program, *backend, *time;              /* what INFO says; "?" */
+    const char *executable;                            /* the absolute path of its file; NULL: an older log does not say */
     const char *error;                                 /* why the program ended early; NULL: it did not */
     const char *trouble;                               /* what is missing from the log ("it ends in the middle ..."); NULL: it is whole */
     uint64_t dropped;                                  /* events that the program, or the stream, could not deliver */
@@ -152,6 +154,8 @@ sk_object_state sk_model_object_at(const sk_model *m, uint32_t object, sk_step k
 uint32_t sk_model_slice_of(const sk_model *m, uint32_t task, sk_step k);
 /* The task RUNNING on this worker at step k, else SK_NO_INDEX. O(log n). */
 uint32_t sk_model_running(const sk_model *m, uint32_t worker, sk_step k);
+/* Did this slice end because its worker or node died, and its task was tried again? Of a task that was not, its state tells: FAILED. */
+bool sk_model_is_lost(const sk_model_slice *s);
 /* How long it had been RUNNING at time ns. */
 int64_t sk_model_run_ns(const sk_model *m, uint32_t task, sk_step k, int64_t ns);
 /* Are two sites on the same line? A line may submit more than once. */

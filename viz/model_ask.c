@@ -35,6 +35,8 @@ uint32_t sk_model_slice_of(const sk_model *m, uint32_t task, sk_step k)
     return s;
 }
 
+bool sk_model_is_lost(const sk_model_slice *s) { return s->how == SK_END_RETRIED && (s->code == SK_WORKER_DIED || s->code == SK_WORKER_OOM); }
+
 sk_task_state sk_model_task_at(const sk_model *m, uint32_t task, sk_step k)
 {
     const sk_model_task *t = &m->tasks[task];

@@ -85,6 +85,16 @@ static const char *who(const sk_model *m, uint32_t task, char buf[64])
     return buf;
 }
 
+/* s: the task's last slice, or NULL. One that ends here was broken off. */
+static void ready_sentence(const sk_model_slice *s, sk_step k, const sk_model_event *e, const char *task, char buf[160])
+{
+    bool again = e->from == SK_TASK_RUNNING || e->from == SK_TASK_BLOCKED, known = again && s && s->end == k && s->code != SK_OK;
+    if (known)
+        g_snprintf(buf, 160, "%s is to run once more: %s%s", task, sk_model_is_lost(s) ? "its attempt is lost, " : "", sk_timeline_code(s->code));
+    else
+        g_snprintf(buf, 160, again ? "%s is to run once more" : "%s is ready", task);
+}
+
 static void task_sentence(const sk_model *m, sk_step k, const sk_model_event *e, char buf[160])
 {
     const sk_model_task *t = &m->tasks[e->index];
@@ -95,7 +105,7 @@ static void task_sentence(const sk_model *m, sk_step k, const sk_model_event *e,
         sk_model_where(m, m->slices[s].worker, where);
     switch (e->to) {
     case SK_TASK_WAITING: g_snprintf(buf, 160, "%s waits for its arguments", a); break;
-    case SK_TASK_READY: g_snprintf(buf, 160, e->from == SK_TASK_RUNNING ? "%s is to run once more" : "%s is ready", a); break;
+    case SK_TASK_READY: ready_sentence(s == SK_NO_INDEX ? NULL : &m->slices[s], k, e, a, buf); break;
     case SK_TASK_RUNNING: g_snprintf(buf, 160, e->from == SK_TASK_BLOCKED ? "%s goes on, on %s" : "%s starts on %s", a, where); break;
     case SK_TASK_BLOCKED: g_snprintf(buf, 160, "%s waits, on %s", a, where); break;
     case SK_TASK_DONE: g_snprintf(buf, 160, "%s is done, on %s", a, where); break;

@@ -231,7 +231,7 @@ static bool numbers_of(const sk_model *m, uint32_t task, double *x, unsigned *n,
 static bool ask_value(const sk_model *m, sk_question *q)
 {
     double x[16], sum = 0, product = 1, most = -INFINITY;
-    char name[48], value[48], time[16], given[80] = "";
+    char name[48], value[48], time[16], given[SK_PREDICT_GIVEN] = "";
     unsigned n = 0;
     uint32_t object = SK_NO_INDEX, task = SK_NO_INDEX;
     for (sk_step i = q->asked + 1; i <= m->nsteps && i <= q->asked + AHEAD && object == SK_NO_INDEX; i++) {

@@ -14,6 +14,7 @@
 #include "model.h"
 
 enum { SK_PREDICT_MOST = 4, SK_PREDICT_FEWEST = 3 }; /* answers */
+enum { SK_PREDICT_GIVEN = 512 }; /* 15 arguments, 24 letters each, and what is between them */
 typedef enum sk_predict_sort { SK_PREDICT_NEXT, SK_PREDICT_WORKER, SK_PREDICT_VALUE, SK_PREDICT_MAKESPAN, SK_PREDICT_SORTS } sk_predict_sort;
 
 typedef struct sk_question {
@@ -21,7 +22,7 @@ typedef struct sk_question {
     sk_step asked, shows;                  /* at which step; and the one in which it happens: the same, if the log is not what answers */
     uint32_t task;                         /* whom it is about; SK_NO_INDEX: to be found out, or nobody */
     uint32_t answer_task;                  /* whom the answer is about; SK_NO_INDEX: nobody */
-    char text[200], answer[SK_PREDICT_MOST][48], why[240];
+    char text[SK_PREDICT_GIVEN + 128], answer[SK_PREDICT_MOST][48], why[SK_PREDICT_GIVEN + 160];
     unsigned answers, right;
 } sk_question;
 

@@ -48,11 +48,13 @@ static bool add_program(GPtrArray *folders, const char *program, const char *hom
     return good;
 }
 
-/* A path that is not absolute leads on from where the program was started. That is not known: it is tried from here, from the trace, and from above it. */
-static void find_program(GPtrArray *folders, const char *program, const char *beside)
+/* A path that is not absolute leads on from where the program was started. Newer traces say what file it was; else, or if that has gone elsewhere
+ * together with the trace, it is tried from here, from the trace, and from above it. */
+static bool find_program(GPtrArray *folders, const char *program, const char *executable, const char *beside)
 {
     char *home = realpath(g_get_home_dir(), NULL), *from = beside && *program != '/' ? realpath(beside, NULL) : NULL;
-    bool found = add_program(folders, program, home);
+    bool found = executable && *executable == '/' && add_program(folders, executable, home);
+    found |= add_program(folders, program, home);
     for (int above = 0; !found && from && *from && above <= ABOVE && !(above && home && is_below(home, from)); above++) {
         g_autofree char *path = g_build_filename(from, program, NULL);
         found = strchr(program, '/') && add_program(folders, path, home);
@@ -60,16 +62,18 @@ static void find_program(GPtrArray *folders, const char *program, const char *be
     }
     free(from);
     free(home);
+    return found;
 }
 
-static GPtrArray *folders_of(const char *trace, const char *program)
+/* *found: the program is there. */
+static GPtrArray *folders_of(const char *trace, const char *program, const char *executable, bool *found)
 {
     GPtrArray *folders = g_ptr_array_new_with_free_func(free);
     g_autofree char *beside = trace ? g_path_get_dirname(trace) : NULL;
     add(folders, realpath(".", NULL));
     if (beside)
         add(folders, realpath(beside, NULL));
-    find_program(folders, program, beside);
+    *found = find_program(folders, program, executable, beside);
     return folders;
 }
 
@@ -175,12 +179,13 @@ static bool take(sk_source *s, const char *path, const GPtrArray *folders)
     return text != NULL;
 }
 
-sk_source *sk_source_read(const char *file, const char *trace, const char *program)
+sk_source *sk_source_read(const char *file, const char *trace, const char *program, const char *executable)
 {
     sk_source *s = g_new0(sk_source, 1);
-    g_autoptr(GPtrArray) folders = folders_of(trace, program);
+    bool found = false, has_program;
+    g_autoptr(GPtrArray) folders = folders_of(trace, program, executable, &has_program);
     g_autofree char *name = g_path_get_basename(file);
-    bool found = false, absolute = *file == '/';
+    bool absolute = *file == '/';
     if (!is_called_like_source(file)) { /* and is not even looked for */
         s->trouble = g_strdup_printf("%s is not shown: what it is called is no source of C or C++ (.c .h .cc .cpp .cxx .hh .hpp).", file);
         return s;
@@ -198,6 +203,8 @@ sk_source *sk_source_read(const char *file, const char *trace, const char *progr
         GString *where = g_string_new(NULL);
         for (unsigned i = 0; i < folders->len; i++)
             g_string_append_printf(where, "%s%s", i ? ", " : "", (char *)folders->pdata[i]);
+        if (executable && !has_program)
+            g_string_append_printf(where, "; the program, %s, is not there", executable);
         s->trouble = g_strdup_printf(
             "%s is not here: sought by this path, and as %s, in %s. Go to where the program was built, or lay it beside the trace.", file, name,
             where->str);

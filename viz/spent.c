@@ -1,95 +1,229 @@
-/* spent.c -- see spent.h. One sweep over the events; transfers are told of when they end, so their beginnings are sorted first. */
+/* spent.c -- see spent.h. Reading order: 1 time that passes; 2 what changes; 3 from step to step; 4 transfers, whose beginnings are put in order;
+ * 5 following and asking. */
 #include "spent.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-#include <glib.h>
+#include "grow.h"
 
+enum { STEPS = 64 };
+
+/* What is so at some time. */
 typedef struct sweep {
-    const sk_model *m;
-    sk_spent spent;
-    int64_t at; /* all before this time has been counted */
-    uint32_t running, ready, flying, workers;
-    int64_t *departs; /* when transfers begin, sorted */
-    uint32_t next;
+    const sk_spent_fold *fold;
+    sk_spent_check c;
+    int64_t at;         /* all before has been counted */
+    uint32_t begun, over; /* transfers that have begun, and that have ended, by then */
 } sweep;
+
+/* ---- 1. Time that passes --------------------------------------------------------------------------------------------------------------- */
+
+/* A damaged log may have times beyond all measure. */
+static void add(int64_t *sum, int64_t ns, int64_t times)
+{
+    int64_t more;
+    if (__builtin_mul_overflow(ns, times, &more) || __builtin_add_overflow(*sum, more, sum))
+        *sum = INT64_MAX;
+}
+
+static void add_all(sk_spent *to, const sk_spent *s)
+{
+    add(&to->all, s->all, 1);
+    add(&to->compute, s->compute, 1);
+    add(&to->transfer, s->transfer, 1);
+    add(&to->scheduling, s->scheduling, 1);
+    add(&to->idle, s->idle, 1);
+    add(&to->beyond, s->beyond, 1);
+}
+
+/* It has been like this since `at`, and is until ns. */
+static void stretch(sweep *s, int64_t ns)
+{
+    sk_spent_check *c = &s->c;
+    int64_t passed = ns - s->at;
+    if (passed <= 0)
+        return;
+    s->at = ns;
+    if (!c->begun)
+        return;
+    uint32_t compute = MIN(c->workers, c->running), rest = c->workers - compute;
+    uint32_t transfer = MIN(rest, s->begun - MIN(s->over, s->begun)), scheduling = MIN(rest - transfer, c->ready);
+    sk_spent *to = c->open ? &c->sums : &c->after;
+    add(&to->all, passed, c->workers);
+    add(&to->compute, passed, compute);
+    add(&to->transfer, passed, transfer);
+    add(&to->scheduling, passed, scheduling);
+    add(&to->idle, passed, rest - transfer - scheduling);
+    add(&to->beyond, passed, c->running - compute);
+    if (c->open)
+        c->sums.to = ns;
+}
+
+static void pass_to(sweep *s, int64_t ns)
+{
+    for (; s->begun < s->fold->nbegins && s->fold->begins[s->begun] <= ns; s->begun++)
+        stretch(s, s->fold->begins[s->begun]);
+    stretch(s, ns);
+}
+
+/* ---- 2. What changes ------------------------------------------------------------------------------------------------------------------- */
+
+static bool is_open(unsigned state) { return state > SK_TASK_NONE && state < SK_TASK_DONE; }
+
+static void task_changes(sk_spent_check *c, const sk_model_event *e)
+{
+    if (e->from == e->to)
+        return;
+    if (!c->begun)
+        c->sums.from = e->ns;
+    c->begun = true;
+    add_all(&c->sums, &c->after);
+    memset(&c->after, 0, sizeof c->after);
+    c->sums.to = e->ns;
+    c->running += (uint32_t)(e->to == SK_TASK_RUNNING) - (uint32_t)(e->from == SK_TASK_RUNNING);
+    c->ready += (uint32_t)(e->to == SK_TASK_READY) - (uint32_t)(e->from == SK_TASK_READY);
+    c->open += (uint32_t)is_open(e->to) - (uint32_t)is_open(e->from);
+}
+
+/* Takes in the change of step k. */
+static void change(sk_spent_check *c, const sk_model *m, sk_step k)
+{
+    const sk_model_event *e = &m->events[k - 1];
+    if (e->type == SK_TRACE_TASK || e->type == SK_TRACE_TASK_NEW) {
+        task_changes(c, e);
+    } else if (e->type == SK_TRACE_NODE && e->from != e->to) {
+        uint32_t workers = m->nodes[e->index].workers;
+        c->workers = e->to == SK_NODE_ALIVE ? (c->named ? c->workers : 0) + workers : c->workers - MIN(c->workers, workers);
+        c->named = true;
+    }
+    for (; c->seen < m->nworkers && m->workers[c->seen].since <= k; c->seen++)
+        c->workers += !c->named;
+    c->sums.workers = MAX(c->sums.workers, c->workers);
+}
+
+/* ---- 3. From step to step -------------------------------------------------------------------------------------------------------------- */
+
+static uint32_t begun_until(const sk_spent_fold *f, int64_t ns)
+{
+    uint32_t low = 0, high = f->nbegins;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (f->begins[middle] <= ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static uint32_t over_until(const sk_model *m, sk_step k)
+{
+    uint32_t low = 0, high = m->ntransfers;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (m->transfers[middle].end <= k)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* What is so after step `from`, which `c` says, and on to what is so after step `to`. */
+static sweep walk(const sk_spent_fold *f, const sk_model *m, const sk_spent_check *c, sk_step from, sk_step to)
+{
+    int64_t ns = sk_model_ns(m, from);
+    sweep s = { f, *c, ns, begun_until(f, ns), over_until(m, from) };
+    for (sk_step k = from + 1; k <= to; k++) {
+        pass_to(&s, m->events[k - 1].ns);
+        change(&s.c, m, k);
+        while (s.over < m->ntransfers && m->transfers[s.over].end <= k)
+            s.over++;
+    }
+    return s;
+}
+
+/* ---- 4. Transfers ---------------------------------------------------------------------------------------------------------------------- */
 
 static int by_time(const void *a, const void *b)
 {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return x < y ? -1 : x > y;
+    return (x > y) - (x < y);
 }
 
-/* A damaged log may have times beyond all measure. */
-static void add(int64_t *sum, int64_t ns, uint32_t times)
+/* begins[] is in order up to `sorted`: puts the others among those. */
+static void merge_begins(sk_spent_fold *f, uint32_t sorted)
 {
-    int64_t more;
-    if (__builtin_mul_overflow(ns, (int64_t)times, &more) || __builtin_add_overflow(*sum, more, sum))
-        *sum = INT64_MAX;
+    uint32_t n = f->nbegins - sorted, to = f->nbegins;
+    g_autofree int64_t *new = g_memdup2(f->begins + sorted, (gsize)n * sizeof *new);
+    qsort(new, n, sizeof *new, by_time);
+    while (n)
+        f->begins[--to] = sorted && f->begins[sorted - 1] > new[n - 1] ? f->begins[--sorted] : new[--n];
 }
 
-/* It has been like this since `at`, and is until ns. */
-static void count(sweep *s, int64_t ns)
+/* What was reckoned since the first of the new ones began is done again. */
+static void follow_transfers(sk_spent_fold *f, const sk_model *m)
 {
-    int64_t stretch = MIN(ns, s->spent.to) - MAX(s->at, s->spent.from);
-    s->at = MAX(s->at, ns);
-    if (stretch <= 0)
+    uint32_t sorted = f->nbegins;
+    int64_t first = INT64_MAX;
+    for (; f->ntransfers < m->ntransfers; f->ntransfers++) {
+        const sk_model_transfer *t = &m->transfers[f->ntransfers];
+        int64_t begin = sk_model_ns(m, t->end) - t->took;
+        if (t->end > SK_SPENT_BACK)
+            begin = MAX(begin, sk_model_ns(m, t->end - SK_SPENT_BACK));
+        *SK_GROW(f->begins, f->nbegins) = begin;
+        first = MIN(first, begin);
+    }
+    if (f->nbegins == sorted)
         return;
-    uint32_t compute = MIN(s->running, s->workers), rest = s->workers - compute, transfer = MIN(rest, s->flying);
-    uint32_t scheduling = MIN(rest - transfer, s->ready), idle = rest - transfer - scheduling;
-    add(&s->spent.all, stretch, s->workers);
-    add(&s->spent.compute, stretch, compute);
-    add(&s->spent.transfer, stretch, transfer);
-    add(&s->spent.scheduling, stretch, scheduling);
-    add(&s->spent.idle, stretch, idle);
+    f->nchecks = MIN(f->nchecks, sk_model_step_at(m, first) / STEPS + 1);
+    merge_begins(f, sorted);
 }
 
-static void take(sweep *s, const sk_model_event *e)
+/* ---- 5. Following and asking ----------------------------------------------------------------------------------------------------------- */
+
+void sk_spent_follow(sk_spent_fold *f, const sk_model *m)
 {
-    for (; s->next < s->m->ntransfers && s->departs[s->next] <= e->ns; s->next++) {
-        count(s, s->departs[s->next]);
-        s->flying++;
-    }
-    count(s, e->ns);
-    if (e->type == SK_TRACE_TASK || e->type == SK_TRACE_TASK_NEW) {
-        s->running += (uint32_t)(e->to == SK_TASK_RUNNING) - (uint32_t)(e->from == SK_TASK_RUNNING);
-        s->ready += (uint32_t)(e->to == SK_TASK_READY) - (uint32_t)(e->from == SK_TASK_READY);
-    } else if (e->type == SK_TRACE_TRANSFER) {
-        s->flying--;
-    } else if (e->type == SK_TRACE_NODE) {
-        uint32_t n = s->m->nodes[e->index].workers;
-        if (e->to == SK_NODE_ALIVE && e->from != SK_NODE_ALIVE)
-            s->workers += n;
-        else if (e->to != SK_NODE_ALIVE && e->from == SK_NODE_ALIVE)
-            s->workers -= MIN(n, s->workers);
-        s->spent.workers = MAX(s->spent.workers, s->workers);
+    follow_transfers(f, m);
+    if (!f->nchecks)
+        *SK_GROW(f->checks, f->nchecks) = (sk_spent_check){ 0 };
+    while (f->nchecks * STEPS <= m->nsteps) {
+        sweep s = walk(f, m, &f->checks[f->nchecks - 1], (f->nchecks - 1) * STEPS, f->nchecks * STEPS);
+        *SK_GROW(f->checks, f->nchecks) = s.c;
     }
 }
 
-/* From the first submission to the last end, or to the last event if some have not ended. */
-static void find_makespan(const sk_model *m, sk_spent *spent)
+void sk_spent_clear(sk_spent_fold *f)
 {
-    sk_step last = 0;
-    spent->from = m->ntasks ? INT64_MAX : m->first;
-    for (uint32_t i = 0; i < m->ntasks; i++) {
-        spent->from = MIN(spent->from, sk_model_ns(m, m->tasks[i].submitted));
-        last = MAX(last, m->tasks[i].ended);
-    }
-    spent->to = m->ntasks ? sk_model_ns(m, last) : spent->from; /* SK_NEVER, of one that has not ended, is the last step */
+    g_free(f->begins);
+    g_free(f->checks);
+    *f = (sk_spent_fold){ 0 };
+}
+
+static sk_spent answer(const sk_model *m, const sweep *s)
+{
+    sk_spent spent = s->c.sums;
+    if (!s->c.begun)
+        spent.from = spent.to = m->first;
+    return spent;
+}
+
+sk_spent sk_spent_at(const sk_spent_fold *f, const sk_model *m, sk_step k, int64_t ns)
+{
+    k = MIN(k, m->nsteps);
+    uint32_t at = MIN(k / STEPS, f->nchecks - 1);
+    sweep s = walk(f, m, &f->checks[at], at * STEPS, k);
+    if (k)
+        pass_to(&s, ns);
+    return answer(m, &s);
 }
 
 sk_spent sk_spent_of(const sk_model *m)
 {
-    sweep s = { .m = m, .at = m->first };
-    find_makespan(m, &s.spent);
-    s.departs = g_new(int64_t, (gsize)m->ntransfers + 1);
-    for (uint32_t i = 0; i < m->ntransfers; i++)
-        s.departs[i] = sk_model_ns(m, m->transfers[i].end) - m->transfers[i].took;
-    qsort(s.departs, m->ntransfers, sizeof *s.departs, by_time);
-    if (!m->nnodes) /* a damaged log: those that ran something */
-        s.workers = s.spent.workers = m->nworkers;
-    for (sk_step k = 0; k < m->nsteps; k++)
-        take(&s, &m->events[k]);
-    g_free(s.departs);
-    return s.spent;
+    sk_spent_fold f = { 0 };
+    follow_transfers(&f, m);
+    sweep s = walk(&f, m, &(sk_spent_check){ 0 }, 0, m->nsteps);
+    sk_spent_clear(&f);
+    return answer(m, &s);
 }

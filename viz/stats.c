@@ -1,4 +1,4 @@
-/* stats.c -- see stats.h. Reading order: 1 bins; 2 runs; 3 where the time went; 4 asking. */
+/* stats.c -- see stats.h. Reading order: 1 bins; 2 runs; 3 following; 4 asking. */
 #include "stats.h"
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include "grow.h"
 #include "spans.h"
 
-enum { EVERY = 4096, EXACT = 512, STEPS = 64 };
+enum { EVERY = 4096, EXACT = 512 };
 
 /* ---- 1. Bins --------------------------------------------------------------------------------------------------------------------------- */
 
@@ -74,99 +74,7 @@ static void task_step(sk_run_stats *s, const sk_model *m, const sk_model_event *
     }
 }
 
-/* ---- 3. Where the time went ------------------------------------------------------------------------------------------------------------ */
-
-/* In a damaged log the times are anything: then it is wrong, but defined. */
-static void add(int64_t *sum, int64_t n, int64_t ns) { *sum = (int64_t)((uint64_t)*sum + (uint64_t)n * (uint64_t)ns); }
-
-/* So much time passes while it is as it is. */
-static void pass(sk_where_check *c, uint32_t moving, int64_t ns)
-{
-    int64_t compute = MIN(c->workers, c->running), rest = c->workers - compute;
-    int64_t transfer = MIN(rest, moving), scheduling = MIN(rest - transfer, c->ready);
-    ns = MAX(ns, 0);
-    add(&c->sums.all, c->workers, ns);
-    add(&c->sums.compute, compute, ns);
-    add(&c->sums.transfer, transfer, ns);
-    add(&c->sums.scheduling, scheduling, ns);
-    add(&c->sums.idle, rest - transfer - scheduling, ns);
-    add(&c->sums.beyond, c->running - compute, ns);
-}
-
-/* Takes in the change of step k. */
-static void change(sk_where_check *c, const sk_model *m, sk_step k)
-{
-    const sk_model_event *e = &m->events[k - 1];
-    if (e->type == SK_TRACE_TASK) {
-        c->running += (uint32_t)(e->to == SK_TASK_RUNNING) - (uint32_t)(e->from == SK_TASK_RUNNING);
-        c->ready += (uint32_t)(e->to == SK_TASK_READY) - (uint32_t)(e->from == SK_TASK_READY);
-    } else if (e->type == SK_TRACE_NODE && e->from != e->to) {
-        uint32_t workers = m->nodes[e->index].workers;
-        c->workers = e->to == SK_NODE_ALIVE ? (c->named ? c->workers : 0) + workers : c->workers - MIN(c->workers, workers);
-        c->named = true;
-    }
-    while (c->seen < m->nworkers && m->workers[c->seen].since <= k) /* of a log that names no nodes: those who have worked */
-        c->workers += !c->named, c->seen++;
-}
-
-static uint32_t begun(const sk_run_stats *s, sk_step k) { return sk_steps_until(s->begins, s->nbegins, k); }
-
-static uint32_t over(const sk_model *m, sk_step k)
-{
-    uint32_t low = 0, high = m->ntransfers;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (m->transfers[middle].end <= k)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-/* From what was after step `from` to what is after step `to`. */
-static void walk(const sk_run_stats *s, const sk_model *m, sk_where_check *c, sk_step from, sk_step to)
-{
-    uint32_t begins = begun(s, from), ends = over(m, from);
-    for (sk_step k = from + 1; k <= to; k++) {
-        pass(c, begins - MIN(ends, begins), m->events[k - 1].ns - sk_model_ns(m, k - 1));
-        change(c, m, k);
-        while (begins < s->nbegins && s->begins[begins] <= k)
-            begins++;
-        while (ends < m->ntransfers && m->transfers[ends].end <= k)
-            ends++;
-    }
-}
-
-static int by_step(const void *a, const void *b)
-{
-    sk_step x = *(const sk_step *)a, y = *(const sk_step *)b;
-    return (x > y) - (x < y);
-}
-
-/* begins[] is in order up to `sorted`: puts the others among those. */
-static void merge_begins(sk_run_stats *s, uint32_t sorted)
-{
-    uint32_t n = s->nbegins - sorted, to = s->nbegins;
-    g_autofree sk_step *new = g_memdup2(s->begins + sorted, (gsize)n * sizeof *new);
-    qsort(new, n, sizeof *new, by_step);
-    while (n)
-        s->begins[--to] = sorted && s->begins[sorted - 1] > new[n - 1] ? s->begins[--sorted] : new[--n];
-}
-
-/* A transfer is told of when it has ended: what was reckoned since it began is done again. */
-static void follow_transfers(sk_run_stats *s, const sk_model *m)
-{
-    uint32_t sorted = s->nbegins;
-    for (; s->ntransfers < m->ntransfers; s->ntransfers++) {
-        const sk_model_transfer *t = &m->transfers[s->ntransfers];
-        sk_step begin = t->end - t->begin > SK_STATS_BACK ? t->end - SK_STATS_BACK : t->begin;
-        *SK_GROW(s->begins, s->nbegins) = begin;
-        s->nchecks = MIN(s->nchecks, begin / STEPS + 1);
-    }
-    if (s->nbegins > sorted)
-        merge_begins(s, sorted);
-}
+/* ---- 3. Following ---------------------------------------------------------------------------------------------------------------------- */
 
 void sk_run_stats_follow(sk_run_stats *s, const sk_model *m)
 {
@@ -177,14 +85,7 @@ void sk_run_stats_follow(sk_run_stats *s, const sk_model *m)
         if (e->type == SK_TRACE_TASK && e->index != SK_NO_INDEX)
             task_step(s, m, e, s->steps + 1);
     }
-    follow_transfers(s, m);
-    if (!s->nchecks)
-        *SK_GROW(s->checks, s->nchecks) = (sk_where_check){ 0 };
-    while (s->nchecks * STEPS <= m->nsteps) {
-        sk_where_check c = s->checks[s->nchecks - 1];
-        walk(s, m, &c, (s->nchecks - 1) * STEPS, s->nchecks * STEPS);
-        *SK_GROW(s->checks, s->nchecks) = c;
-    }
+    sk_spent_follow(&s->spent, m);
 }
 
 void sk_run_stats_clear(sk_run_stats *s)
@@ -196,8 +97,7 @@ void sk_run_stats_clear(sk_run_stats *s)
             g_free(arrays[a]);
     }
     g_free(s->fns);
-    g_free(s->begins);
-    g_free(s->checks);
+    sk_spent_clear(&s->spent);
     *s = (sk_run_stats){ 0 };
 }
 
@@ -256,14 +156,4 @@ sk_times sk_run_stats_times(const sk_run_stats *s, uint32_t fn, sk_step k)
         t.median = MIN(ranked(bins, half), t.most), t.p95 = MIN(ranked(bins, most), t.most);
     }
     return t;
-}
-
-sk_where sk_run_stats_where(const sk_run_stats *s, const sk_model *m, sk_step k, int64_t ns)
-{
-    k = MIN(k, m->nsteps);
-    uint32_t at = MIN(k / STEPS, s->nchecks - 1);
-    sk_where_check c = s->checks[at];
-    walk(s, m, &c, at * STEPS, k);
-    pass(&c, begun(s, k) - MIN(over(m, k), begun(s, k)), k ? ns - sk_model_ns(m, k) : 0);
-    return c.sums;
 }

@@ -67,7 +67,10 @@ static void put_figures(FILE *out, const sk_timeline *t)
             t->failed, t->cancelled);
     if (t->unfinished)
         fprintf(out, ", %u unfinished", t->unfinished);
-    fprintf(out, "; %u retries\n", t->retries);
+    fprintf(out, "; %u retries", t->retries);
+    if (t->lost)
+        fprintf(out, ", %u of them of attempts lost with a worker or node", t->lost);
+    fputc('\n', out);
     fprintf(out, "  work T1      %s\n", sk_timeline_time(t->work, a));
     fprintf(out, "  span Tinf    %s\n", sk_timeline_time(t->span, a));
     if (t->span > 0)

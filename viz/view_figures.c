@@ -62,10 +62,10 @@ float sk_figures_spent(const sk_view_in *in, sk_draw *out, const sk_compare *c, 
         return 0;
     for (unsigned i = 0; i < c->n; i++)
         longest = MAX(longest, c->run[i].makespan);
-    const char *heading = "Where the time of a worker went, on average";
+    const char *heading = "Where the time of the workers went";
     float beside = sk_draw_width(heading, SK_FONT_BOLD, 12 * u) + 10 * u;
     sk_draw_label(out, (sk_rect){ x, box.y, box.w, 18 * u }, heading, SK_FONT_BOLD, 12 * u, SK_LEFT, p->text);
-    sk_draw_label(out, (sk_rect){ x + beside, box.y, MAX(0, box.w - beside), 18 * u }, "first submission to last end", SK_FONT, 11 * u, SK_LEFT, p->dim);
+    sk_draw_label(out, (sk_rect){ x + beside, box.y, MAX(0, box.w - beside), 18 * u }, "of one of them on average, first submission to last end", SK_FONT, 11 * u, SK_LEFT, p->dim);
     for (unsigned i = 0; i < c->n; i++) {
         const sk_compare_run *r = &c->run[i];
         float y = box.y + 20 * u + (float)i * row, at = x + name;

@@ -1,8 +1,8 @@
 /* view_stats.c -- the run in numbers: where the time of the workers went, how far each function is, and how long its tasks ran.
  *
- * The idea: three parts below each other. A bar of workers x time, in four shares (stats.h says what each is). A line a function: a bar of its
+ * The idea: three parts below each other. A bar of workers x time, in four shares (spent.h says what each is). A line a function: a bar of its
  * tasks by their state, then how often and how long they ran; a click picks it out. And a histogram of how long tasks ran, of that function or
- * of all, on a scale on which each octave is as wide as the next. All of it up to the time shown; a frame costs some searches (stats.h,
+ * of all, on a scale on which each octave is as wide as the next. All of it up to the time shown; a frame costs some searches (stats.h, spent.h,
  * sk_model_count), however long the run is.
  *
  * Reading order: 1 where the time went; 2 a line a function; 3 the histogram; 4 the view. */
@@ -54,7 +54,7 @@ static void share(const page *g, unsigned index, const char *name, const char *w
 static void where_part(const page *g, float y, bool words)
 {
     const sk_palette *p = g->in->palette;
-    sk_where t = sk_run_stats_where(g->stats, g->in->model, g->in->state->step, g->in->state->ns);
+    sk_spent t = sk_spent_at(&g->stats->spent, g->in->model, g->in->state->step, g->in->state->ns);
     float u = g->u, x = g->x, next = g->x, bar = 24 * u;
     const struct { const char *name, *words; int64_t ns; } part[SK_SHARES] = {
         { "compute", "workers that ran a task", t.compute },
@@ -63,10 +63,10 @@ static void where_part(const page *g, float y, bool words)
         { "idle", "the other workers: there was too little to do", t.idle },
     };
     char all[16], time[16], more[160];
-    g_snprintf(more, sizeof more, "workers x time, from when their nodes are there: %s", sk_timeline_time(t.all, all));
+    g_snprintf(more, sizeof more, "workers x time, first submission to last end: %s", sk_timeline_time(t.all, all));
     if (t.beyond > 0)
-        g_snprintf(more, sizeof more, "workers x time, from when their nodes are there: %s; and %s beyond, in place of workers whose tasks wait", all, sk_timeline_time(t.beyond, time));
-    heading(g, y, "Where the time went", more);
+        g_snprintf(more, sizeof more, "workers x time, first submission to last end: %s; and %s beyond, in place of workers whose tasks wait", all, sk_timeline_time(t.beyond, time));
+    heading(g, y, "Where the time of the workers went", more);
     y += 24 * u;
     sk_draw_rect(g->out, (sk_rect){ g->x, y, g->w, bar }, &(sk_pen){ .fill = p->panel, .stroke = p->line });
     if (t.all <= 0)

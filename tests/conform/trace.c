@@ -8,7 +8,7 @@
 typedef struct census {
     uint64_t type[32];                /* records of each sk_trace_type */
     uint64_t to[8];                   /* tasks that came into each sk_task_state */
-    uint64_t again;                   /* RUNNING -> READY: retries */
+    uint64_t again, told;             /* RUNNING -> READY: retries; those that say why */
     uint64_t deps;
     uint64_t bytes_moved, came_twice; /* of TRANSFER records; those of an object to a node it has come to before */
     uint64_t moved[32], nmoved;       /* object << 8 | node */
@@ -30,6 +30,7 @@ static void take(census *c, const sk_event *e)
     if (e->type == SK_TRACE_TASK) {
         c->to[sk_trace_to(e)]++;
         c->again += sk_trace_from(e) == SK_TASK_RUNNING && sk_trace_to(e) == SK_TASK_READY;
+        c->told += sk_trace_from(e) == SK_TASK_RUNNING && sk_trace_to(e) == SK_TASK_READY && e->n > 1 && e->word[1] == SK_TASK;
         if ((sk_trace_to(e) == SK_TASK_FAILED || sk_trace_to(e) == SK_TASK_CANCELLED) && e->n > 1 && e->word[1] < SK_CODES)
             c->code[e->word[1]]++;
     }
@@ -124,6 +125,7 @@ CASE(the_log_counts_like_the_statistics, .by_hand = true)
     ck_assert_uint_eq(c.to[SK_TASK_FAILED], counts.tasks_failed);
     ck_assert_uint_eq(c.to[SK_TASK_CANCELLED], counts.tasks_cancelled);
     ck_assert_uint_eq(c.again, counts.retries);
+    ck_assert_uint_eq(c.told, counts.retries); /* they failed by themselves */
     ck_assert_uint_eq(c.info.end_tasks, counts.tasks_submitted);
     ck_assert_uint_eq(c.info.end_objects, counts.objects_made);
     ck_assert_uint_eq(c.code[SK_CANCELLED], 5);

@@ -243,6 +243,34 @@ START_TEST(retries_failures_and_cancels_are_told_apart)
 }
 END_TEST
 
+/* Its worker dies while it runs, then while it is blocked; then it fails by itself, and is tried again: none of that is a failure. */
+START_TEST(an_attempt_that_was_lost_is_told_from_one_that_failed_and_neither_is_a_failure_of_the_task)
+{
+    forge f = forge_start(1, 1, "f", NULL);
+    SUBMIT(&f, 1, 1, 1, 1, 0, 1, 0, 1ull);
+    forge_move(&f, 0, 2, 1, SK_TASK_READY, SK_TASK_RUNNING, 0);
+    forge_move(&f, 0, 3, 1, SK_TASK_RUNNING, SK_TASK_READY, SK_WORKER_DIED);
+    forge_move(&f, 0, 4, 1, SK_TASK_READY, SK_TASK_RUNNING, 0);
+    forge_move(&f, 0, 5, 1, SK_TASK_RUNNING, SK_TASK_BLOCKED, 0);
+    forge_move(&f, 0, 6, 1, SK_TASK_BLOCKED, SK_TASK_READY, SK_WORKER_OOM);
+    forge_move(&f, 0, 7, 1, SK_TASK_READY, SK_TASK_RUNNING, 0);
+    forge_move(&f, 0, 8, 1, SK_TASK_RUNNING, SK_TASK_READY, SK_TASK);
+    forge_move(&f, 0, 9, 1, SK_TASK_READY, SK_TASK_RUNNING, 0);
+    forge_move(&f, 0, 10, 1, SK_TASK_RUNNING, SK_TASK_READY, 0); /* as older logs have it */
+    forge_move(&f, 0, 11, 1, SK_TASK_READY, SK_TASK_RUNNING, 0);
+    forge_move(&f, 0, 12, 1, SK_TASK_RUNNING, SK_TASK_DONE, 0);
+    loaded l = load(forge_end(&f, true, 20));
+    static const uint8_t codes[] = { SK_WORKER_DIED, SK_OK, SK_WORKER_OOM, SK_TASK, SK_OK, SK_OK };
+    ck_assert_uint_eq(l.t->failed, 0);
+    ck_assert_uint_eq(l.t->retries, 4);
+    ck_assert_uint_eq(l.t->lost, 2);
+    ck_assert_uint_eq(l.t->nslices, G_N_ELEMENTS(codes));
+    for (uint32_t i = 0; i < l.t->nslices; i++)
+        ck_assert_uint_eq(l.t->slices[i].code, codes[i]);
+    unload(&l);
+}
+END_TEST
+
 START_TEST(bytes_are_counted_while_they_live)
 {
     forge f = forge_start(1, 1, "f", NULL);
@@ -475,7 +503,7 @@ START_TEST(a_gantt_marks_what_went_wrong)
                       "          L slow   2 tasks, mean 30.0 ms, in all 60.0 ms\n"
                       "          . idle   = driver at work\n"
                       "          small letter: less than half busy   x failed\n"
-                      "          ! failed, tried again   / cancelled\n"
+                      "          ! broken off, tried again   / cancelled\n"
                       "          work T1 140 ms, span Tinf 80.0 ms, T1/Tinf 1.75\n");
     unload(&l);
 }
@@ -776,6 +804,7 @@ Suite *timeline_suite(void)
     tcase_add_test(t, a_parent_that_waits_depends_on_its_child);
     tcase_add_test(t, a_child_nobody_waits_for_does_not_delay_its_parent);
     tcase_add_test(t, retries_failures_and_cancels_are_told_apart);
+    tcase_add_test(t, an_attempt_that_was_lost_is_told_from_one_that_failed_and_neither_is_a_failure_of_the_task);
     tcase_add_test(t, bytes_are_counted_while_they_live);
     tcase_add_test(t, transfers_are_told_with_source_target_bytes_and_times);
     tcase_add_test(t, times_are_printed_in_three_digits);

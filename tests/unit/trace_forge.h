@@ -136,12 +136,12 @@ static inline void forge_task(forge *f, unsigned lane, uint64_t ns, uint64_t tas
     f->objects += returns;
 }
 
-/* `word`: of RUNNING the worker (of node 0), of FAILED and CANCELLED the code. */
+/* `word`: of RUNNING the worker (of node 0), of FAILED and CANCELLED the code, of READY, if not 0, that of the attempt that was broken off. */
 static inline void forge_move(forge *f, unsigned lane, uint64_t ns, uint64_t task, unsigned from,
                               unsigned to, uint64_t word)
 {
     uint64_t w[2] = { task, to == SK_TASK_RUNNING ? word << 32 : word };
-    bool has = to == SK_TASK_RUNNING || to == SK_TASK_FAILED || to == SK_TASK_CANCELLED;
+    bool has = to == SK_TASK_RUNNING || to == SK_TASK_FAILED || to == SK_TASK_CANCELLED || (to == SK_TASK_READY && word);
     forge_record(f, lane, ns, SK_TRACE_TASK, from << 4 | to, w, 1 + has);
 }
 

@@ -124,7 +124,7 @@ static const char *put(const char *name, const char *text, gssize n)
 
 static void refuses(const char *file, const char *words)
 {
-    sk_source *s = sk_source_read(file, trace_there, "?");
+    sk_source *s = sk_source_read(file, trace_there, "?", NULL);
     ck_assert_msg(s->trouble && strstr(s->trouble, words), "%s: %s, not %s", file, s->trouble ? s->trouble : "is shown", words);
     ck_assert_uint_eq(s->nlines, 0);
     ck_assert_ptr_null(s->text);
@@ -133,7 +133,7 @@ static void refuses(const char *file, const char *words)
 
 static void shows(const char *file, const char *program, unsigned n, const char *const *lines)
 {
-    sk_source *s = sk_source_read(file, trace_there, program);
+    sk_source *s = sk_source_read(file, trace_there, program, NULL);
     ck_assert_msg(!s->trouble, "%s", s->trouble);
     ck_assert_uint_eq(s->nlines, n);
     for (unsigned i = 0; i < n; i++)
@@ -169,7 +169,7 @@ START_TEST(source_is_found_from_the_folder_of_the_program_if_it_is_the_users_own
     put("project/build/bin/prog", "", 0);
     g_snprintf(program, sizeof program, "%s/prog", home);
     g_snprintf(trace_there, sizeof trace_there, "/run.sktrace"); /* the trace is elsewhere */
-    sk_source *s = sk_source_read("main.c", trace_there, program);
+    sk_source *s = sk_source_read("main.c", trace_there, program, NULL);
     ck_assert_ptr_nonnull(strstr(s->trouble, "is not here")); /* there is a file of that name, but no program */
     sk_source_free(s);
     ck_assert_int_eq(chmod(program, 0755), 0);
@@ -177,6 +177,34 @@ START_TEST(source_is_found_from_the_folder_of_the_program_if_it_is_the_users_own
     shows("../main.c", program, 1, one);
     g_autofree char *full = g_strdup_printf("%s/project/main.c", folder);
     shows(full, program, 1, one);
+    remove_folder();
+}
+END_TEST
+
+START_TEST(a_trace_that_says_what_file_its_program_was_shows_its_source_from_anywhere_if_that_is_the_users)
+{
+    make_folder();
+    g_autofree char *bin = g_strdup_printf("%s/project/build/bin", folder), *prog = g_strdup_printf("%s/prog", bin);
+    ck_assert_int_eq(g_mkdir_with_parents(bin, 0700), 0);
+    put("project/main.c", "int main;\n", -1);
+    ck_assert_int_eq(chmod(put("project/build/bin/prog", "", 0), 0755), 0);
+    g_snprintf(trace_there, sizeof trace_there, "/run.sktrace");
+    sk_source *s = sk_source_read("main.c", trace_there, "build/bin/prog", NULL); /* an older log */
+    ck_assert_ptr_nonnull(strstr(s->trouble, "is not here"));
+    sk_source_free(s);
+    static const char *const called[] = { "build/bin/prog", "./prog", "prog" };
+    for (unsigned i = 0; i < G_N_ELEMENTS(called); i++) {
+        s = sk_source_read("main.c", trace_there, called[i], prog);
+        ck_assert_msg(!s->trouble, "%s", s->trouble);
+        ck_assert_str_eq(s->text, "int main;");
+        sk_source_free(s);
+    }
+    s = sk_source_read("main.c", trace_there, "prog", "/elsewhere/bin/prog");
+    ck_assert_ptr_nonnull(strstr(s->trouble, "; the program, /elsewhere/bin/prog, is not there"));
+    sk_source_free(s);
+    s = sk_source_read("main.c", trace_there, "prog", "project/build/bin/prog"); /* not absolute: nothing leads to it */
+    ck_assert_ptr_nonnull(s->trouble);
+    sk_source_free(s);
     remove_folder();
 }
 END_TEST
@@ -197,7 +225,7 @@ START_TEST(a_program_whose_path_is_not_absolute_is_found_from_the_trace_or_above
     }
     static const char *const wrong[] = { "build/bin/none", "prog", "build/main.c", "build/bin" }; /* none, no path, not to be run, no file */
     for (unsigned i = 0; i < G_N_ELEMENTS(wrong); i++) {
-        sk_source *s = sk_source_read("main.c", trace_there, wrong[i]);
+        sk_source *s = sk_source_read("main.c", trace_there, wrong[i], NULL);
         ck_assert_msg(s->trouble && strstr(s->trouble, "is not here"), "%s", wrong[i]);
         sk_source_free(s);
     }
@@ -459,6 +487,7 @@ TCase *code_cases(void)
     tcase_add_test(t, a_listing_that_grows_with_a_long_run_shows_what_a_fresh_one_shows);
     tcase_add_test(t, source_beside_the_trace_is_found_by_its_path_and_by_its_name);
     tcase_add_test(t, source_is_found_from_the_folder_of_the_program_if_it_is_the_users_own);
+    tcase_add_test(t, a_trace_that_says_what_file_its_program_was_shows_its_source_from_anywhere_if_that_is_the_users);
     tcase_add_test(t, a_program_whose_path_is_not_absolute_is_found_from_the_trace_or_above_it);
     tcase_add_test(t, no_trace_makes_a_file_be_shown_that_is_no_source_of_the_project);
     tcase_add_test(t, lines_that_the_source_does_not_have_follow_its_last_and_all_do_where_there_is_none);

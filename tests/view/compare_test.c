@@ -79,6 +79,23 @@ static sk_model *random_run(GRand *dice)
     return model_of(&f, true, ns + 9);
 }
 
+/* The rows of the workers: each was there for so long, and that is what the shares have to be of; what ran on them was computing. */
+static void rows_add_up(const sk_model *m, const sk_spent *s)
+{
+    int64_t there = 0, ran = 0;
+    for (uint32_t i = 0; i < m->nnodes; i++) {
+        int64_t from = MAX(s->from, sk_model_ns(m, m->nodes[i].alive));
+        int64_t to = m->nodes[i].dead == SK_NEVER ? s->to : MIN(s->to, sk_model_ns(m, m->nodes[i].dead));
+        there += m->nodes[i].workers * MAX(0, to - from);
+    }
+    for (uint32_t i = 0; i < m->nslices; i++)
+        if (!m->slices[i].blocked)
+            ran += sk_model_ns(m, m->slices[i].end) - sk_model_ns(m, m->slices[i].begin);
+    ck_assert_int_eq(s->all, there);
+    ck_assert_int_eq(s->compute + s->beyond, ran);
+    ck_assert_int_eq(s->compute + s->transfer + s->scheduling + s->idle, there);
+}
+
 START_TEST(where_the_time_went_is_what_each_nanosecond_says_and_adds_up)
 {
     GRand *dice = g_rand_new_with_seed(7);
@@ -118,6 +135,7 @@ START_TEST(where_the_time_went_is_what_each_nanosecond_says_and_adds_up)
         ck_assert_int_eq(s.transfer, transfer);
         ck_assert_int_eq(s.scheduling, scheduling);
         ck_assert_int_eq(s.idle, idle);
+        rows_add_up(m, &s);
         sums[0] += compute, sums[1] += transfer, sums[2] += scheduling, sums[3] += idle;
         sk_model_free(m);
     }
@@ -398,8 +416,8 @@ END_TEST
 
 START_TEST(the_shares_of_a_run_add_up_to_a_hundred)
 {
-    static const sk_spent spent[] = { { 0, 300, 300, 100, 100, 100, 0, 1 }, { 0, 1000, 1000, 81, 399, 505, 15, 1 }, { 0, 6, 6, 1, 1, 1, 3, 1 },
-                                      { 0, 10, 10, 0, 10, 0, 0, 1 } };
+    static const sk_spent spent[] = { { 0, 300, 300, 100, 100, 100, 0, 0, 1 }, { 0, 1000, 1000, 81, 399, 505, 15, 0, 1 }, { 0, 6, 6, 1, 1, 1, 3, 0, 1 },
+                                      { 0, 10, 10, 0, 10, 0, 0, 0, 1 } };
     sk_model *a = sk_model_load(view_trace, NULL);
     sk_runs runs = { .model = { a, a }, .path = { "a", "b" }, .n = 2 };
     sk_compare *c = sk_compare_new(&runs);

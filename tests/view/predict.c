@@ -236,6 +236,44 @@ START_TEST(a_sum_is_asked_for_among_other_numbers)
 }
 END_TEST
 
+/* 15 long numbers: nothing of the question, or of the reason, is cut off. */
+START_TEST(a_task_of_many_long_numbers_is_asked_about_with_all_of_them)
+{
+    enum { ARGS = 15 };
+    forge f = forge_start(1, 1, "f", NULL);
+    uint64_t needs[3 + 1 + ARGS] = { ARGS + 1, 1ull << 32 | 1, 0, ARGS + 1 };
+    for (uint64_t i = 1; i <= ARGS + 1; i++) {
+        if (i <= ARGS)
+            forge_task(&f, 0, 1, i, 1, 0, 1, 0, i);
+        else
+            forge_record(&f, 0, 1, SK_TRACE_TASK_NEW, 1 << 4 | ARGS, needs, 4 + ARGS);
+        forge_move(&f, 0, 1, i, SK_TASK_NONE, i <= ARGS ? SK_TASK_READY : SK_TASK_WAITING, 0);
+        if (i <= ARGS)
+            needs[3 + i] = i;
+    }
+    for (uint64_t i = 1; i <= ARGS + 1; i++) {
+        uint64_t there[] = { i, (uint64_t)SK_T_I64 << 56 | 8, (uint64_t)(-100000000000000 - (int64_t)i) }, ns = 10 * i;
+        if (i > ARGS)
+            forge_move(&f, 0, ns, i, SK_TASK_WAITING, SK_TASK_READY, 0);
+        forge_move(&f, 0, ns + 1, i, SK_TASK_READY, SK_TASK_RUNNING, 0);
+        forge_move(&f, 0, ns + 2, i, SK_TASK_RUNNING, SK_TASK_DONE, 0);
+        forge_record(&f, 0, ns + 2, SK_TRACE_OBJECT, SK_OBJECT_PENDING << 4 | SK_OBJECT_READY, there, 3);
+    }
+    sk_model *m = view_model_of(forge_end(&f, true, 1000));
+    sk_question q;
+    unsigned over = 1u << SK_PREDICT_NEXT | 1u << SK_PREDICT_WORKER | 1u << SK_PREDICT_MAKESPAN;
+    ck_assert(sk_predict_ask(m, 40, &over, &q));
+    ck_assert_uint_eq(q.sort, SK_PREDICT_VALUE);
+    ck_assert_msg(g_str_has_suffix(q.text, "-100000000000014 and -100000000000015. What does it return?"), "%s", q.text);
+    ck_assert_msg(g_str_has_suffix(q.why, "-100000000000014 and -100000000000015, says the log."), "%s", q.why);
+    for (uint32_t i = 0; i < ARGS; i++) {
+        char value[48];
+        ck_assert_ptr_nonnull(strstr(q.text, sk_model_value(m, m->deps[m->tasks[ARGS].first_dep + i], m->nsteps, value)));
+    }
+    sk_model_free(m);
+}
+END_TEST
+
 START_TEST(at_the_end_and_before_anything_there_is_nothing_to_ask)
 {
     sk_question q;
@@ -262,6 +300,7 @@ TCase *predict_case(void)
     tcase_add_test(all, the_reason_is_a_whole_sentence_and_true_of_a_task_without_arguments_and_of_one_tried_again);
     tcase_add_test(all, the_first_question_is_found_however_late_it_comes_and_in_a_long_run_by_going_on);
     tcase_add_test(all, a_sum_is_asked_for_among_other_numbers);
+    tcase_add_test(all, a_task_of_many_long_numbers_is_asked_about_with_all_of_them);
     tcase_add_test(all, at_the_end_and_before_anything_there_is_nothing_to_ask);
     return all;
 }

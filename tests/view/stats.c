@@ -118,24 +118,61 @@ START_TEST(the_times_of_a_function_are_those_of_its_runs_up_to_the_step)
 }
 END_TEST
 
-/* Step by step, as stats.h says it. */
-static sk_where reckoned(const sk_model *m, sk_step until, int64_t ns)
+static void are_same(const sk_spent *a, const sk_spent *b)
 {
-    sk_where w = { 0 };
+    ck_assert_int_eq(a->from, b->from);
+    ck_assert_int_eq(a->to, b->to);
+    ck_assert_int_eq(a->all, b->all);
+    ck_assert_int_eq(a->compute, b->compute);
+    ck_assert_int_eq(a->transfer, b->transfer);
+    ck_assert_int_eq(a->scheduling, b->scheduling);
+    ck_assert_int_eq(a->idle, b->idle);
+    ck_assert_int_eq(a->beyond, b->beyond);
+    ck_assert_uint_eq(a->workers, b->workers);
+}
+
+/* Moment by moment, as spent.h says it. */
+static sk_spent reckoned(const sk_model *m, sk_step until, int64_t now)
+{
+    sk_spent w = { .from = m->first, .to = m->first };
     int64_t running = 0, ready = 0, workers = 0;
-    for (sk_step k = 1; k <= until; k++) {
-        const sk_model_event *e = &m->events[k - 1];
-        running += e->type == SK_TRACE_TASK ? (e->to == SK_TASK_RUNNING) - (e->from == SK_TASK_RUNNING) : 0;
-        ready += e->type == SK_TRACE_TASK ? (e->to == SK_TASK_READY) - (e->from == SK_TASK_READY) : 0;
-        if (e->type == SK_TRACE_NODE)
-            workers += e->to == SK_NODE_ALIVE ? m->nodes[e->index].workers : -(int64_t)m->nodes[e->index].workers;
-        int64_t moving = 0, dt = (k < until ? sk_model_ns(m, k + 1) : ns) - sk_model_ns(m, k);
-        for (uint32_t i = 0; dt && i < m->ntransfers && m->transfers[i].begin <= until; i++)
-            moving += m->transfers[i].begin <= k && m->transfers[i].end > k;
-        int64_t compute = MIN(running, workers), transfer = MIN(workers - compute, moving), scheduling = MIN(workers - compute - transfer, ready);
-        w.all += workers * dt, w.compute += compute * dt, w.transfer += transfer * dt, w.scheduling += scheduling * dt;
-        w.idle += (workers - compute - transfer - scheduling) * dt, w.beyond += (running - compute) * dt;
+    sk_step first = SK_NEVER, last = 0;
+    for (uint32_t i = 0; i < m->ntasks; i++)
+        if (m->tasks[i].submitted <= until)
+            first = MIN(first, m->tasks[i].submitted), last = MAX(last, m->tasks[i].ended);
+    if (first != SK_NEVER)
+        w.from = sk_model_ns(m, first), w.to = last <= until ? sk_model_ns(m, last) : now;
+    GArray *cuts = g_array_new(FALSE, FALSE, sizeof(int64_t));
+    for (uint32_t i = 0; i < m->ntransfers; i++) {
+        int64_t begin = sk_model_ns(m, m->transfers[i].end) - m->transfers[i].took;
+        g_array_append_val(cuts, begin);
     }
+    g_array_sort(cuts, compare);
+    uint32_t begun = 0, over = 0;
+    int64_t at = w.from;
+    for (sk_step k = 0; k <= until; k++) {
+        int64_t end = k < until ? sk_model_ns(m, k + 1) : now;
+        if (k) {
+            const sk_model_event *e = &m->events[k - 1];
+            running += e->type == SK_TRACE_TASK ? (e->to == SK_TASK_RUNNING) - (e->from == SK_TASK_RUNNING) : 0;
+            ready += e->type == SK_TRACE_TASK ? (e->to == SK_TASK_READY) - (e->from == SK_TASK_READY) : 0;
+            if (e->type == SK_TRACE_NODE)
+                workers += e->to == SK_NODE_ALIVE ? m->nodes[e->index].workers : -(int64_t)m->nodes[e->index].workers;
+            w.workers = (uint32_t)MAX(w.workers, workers);
+        }
+        while (over < m->ntransfers && m->transfers[over].end <= k)
+            over++;
+        for (end = MIN(end, w.to); at < end;) {
+            while (begun < cuts->len && g_array_index(cuts, int64_t, begun) <= at)
+                begun++;
+            int64_t next = begun < cuts->len ? MIN(end, g_array_index(cuts, int64_t, begun)) : end, dt = next - at;
+            int64_t compute = MIN(running, workers), transfer = MIN(workers - compute, begun - over), scheduling = MIN(workers - compute - transfer, ready);
+            w.all += workers * dt, w.compute += compute * dt, w.transfer += transfer * dt, w.scheduling += scheduling * dt;
+            w.idle += (workers - compute - transfer - scheduling) * dt, w.beyond += (running - compute) * dt;
+            at = next;
+        }
+    }
+    g_array_unref(cuts);
     return w;
 }
 
@@ -148,20 +185,22 @@ START_TEST(where_the_time_went_adds_up_to_workers_times_time_at_every_step)
     unsigned seen = 0;
     for (unsigned i = 0; i < 2; i++) {
         sk_model *m = models[i];
-        sk_run_stats s = { 0 };
-        sk_run_stats_follow(&s, m);
+        sk_spent_fold f = { 0 };
+        sk_spent_follow(&f, m);
         for (sk_step k = 0; k <= m->nsteps; k += i ? 6011 : 1)
             for (int64_t more = 0; more < 2; more++) {
                 int64_t next = k < m->nsteps ? sk_model_ns(m, k + 1) : m->last + 100, here = sk_model_ns(m, k), ns = more ? here + (next - here) / 2 : here;
-                sk_where t = sk_run_stats_where(&s, m, k, ns), r = reckoned(m, k, ns), *all[] = { &t, &r };
-                sk_where g = i ? sk_run_stats_where(&grown, m, k, ns) : t; /* what has followed a live run knows the same */
-                ck_assert_mem_eq(&g, &t, sizeof t);
+                sk_spent t = sk_spent_at(&f, m, k, ns), r = reckoned(m, k, ns), *all[] = { &t, &r };
+                sk_spent g = i ? sk_spent_at(&grown.spent, m, k, ns) : t; /* what has followed a live run knows the same */
+                are_same(&g, &t);
                 for (unsigned a = 0; a < 2; a++)
                     ck_assert_int_eq(all[a]->compute + all[a]->transfer + all[a]->scheduling + all[a]->idle, all[a]->all);
-                ck_assert_mem_eq(&t, &r, sizeof t);
+                are_same(&t, &r);
                 seen |= (t.compute > 0) | (t.transfer > 0) << 1 | (t.scheduling > 0) << 2 | (t.idle > 0) << 3;
             }
-        sk_run_stats_clear(&s);
+        sk_spent t = sk_spent_at(&f, m, m->nsteps, m->last), c = sk_spent_of(m); /* Stats at its end, and Compare */
+        are_same(&t, &c);
+        sk_spent_clear(&f);
     }
     ck_assert_uint_eq(seen, 15);
     sk_run_stats_clear(&grown);
@@ -174,39 +213,41 @@ END_TEST
 /* It would take minutes if each begin were put in its place by moving those behind it. */
 START_TEST(transfers_that_began_in_any_order_count_for_a_million_steps_at_most)
 {
-    enum { MANY = 400000, LATER = SK_STATS_BACK + 1000 };
+    enum { MANY = 400000, LATER = SK_SPENT_BACK + 1000 };
     forge f = forge_start(1, 1, "one", NULL);
+    forge_task(&f, 0, 0, 1, 1, 0, 1, 0, 1); /* it never ends */
     for (uint32_t i = 0; i < LATER; i++)
         forge_record(&f, 0, i, SK_TRACE_TRANSFER, 0, (uint64_t[]){ 1, 8, 1ull << 32, 0 }, 4);
     for (uint32_t i = 0; i < MANY; i++) /* each began before the one that ended before it */
         forge_record(&f, 0, LATER + i, SK_TRACE_TRANSFER, 0, (uint64_t[]){ 1, 8, 1ull << 32, 2 * i }, 4);
     GByteArray *file = forge_end(&f, true, LATER + MANY);
     sk_model *m = model_of(file, NULL);
-    sk_run_stats s = { 0 };
-    sk_run_stats_follow(&s, m);
+    sk_spent_fold s = { 0 };
+    sk_spent_follow(&s, m);
     ck_assert_uint_eq(s.nbegins, LATER + MANY);
     for (uint32_t i = 1; i < s.nbegins; i++)
-        ck_assert_uint_le(s.begins[i - 1], s.begins[i]);
-    sk_where w = sk_run_stats_where(&s, m, m->nsteps, m->last);
+        ck_assert_int_le(s.begins[i - 1], s.begins[i]);
+    sk_spent w = sk_spent_at(&s, m, m->nsteps, m->last);
     ck_assert_int_eq(w.all, m->last);
     ck_assert_int_ge(w.transfer, MANY);
-    sk_run_stats_clear(&s);
+    sk_spent_clear(&s);
     g_byte_array_unref(file);
     sk_model_free(m);
 
     f = forge_start(1, 1, "one", NULL); /* and one that takes all the time there is */
+    forge_task(&f, 0, 0, 1, 1, 0, 1, 0, 1);
     for (uint32_t i = 0; i < LATER; i++)
         forge_object(&f, 0, i, 1, i % 2 ? SK_OBJECT_MISSING : SK_OBJECT_READY, i % 2 ? SK_OBJECT_READY : SK_OBJECT_MISSING, 8);
     forge_record(&f, 0, LATER, SK_TRACE_TRANSFER, 0, (uint64_t[]){ 1, 8, 1ull << 32, LATER - 1 }, 4);
     file = forge_end(&f, true, LATER);
     m = model_of(file, NULL);
-    s = (sk_run_stats){ 0 };
-    sk_run_stats_follow(&s, m);
+    s = (sk_spent_fold){ 0 };
+    sk_spent_follow(&s, m);
     ck_assert_uint_lt(m->transfers[0].begin, 10);
-    sk_step from = m->transfers[0].end - SK_STATS_BACK;
-    ck_assert_int_eq(sk_run_stats_where(&s, m, from, sk_model_ns(m, from)).transfer, 0);
-    ck_assert_int_eq(sk_run_stats_where(&s, m, m->nsteps, m->last).transfer, SK_STATS_BACK);
-    sk_run_stats_clear(&s);
+    sk_step from = m->transfers[0].end - SK_SPENT_BACK;
+    ck_assert_int_eq(sk_spent_at(&s, m, from, sk_model_ns(m, from)).transfer, 0);
+    ck_assert_int_eq(sk_spent_at(&s, m, m->nsteps, m->last).transfer, SK_SPENT_BACK);
+    sk_spent_clear(&s);
     g_byte_array_unref(file);
     sk_model_free(m);
 }

@@ -148,6 +148,46 @@ static void check_counts(const sk_model *m, sk_step k)
     ck_assert_uint_eq(c.bytes, 8 * objects);
 }
 
+START_TEST(an_attempt_that_was_lost_with_its_worker_is_told_from_one_that_failed_and_tells_why)
+{
+    static const struct { uint8_t from, code; const char *words; bool lost; } ends[] = {
+        { SK_TASK_RUNNING, SK_WORKER_DIED, "task 1 (f) is to run once more: its attempt is lost, WORKER_DIED", true },
+        { SK_TASK_BLOCKED, SK_WORKER_OOM, "task 1 (f) is to run once more: its attempt is lost, WORKER_OOM", true },
+        { SK_TASK_RUNNING, SK_TASK, "task 1 (f) is to run once more: TASK", false },
+        { SK_TASK_RUNNING, SK_OK, "task 1 (f) is to run once more", false },
+        { SK_TASK_BLOCKED, SK_OK, "task 1 (f) is to run once more", false },
+    };
+    forge f = forge_start(1, 1, "f", NULL);
+    uint64_t ns = 1;
+    forge_task(&f, 0, ns, 1, 1, 0, 1, 0, 1ull);
+    forge_move(&f, 0, ns, 1, SK_TASK_NONE, SK_TASK_READY, 0);
+    for (unsigned i = 0; i < G_N_ELEMENTS(ends); i++) {
+        forge_move(&f, 0, ++ns, 1, SK_TASK_READY, SK_TASK_RUNNING, 0);
+        if (ends[i].from == SK_TASK_BLOCKED)
+            forge_move(&f, 0, ++ns, 1, SK_TASK_RUNNING, SK_TASK_BLOCKED, 0);
+        forge_move(&f, 0, ++ns, 1, ends[i].from, SK_TASK_READY, ends[i].code);
+    }
+    forge_move(&f, 0, ++ns, 1, SK_TASK_READY, SK_TASK_RUNNING, 0);
+    forge_move(&f, 0, ++ns, 1, SK_TASK_RUNNING, SK_TASK_FAILED, SK_WORKER_DIED); /* and that is a failure */
+    sk_model *m = view_model_of(forge_end(&f, true, ns));
+    unsigned n = 0;
+    for (uint32_t i = 0; i < m->nslices; i++) {
+        const sk_model_slice *s = &m->slices[i];
+        char words[160];
+        if (s->how != SK_END_RETRIED) {
+            ck_assert(!sk_model_is_lost(s) && s->code == SK_OK);
+            continue;
+        }
+        ck_assert_str_eq(sk_model_sentence(m, s->end, words), ends[n].words);
+        ck_assert_int_eq(sk_model_is_lost(s), ends[n].lost);
+        n++;
+    }
+    ck_assert_uint_eq(n, G_N_ELEMENTS(ends));
+    ck_assert_uint_eq(m->tasks[0].state, SK_TASK_FAILED);
+    sk_model_free(m);
+}
+END_TEST
+
 START_TEST(what_is_counted_at_a_step_is_what_each_task_says_then)
 {
     sk_model *m = forged();
@@ -766,6 +806,7 @@ int main(int argc, char **argv)
     TCase *t = tcase_create("view");
     tcase_set_timeout(t, 300);
     tcase_add_test(t, a_run_looked_back_on_is_what_it_was_when_it_had_come_so_far);
+    tcase_add_test(t, an_attempt_that_was_lost_with_its_worker_is_told_from_one_that_failed_and_tells_why);
     tcase_add_test(t, what_is_counted_at_a_step_is_what_each_task_says_then);
     tcase_add_test(t, a_log_of_as_many_groups_as_tasks_takes_memory_by_its_steps);
     tcase_add_test(t, workers_beyond_number_share_lanes_and_a_node_that_comes_again_gets_no_more);
