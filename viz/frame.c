@@ -134,7 +134,7 @@ void sk_legend_draw(const sk_view_in *in, sk_draw *out)
     sk_draw_hit(out, SK_HIT_NONE, 0, NULL);
     for (unsigned s = SK_TASK_WAITING; both && s <= SK_TASK_CANCELLED; s++) {
         sk_look look = sk_palette_task(p, 0, s, 0);
-        sk_colour colour = s == SK_TASK_FAILED ? p->failed : s == SK_TASK_CANCELLED ? p->cancelled : s == SK_TASK_DONE ? p->done : p->text;
+        sk_colour colour = s == SK_TASK_FAILED ? p->failed : s == SK_TASK_CANCELLED ? p->cancelled : p->text;
         float wide = sk_draw_width(labels[s], SK_FONT, 12 * u);
         if (s >= SK_TASK_RUNNING && s <= SK_TASK_DONE) /* any function's fill will do: white stands for all */
             look.fill = s == SK_TASK_BLOCKED ? p->panel : sk_palette_mix(p->panel, p->dim, 0.35f);
