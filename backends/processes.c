@@ -104,8 +104,6 @@ void pn_kill(sk_backend *self, sk_task_name task)
 }
 
 void pn_spend(sk_backend *self, sk_operation what, size_t bytes) { (void)self, (void)what, (void)bytes; }
-static void pn_freed(sk_backend *self, uint64_t object) { (void)self, (void)object; }
-
 /* ---- asking ---- */
 
 bool pn_is_feasible(sk_backend *self, const sk_demand *demand, int node, char *why, size_t room)
@@ -195,6 +193,7 @@ static void open_hosts(pnode *n, const sk_settings *s, unsigned more, unsigned n
     n->hosts[0].most = own;
     n->hosts[0].store_bytes = s->store_bytes;
     n->hosts[0].store = n->store;
+    pn_tell_spills(&n->hosts[0]);
 }
 
 /* Stacks of tasks that are blocked, those of threads, and what malloc takes: all that must be left of the addresses beside the store. */

@@ -342,6 +342,8 @@ void pn_let_go(pnode *n, pn_kept *kept);                       /* it is all 0 ag
 void pn_pin_own(pnode *n, run *r, const sk_blob *blob);        /* what has never been away */
 bool pn_pull(sk_backend *self, uint64_t object, int64_t deadline);
 void pn_sealed(sk_backend *self, uint64_t object, size_t bytes, bool made);
+void pn_freed(sk_backend *self, uint64_t object);              /* about to be */
+void pn_tell_spills(pn_host *h);                               /* its store is new: what it spills and restores is traced */
 void pn_keep_arguments(pnode *n, sk_task *t);                  /* the values among them may be spilled until it starts */
 void pn_room_open(void);
 void pn_room_close(void);

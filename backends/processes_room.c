@@ -501,6 +501,30 @@ bool pn_pull(sk_backend *self, uint64_t object, int64_t deadline)
 
 /* ---- what is not ---- */
 
+static void tell_spill(void *host, uint64_t object, size_t size, bool back)
+{
+    sk_object_spilled(sk_lane_self, object, ((pn_host *)host)->number, size, back);
+}
+
+void pn_tell_spills(pn_host *h) { sk_shm_listen(h->store, tell_spill, h); }
+
+/* An object that is traced gives its bytes its name until it is freed, so that nothing is written of it afterwards. Where several have the same
+ * bytes, the first does. */
+static void set_name(pnode *n, uint64_t object, bool is_freed)
+{
+    const sk_blob *blob = sk_trace_on ? blob_in_store(&((sk_object *)sk_pool_at(&sk_object_pool, (uint32_t)object))->value) : NULL;
+    if (!blob || !blob->sealed)
+        return;
+    pn_host *h = pn_host_of(n, sk_shm_owner(n->store, sk_shm_offset(n->store, blob)));
+    pthread_mutex_lock(&n->store_lock);
+    uint64_t name = sk_shm_name(h->store, blob);
+    if (is_freed ? name == object : !name)
+        sk_shm_set_name(h->store, blob, is_freed ? 0 : object);
+    pthread_mutex_unlock(&n->store_lock);
+}
+
+void pn_freed(sk_backend *self, uint64_t object) { set_name(pn_of(self), object, true); }
+
 static void keep(pnode *n, const sk_value *v)
 {
     sk_blob *blob = blob_in_store(v);
@@ -516,6 +540,7 @@ static void keep(pnode *n, const sk_value *v)
 void pn_sealed(sk_backend *self, uint64_t object, size_t bytes, bool made)
 {
     (void)bytes, (void)made;
+    set_name(pn_of(self), object, false);       /* first: once it is kept it may be spilled */
     keep(pn_of(self), &((sk_object *)sk_pool_at(&sk_object_pool, (uint32_t)object))->value);
 }
 

@@ -52,6 +52,12 @@ void sk_shm_release(sk_shm *s, void *block);
 
 /* Of live blocks. The node says that one is written: it may be spilled from now on. */
 void sk_shm_keep(sk_shm *s, const void *block);
+/* Of live blocks whose bytes have a name (not 0): `tell` hears it, in the thread and under the lock of whoever does it, when they are spilled, and when they
+ * are back; `size` is how many. Of a block without a name, nothing; 0 takes the name away, as releasing does. */
+typedef void sk_shm_tell(void *listener, uint64_t name, size_t size, bool back);
+void sk_shm_listen(sk_shm *s, sk_shm_tell *tell, void *listener);
+void sk_shm_set_name(sk_shm *s, const void *block, uint64_t name);
+uint64_t sk_shm_name(const sk_shm *s, const void *block);
 /* Spills one block, of those that are kept and not pinned the one that has been so for the longest time: so many bytes have room now. 0: there is
  * none, or there is no file to write to. */
 size_t sk_shm_spill(sk_shm *s);

@@ -31,6 +31,8 @@ typedef struct sk_block {
     uint32_t owner, pins;
     sk_block_state state;
     bool kept, seen;                     /* seen: one of the pins is for good */
+    uint64_t name;                       /* live: the caller's, for whoever is told where its bytes are; 0: nobody is told */
+    uint32_t told;                       /* live: it was told that they are away, and of which memory (shm_room.c); 0: it was not */
 } sk_block;
 
 #define SK_NO_COPY UINT64_MAX

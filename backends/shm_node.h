@@ -2,7 +2,7 @@
  *
  *   shm.c         addresses: the windows, the arenas in them, and where a place is     base view_delta stride large page owners files
  *   shm_pages.c   which pages of them are there                                        large_are dropped ndropped dropped_bytes dropped_most guests
- *   shm_room.c    how much may be there, of which blocks: given, spilled, pinned       capacity lent borrows blocks spill peak far far_spills
+ *   shm_room.c    how much may be there, of which blocks: given, spilled, pinned       capacity lent borrows blocks spill peak far far_spills memory tell listener
  *
  * Each changes what stands in its line, and reads the rest; but sk_shm_new and its like begin all of it, and sk_shm_set_pages the guests anew. */
 #ifndef SK_SHM_NODE_H
@@ -30,6 +30,9 @@ struct sk_shm {
     size_t dropped_bytes, dropped_most;
     const sk_shm_far *far;               /* books: the base is another's, and the files are only marks. NULL: memory is here */
     bool far_spills;
+    uint32_t memory;                     /* books: so many came before it; what the one before had spilled is not there */
+    sk_shm_tell *tell;                   /* NULL: nobody listens */
+    void *listener;
 };
 
 static inline size_t sk_shm_round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }

@@ -91,6 +91,7 @@ void *sk_shm_alloc(sk_shm *s, unsigned owner, size_t size)
     if (!k)
         return NULL;
     k->used = sk_shm_round_up(size ? size : 1, s->page);
+    k->name = k->told = 0;
     note_peak(s);
     return s->base + k->offset;
 }
@@ -133,6 +134,37 @@ void sk_shm_keep(sk_shm *s, const void *block)
         sk_blocks_keep(s->blocks, k);
 }
 
+void sk_shm_listen(sk_shm *s, sk_shm_tell *tell, void *listener)
+{
+    s->tell = tell;
+    s->listener = listener;
+}
+
+void sk_shm_set_name(sk_shm *s, const void *block, uint64_t name)
+{
+    sk_block *k = block_of(s, block);
+    k->name = name;
+    k->told = 0;
+}
+
+uint64_t sk_shm_name(const sk_shm *s, const void *block) { return block_of(s, block)->name; }
+
+static void tell_away(sk_shm *s, sk_block *k)
+{
+    if (!k->name || !s->tell)
+        return;
+    k->told = s->memory + 1;
+    s->tell(s->listener, k->name, k->away, false);
+}
+
+/* Before it is: who hears of it is told how much. */
+static void tell_back(sk_shm *s, sk_block *k)
+{
+    if (k->told == s->memory + 1)
+        s->tell(s->listener, k->name, k->away, true);
+    k->told = 0;
+}
+
 static bool can_spill(const sk_shm *s) { return s->far ? s->far_spills : sk_spill_is_on(s->spill); }
 
 /* To the file, if it is not there; its pages go back. */
@@ -158,6 +190,7 @@ size_t sk_shm_spill(sk_shm *s)
         size_t size = k->used - s->page;     /* what a large one has more stays */
         if (send_away(s, k, k->offset + s->page, size)) {
             sk_blocks_send(s->blocks, k, size);
+            tell_away(s, k);
             return size;
         }
     }
@@ -205,6 +238,7 @@ static bool restore(sk_shm *s, sk_block *k, sk_error *err)
     sk_shm_cool_for(s, k->away);
     if (s->far) {
         s->far->restore(s->far->data, at, k->away);
+        tell_back(s, k);
         sk_blocks_bring(s->blocks, k);
         note_peak(s);
         return true;
@@ -222,6 +256,7 @@ static bool restore(sk_shm *s, sk_block *k, sk_error *err)
         errno = EIO;
         return false;
     }
+    tell_back(s, k);
     sk_blocks_bring(s->blocks, k);
     note_peak(s);
     return true;
@@ -262,6 +297,7 @@ bool sk_shm_pin_for_good(sk_shm *s, const void *block, sk_error *err)
 void sk_shm_set_pages(sk_shm *books, const sk_shm_far *pages)
 {
     books->far = pages;
+    books->memory++;
     books->guests = 0;                       /* it has no copies of anything */
     /* What the one before had made is not there: nothing of it must be spilled. Whoever needs it has it fetched, and counts it again by a pin. */
     for (sk_block *k; (k = sk_blocks_idlest(books->blocks, false)); ) {
@@ -279,8 +315,10 @@ void sk_shm_unspill(sk_shm *books, uint64_t place, uint64_t serial)
     if (!k || k->freed != serial)
         return;
     k->copy = SK_NO_COPY;
-    if (k->away)
+    if (k->away) {
+        tell_back(books, k);
         sk_blocks_bring(books->blocks, k);
+    }
 }
 
 /* ---- figures ---- */

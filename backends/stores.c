@@ -302,6 +302,12 @@ void sk_store_lose(sk_stores *s, uint32_t node)
 
 bool sk_store_has(const sk_stores *s, uint32_t node, uint64_t object) { return find(s, node, object) != NULL; }
 
+int64_t sk_store_size(const sk_stores *s, uint32_t node, uint64_t object)
+{
+    const copy *k = find(s, node, object);
+    return k ? k->size : 0;
+}
+
 bool sk_store_on_disk(const sk_stores *s, uint32_t node, uint64_t object)
 {
     const copy *k = find(s, node, object);

@@ -65,6 +65,7 @@ void sk_store_visit_primary(const sk_stores *s, uint32_t node, void (*visit)(voi
 void sk_store_lose(sk_stores *s, uint32_t node);
 
 bool sk_store_has(const sk_stores *s, uint32_t node, uint64_t object);       /* in memory or on disk */
+int64_t sk_store_size(const sk_stores *s, uint32_t node, uint64_t object);   /* bytes of the copy; 0: it is not there */
 bool sk_store_on_disk(const sk_stores *s, uint32_t node, uint64_t object);
 
 #endif

@@ -204,10 +204,12 @@ static void welcome(tcp *c, tcp_link *l)
     l->host = h;
     c->by_host[h->number] = l;
     l->pages = (sk_shm_far){ fill_books, drop_books, spill_books, restore_books, forget_books, l };
-    if (!h->store)
+    if (!h->store) {
         h->store = sk_shm_new_books(n->store, l->store_bytes, &l->pages);
-    else
+        pn_tell_spills(h);
+    } else {
         sk_shm_set_pages(h->store, &l->pages);
+    }
     sk_shm_set_spills(h->store, !s->spill_dir || strcmp(s->spill_dir, "none"));
     h->store_bytes = l->store_bytes;
     h->workers = (int)l->workers;

@@ -99,6 +99,7 @@ void tcp_object_freed(sk_backend *self, uint64_t object)
 {
     pnode *n = pn_of(self);
     tcp *c = tcp_of(n);
+    pn_freed(self, object);
     pn_enter(n);
     tcp_forget_name(c, object);
     sk_cluster_object_freed(n->cluster, object);

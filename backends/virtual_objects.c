@@ -77,11 +77,15 @@ void sk_virtual_move_pulls(vcluster *v, int node)
 
 /* ---- stores ---- */
 
-/* Copies that had to go; the cluster must not count on them any more. */
-static void tell_evicted(vcluster *v, int node, const sk_store_report *report)
+/* Copies that had to go, which the cluster must not count on any more; what went to the disk for it, and, of `object`, what came back. */
+static void tell_made_room(vcluster *v, int node, uint64_t object, const sk_store_report *report)
 {
     for (size_t i = 0; i < report->nevicted; i++)
         sk_cluster_copy_gone(v->cluster, report->evicted[i], node);
+    for (size_t i = 0; i < report->nspilled; i++)
+        sk_object_spilled(sk_lane_self, report->spilled[i], node, (uint64_t)sk_store_size(&v->stores, (uint32_t)node, report->spilled[i]), false);
+    if (report->restored_bytes)
+        sk_object_spilled(sk_lane_self, object, node, (uint64_t)report->restored_bytes, true);
 }
 
 /* When the store has made room (spilled to disk, perhaps). A copy that does not fit however much is spilled is kept all the same, and said. */
@@ -98,7 +102,7 @@ static int64_t put_into_store(vcluster *v, int node, uint64_t object, int64_t by
         said = true;
         return v->now;
     }
-    tell_evicted(v, node, &report);
+    tell_made_room(v, node, object, &report);
     sk_store_unpin(&v->stores, (uint32_t)node, object);
     return report.ready_at;
 }
@@ -147,7 +151,7 @@ int64_t sk_virtual_pin(vcluster *v, run *r)
         sk_store_report report;
         if (!sk_store_has(&v->stores, node, object) || !sk_store_pin(&v->stores, v->now, node, object, &report))
             continue;                      /* a number; or there is no room, and it lies beside the store */
-        tell_evicted(v, r->agent.node, &report);
+        tell_made_room(v, r->agent.node, object, &report);
         if (!r->pinned && !(r->pinned = malloc(SK_MAX_ARGS * sizeof *r->pinned)))
             abort();
         r->pinned[r->npinned++] = object;
@@ -192,7 +196,7 @@ void sk_virtual_fetch(vcluster *v, const sk_command *command)
     sk_store_report report;
     if (v->has_stores && sk_store_on_disk(&v->stores, (uint32_t)command->from, command->object)
         && sk_store_pin(&v->stores, v->now, (uint32_t)command->from, command->object, &report)) {
-        tell_evicted(v, command->from, &report);
+        tell_made_room(v, command->from, command->object, &report);
         sk_store_unpin(&v->stores, (uint32_t)command->from, command->object);
         start = report.ready_at;
     }
@@ -334,7 +338,7 @@ bool sk_virtual_pull(vcluster *v, uint64_t object, int64_t deadline)
     if (sk_cluster_has_copy(v->cluster, object, node)) {
         if (deadline > v->now && v->has_stores && sk_store_on_disk(&v->stores, (uint32_t)node, object)
             && sk_store_pin(&v->stores, v->now, (uint32_t)node, object, &report)) {
-            tell_evicted(v, node, &report);
+            tell_made_room(v, node, object, &report);
             sk_virtual_elapse(v, report.ready_at - v->now);    /* back from disk */
             sk_store_unpin(&v->stores, (uint32_t)node, object);
         }

@@ -54,6 +54,17 @@ void sk_object_moved(sk_lane *lane, uint64_t object, int from, int to, uint64_t 
     sk_trace_done(lane->trace);
 }
 
+void sk_object_spilled(sk_lane *lane, uint64_t object, int node, uint64_t bytes, bool back)
+{
+    if (!sk_trace_on)
+        return;
+    uint64_t *w = sk_trace_record_at(lane->trace, sk_trace_tick(), SK_TRACE_SPILL, back, 3);
+    w[0] = object;
+    w[1] = bytes;
+    w[2] = (uint64_t)(uint32_t)node << 32;
+    sk_trace_done(lane->trace);
+}
+
 sk_object *sk_object_new(sk_lane *lane, uint64_t producer, uint64_t maker, sk_site *site)
 {
     sk_object *o = sk_pool_take(&sk_object_pool, &lane->objects, 1);

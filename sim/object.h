@@ -118,6 +118,10 @@ void sk_object_seal(sk_lane *lane, sk_object *o, sk_value value, sk_failure *fai
  * `object` may have been freed meanwhile. */
 void sk_object_moved(sk_lane *lane, uint64_t object, int from, int to, uint64_t bytes, int64_t ns);
 
+/* So many of its bytes have left that node's store for a file on its disk, or are back from it: writes the trace record. The caller sees to it that
+ * `object` is not freed meanwhile. */
+void sk_object_spilled(sk_lane *lane, uint64_t object, int node, uint64_t bytes, bool back);
+
 /* false: it is sealed already. */
 bool sk_object_add_waiter(sk_object *o, uint64_t tagged_link, uint64_t *next);
 /* false: it is not on the list any more (the object has been sealed: the link fires, or has fired). */

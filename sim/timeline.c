@@ -402,6 +402,19 @@ static void transfer(build *b, const sk_event *e)
     b->t->bytes_moved += e->word[1];
 }
 
+static void spill(build *b, const sk_event *e)
+{
+    uint32_t i = object_index(b, e->word[0]);
+    if (e->a) {
+        b->t->bytes_restored += e->word[1];
+        b->t->restores++;
+        return;
+    }
+    b->t->bytes_spilled += e->word[1];
+    b->t->objects_spilled += !b->t->objects[i].was_spilled;
+    b->t->objects[i].was_spilled = true;
+}
+
 static void says(build *b, const sk_event *e)
 {
     bool note = e->type == SK_TRACE_NOTE;
@@ -428,6 +441,7 @@ static void take(build *b, const sk_event *e)
     case SK_TRACE_WAIT_ON: wait_on(b, e); break;
     case SK_TRACE_WAIT_END: wait_ends(b, e); break;
     case SK_TRACE_TRANSFER: transfer(b, e); break;
+    case SK_TRACE_SPILL: spill(b, e); break;
     case SK_TRACE_SAY:
     case SK_TRACE_NOTE: says(b, e); break;
     default: return;

@@ -67,6 +67,7 @@ typedef struct sk_line_object {
     uint32_t producer, site; /* the task that returns it; a put: SK_NO_INDEX */
     uint32_t maker;          /* a put: the task that put it, SK_NO_INDEX the driver */
     uint8_t state, type;     /* sk_object_state; sk_type */
+    bool was_spilled;        /* to a disk, at least once */
 } sk_line_object;
 
 typedef struct sk_line_worker {
@@ -137,6 +138,8 @@ typedef struct sk_timeline {
     uint32_t nodes;
     uint64_t bytes_made, bytes_peak;             /* of objects; live at once */
     uint64_t bytes_moved;                        /* by the transfers */
+    uint64_t bytes_spilled, bytes_restored;      /* each time an object was */
+    uint32_t objects_spilled, restores;          /* those that ever were; how often one came back */
     uint32_t objects_freed;
 
     sk_reader *log;                              /* where the strings are */

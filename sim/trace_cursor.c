@@ -293,6 +293,8 @@ static bool fits(sk_cursor *c, lane *l)
             return waits_for(l, false, e->word[0]);
         l->fitted = i;
         return true;
+    case SK_TRACE_SPILL:
+        return object_state(c, e->word[0]) == SK_OBJECT_READY || waits_for(l, false, e->word[0]);
     case SK_TRACE_WAIT_END:
         return !missing_awaited(c, l, &which) || waits_for(l, false, which);
     }

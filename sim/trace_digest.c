@@ -217,6 +217,7 @@ static void put_event(pen *p, const sk_event *e)
     case SK_TRACE_NOTE:
     case SK_TRACE_DROPPED:
     case SK_TRACE_WAIT_ON:
+    case SK_TRACE_SPILL:
     case SK_TRACE_END: return;
     case SK_TRACE_TASK_NEW:
     case SK_TRACE_TASK_ASKS:

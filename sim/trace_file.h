@@ -48,7 +48,7 @@ static inline sk_file_chunk *sk_file_chunk_at(const sk_reader *log, uint32_t lan
 
 static inline bool sk_trace_file_knows(unsigned type)
 {
-    return type >= SK_TRACE_INFO && type <= SK_TRACE_WAIT_ON;
+    return type >= SK_TRACE_INFO && type <= SK_TRACE_SPILL;
 }
 
 #endif

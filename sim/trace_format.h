@@ -45,7 +45,7 @@
  *     task T says                                                              SAY
  *
  * T and O count tasks and objects 1, 2, 3 ... in the order in which this log names them; 0 is the driver, or none. Left out, because equal
- * runs differ in it: INFO, FUNCTION, SITE, NOTE, DROPPED, END, WAIT_ON; the sk_code of an attempt that is repeated; folders; line numbers (compilers disagree about a call of several lines); the
+ * runs differ in it: INFO, FUNCTION, SITE, NOTE, DROPPED, END, WAIT_ON, SPILL; the sk_code of an attempt that is repeated; folders; line numbers (compilers disagree about a call of several lines); the
  * library's own numbers of tasks, objects, functions, sites and lanes; previews of floating-point values; the text of SAY, which may hold
  * such values, or anything. Backend and seed are not part of it either: two seeds that make no difference have one digest. */
 #ifndef SK_TRACE_FORMAT_H
@@ -78,7 +78,8 @@ typedef struct sk_trace_record { uint32_t dt; uint8_t type, a; uint16_t n; } sk_
     X(DROPPED,  13, "0",                "how many records this lane could not write")                             \
     X(END,      14, "0",                "records in the whole file, this one included; dropped in all; tasks; objects") \
     X(TRANSFER, 15, "0",                "object, bytes, from node:to node, how many ns it took. When all of it has come; what came to nothing is not here") \
-    X(WAIT_ON,  16, "how",              "task that waits, objects: the awaited ones, 64 at most; of an sk_waiter those that are not there yet. Right after its WAIT, if it is for several")
+    X(WAIT_ON,  16, "how",              "task that waits, objects: the awaited ones, 64 at most; of an sk_waiter those that are not there yet. Right after its WAIT, if it is for several") \
+    X(SPILL,    17, "0 out, 1 back",    "object, bytes, node:0. Bytes of it that were in that node's store are in a file on its disk only from now on; or are in the store again. While it is READY; it ends too when it is lost or freed, or the node dies")
 
 #define SK_TRACE_ENUM(name, number, a, words) SK_TRACE_##name = number,
 typedef enum sk_trace_type { SK_TRACE_RECORDS(SK_TRACE_ENUM) } sk_trace_type;

@@ -30,7 +30,7 @@ static const struct shape {
     [SK_TRACE_OBJECT] = { 1, 0 },   [SK_TRACE_NODE] = { 1, 0 },      [SK_TRACE_WAIT] = { 4, 0 },
     [SK_TRACE_WAIT_END] = { 3, 0 }, [SK_TRACE_SAY] = { 1, 1 },       [SK_TRACE_NOTE] = { 0, 1 },
     [SK_TRACE_DROPPED] = { 1, 0 },  [SK_TRACE_END] = { 4, 0 },
-    [SK_TRACE_TRANSFER] = { 4, 0 }, [SK_TRACE_WAIT_ON] = { 1, 0 },
+    [SK_TRACE_TRANSFER] = { 4, 0 }, [SK_TRACE_WAIT_ON] = { 1, 0 }, [SK_TRACE_SPILL] = { 3, 0 },
 };
 
 /* NULL if the record can be read as its type says, else what is wrong with it. */
@@ -50,6 +50,8 @@ static const char *check_record(const sk_trace_record *r)
         if (from > SK_OBJECT_FREED || to > SK_OBJECT_FREED)
             return "an object state that does not exist";
         words += (to == SK_OBJECT_READY ? 2 : 0) + (from == SK_OBJECT_NONE ? 2 : 0);
+    } else if (r->type == SK_TRACE_SPILL && r->a > 1) {
+        return "a way of spilling that does not exist";
     } else if (r->type == SK_TRACE_NODE && (from > SK_NODE_DEAD || to > SK_NODE_DEAD)) {
         return "a node state that does not exist";
     }

@@ -31,7 +31,7 @@
  * missing. Nobody may shorten the file meanwhile. */
 
 typedef struct sk_reader sk_reader;
-enum { SK_TRACE_TYPES = SK_TRACE_WAIT_ON + 1 };
+enum { SK_TRACE_TYPES = SK_TRACE_SPILL + 1 };
 
 typedef struct sk_read_info {
     uint64_t bytes, records; /* of the file; whole records, of unknown types too */

@@ -48,7 +48,8 @@ typedef struct task {
 } task;
 typedef struct object {
     uint8_t state;
-    bool was_ready, was_failed;
+    bool was_ready, was_failed, is_spilled;
+    uint32_t spilled_at; /* node */
 } object;
 
 typedef struct replay {
@@ -86,7 +87,7 @@ static object *object_at(replay *r, uint64_t number, bool make)
     if (i == SK_NO_INDEX)
         return NULL;
     if (i == r->objects->len) {
-        object o = { SK_OBJECT_NONE, false, false };
+        object o = { .state = SK_OBJECT_NONE };
         g_array_append_val(r->objects, o);
     }
     return &g_array_index(r->objects, object, i);
@@ -252,6 +253,7 @@ static bool check_object(replay *r, const sk_event *e)
         return wrong(r, "object %" G_GINT64_MODIFIER "x moves from %s to %s: there is no such edge",
                      e->word[0], object_names[from], object_names[to]);
     o->state = (uint8_t)to;
+    o->is_spilled = false; /* so it was READY, and is no more */
     o->was_ready |= to == SK_OBJECT_READY;
     o->was_failed |= to == SK_OBJECT_FAILED;
     unsigned more = to == SK_OBJECT_READY ? 3 : 1;
@@ -269,6 +271,26 @@ static bool check_node(replay *r, const sk_event *e)
         return wrong(r, "node %u moves from %u to %u, but is %u", sk_trace_hi(e->word[0]),
                      sk_trace_from(e), sk_trace_to(e), *state);
     *state = (uint8_t)sk_trace_to(e);
+    for (uint32_t o = 0; o < r->objects->len; o++) /* its disk is gone with it */
+        if (g_array_index(r->objects, object, o).spilled_at == sk_trace_hi(e->word[0]))
+            g_array_index(r->objects, object, o).is_spilled = false;
+    return true;
+}
+
+static bool check_spill(replay *r, const sk_event *e)
+{
+    uint32_t node = sk_trace_hi(e->word[2]);
+    const char *what = e->a ? "restored" : "spilled";
+    object *o = object_at(r, e->word[0], false);
+    if (!o || o->state != SK_OBJECT_READY)
+        return wrong(r, "object %" G_GINT64_MODIFIER "x is %s at node %u, but is %s", e->word[0], what, node, object_names[o ? o->state : 0]);
+    if (sk_trace_ids_find(&r->node_ids, node) == SK_NO_INDEX)
+        return wrong(r, "object %" G_GINT64_MODIFIER "x is %s at node %u: there is no such node", e->word[0], what, node);
+    bool is = o->is_spilled && o->spilled_at == node;
+    if (is != e->a)
+        return wrong(r, "object %" G_GINT64_MODIFIER "x is %s at node %u, but it is %s there", e->word[0], what, node, is ? "spilled" : "not spilled");
+    o->is_spilled = !e->a;
+    o->spilled_at = node;
     return true;
 }
 
@@ -295,6 +317,7 @@ static bool check_event(replay *r, const sk_event *e)
     case SK_TRACE_OBJECT: return check_object(r, e);
     case SK_TRACE_NODE: return check_node(r, e);
     case SK_TRACE_TRANSFER: return check_transfer(r, e);
+    case SK_TRACE_SPILL: return check_spill(r, e);
     case SK_TRACE_WAIT: return site_exists(r, sk_trace_hi(e->word[2]), "a wait");
     case SK_TRACE_WAIT_ON:
         for (unsigned i = 1; i < e->n; i++)

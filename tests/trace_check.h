@@ -6,7 +6,8 @@
  * (what was lost since may be made again while it is READY), and is DONE only if none had failed
  * when it began; a worker runs one ordinary task at a time; every task ends,
  * the answers of a DONE task were READY, those of others FAILED; every object is freed; functions
- * and sites that are named exist; what moves from one node to another was READY before; the counts in END are right. */
+ * and sites that are named exist; what moves from one node to another was READY before; what is
+ * spilled is READY, and was not; what is restored was spilled there; the counts in END are right. */
 #ifndef SK_TRACE_CHECK_H
 #define SK_TRACE_CHECK_H
 

@@ -132,8 +132,8 @@ static uint32_t known_task(sk_model *m, uint64_t number)
 static sk_model_object *new_object(sk_model *m, uint64_t number)
 {
     sk_model_object *o = SK_GROW(m->objects, m->nobjects);
-    *o = (sk_model_object){ .number = number, .producer = SK_NO_INDEX, .maker = SK_NO_INDEX, .last_use = SK_NO_INDEX, .born = now(m),
-                            .made = SK_NEVER, .lost = SK_NEVER, .again = SK_NEVER, .freed = SK_NEVER };
+    *o = (sk_model_object){ .number = number, .producer = SK_NO_INDEX, .maker = SK_NO_INDEX, .last_use = SK_NO_INDEX, .last_spill = SK_NO_INDEX,
+                            .born = now(m), .made = SK_NEVER, .lost = SK_NEVER, .again = SK_NEVER, .freed = SK_NEVER };
     return o;
 }
 
@@ -276,6 +276,13 @@ static uint32_t task_moves(sk_model *m, const sk_event *e, sk_model_event *step)
     return i;
 }
 
+static void end_spill(sk_model *m, uint32_t object)
+{
+    uint32_t s = m->objects[object].last_spill;
+    if (s != SK_NO_INDEX && m->spills[s].back == SK_NEVER)
+        m->spills[s].back = now(m);
+}
+
 static uint32_t object_moves(sk_model *m, const sk_event *e, sk_model_event *step)
 {
     uint32_t i = object_index(m, e->word[0]);
@@ -304,6 +311,7 @@ static uint32_t object_moves(sk_model *m, const sk_event *e, sk_model_event *ste
         o->freed = now(m);
     }
     o->state = (uint8_t)to;
+    end_spill(m, i);
     return i;
 }
 
@@ -391,6 +399,26 @@ static uint32_t transfer(sk_model *m, const sk_event *e)
     return m->ntransfers - 1;
 }
 
+/* far is as in open_slice. A step even if it says nothing new: then of the spill that there was, or of none. */
+static uint32_t spill(sk_model *m, const sk_event *e, sk_model_event *step)
+{
+    uint32_t object = object_index(m, e->word[0]), s = m->nspills, before = m->objects[object].last_spill;
+    step->to = e->a;
+    end_spill(m, object);
+    if (e->a)
+        return before;
+    sk_model_spill new = { .out = now(m), .back = SK_NEVER, .object = object, .node = sk_trace_hi(e->word[2]), .before = before, .far = s,
+                           .bytes = e->word[1] };
+    if (before != SK_NO_INDEX) {
+        const sk_model_spill *a = &m->spills[before], *b = &m->spills[a->far], *c = &m->spills[b->far];
+        new.number = a->number + 1;
+        new.far = a->number - b->number == b->number - c->number ? b->far : before;
+    }
+    *SK_GROW(m->spills, m->nspills) = new;
+    m->objects[object].last_spill = s;
+    return s;
+}
+
 static uint32_t says(sk_model *m, const sk_event *e)
 {
     bool note = e->type == SK_TRACE_NOTE;
@@ -467,6 +495,7 @@ static void take_step(sk_model *m, const sk_event *e)
     case SK_TRACE_WAIT: step.index = wait_begins(m, e); break;
     case SK_TRACE_WAIT_END: step.index = wait_ends(m, e); break;
     case SK_TRACE_TRANSFER: step.index = transfer(m, e); break;
+    case SK_TRACE_SPILL: step.index = spill(m, e, &step); break;
     default: step.index = says(m, e); break;
     }
     sk_model_tally_step(m, &step, &m->own->tally, m->own->group);
@@ -489,6 +518,7 @@ void sk_model_take(sk_model *m, const sk_event *e)
     case SK_TRACE_WAIT:
     case SK_TRACE_WAIT_END:
     case SK_TRACE_TRANSFER:
+    case SK_TRACE_SPILL:
     case SK_TRACE_SAY:
     case SK_TRACE_NOTE:
         if (m->nsteps < SK_NEVER - 1)
@@ -521,7 +551,7 @@ void sk_model_free(sk_model *m)
         sk_trace_ids_clear(ids[i]);
     for (uint32_t i = 0; i < m->nworkers; i++)
         g_free(m->workers[i].slices);
-    void *arrays[] = { m->events, m->tasks, m->objects, m->deps, m->uses, m->slices, m->workers, m->lanes, m->nodes, m->waits, m->awaited, m->transfers, m->says,
+    void *arrays[] = { m->events, m->tasks, m->objects, m->deps, m->uses, m->slices, m->workers, m->lanes, m->nodes, m->waits, m->awaited, m->transfers, m->spills, m->says,
                        m->fns, m->sites, m->groups, own->open_wait, own->life, own->group, own->checks, own->check_group, own->answer, own };
     g_string_chunk_free(own->text);
     sk_critical_free(own->critical);

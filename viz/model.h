@@ -61,6 +61,7 @@ typedef struct sk_model_object {
     uint64_t number, bytes, preview;    /* preview: the value, if it is a scalar */
     uint32_t producer, site;            /* the task that returns it; of a put: SK_NO_INDEX */
     uint32_t maker;                     /* of a put: the task that put it, SK_NO_INDEX the driver */
+    uint32_t last_spill;                /* SK_NO_INDEX: it was never spilled */
     uint32_t last_use;                  /* in deps[] and uses[]: the last that names it, SK_NO_INDEX: nobody takes it */
     sk_step born, made, lost, again, freed; /* made: READY for the first time; lost: MISSING or FAILED, the last time; again: READY after that */
     uint8_t state, type, lost_as;       /* now (sk_object_state); sk_type; MISSING or FAILED */
@@ -84,6 +85,13 @@ typedef struct sk_model_wait {          /* the driver, or a task, in sk_get, sk_
     uint8_t how, code;                  /* sk_trace_wait, sk_code */
 } sk_model_wait;
 typedef struct sk_model_transfer { sk_step begin, end; uint32_t object, from, to; uint64_t bytes; int64_t took; } sk_model_transfer;
+/* Bytes of an object were on a node's disk only, from `out` to `back`: until they were restored, or it was lost or freed. */
+typedef struct sk_model_spill {
+    sk_step out, back;                  /* back: SK_NEVER while they are there */
+    uint32_t object, node;
+    uint32_t before, far, number;       /* spills of the same object: the one before; one long before; so many came before it */
+    uint64_t bytes;
+} sk_model_spill;
 typedef struct sk_model_say { sk_step step; uint32_t task; bool note; const char *text; } sk_model_say;
 typedef struct sk_model_fn { const char *name, *signature, *file; int line; uint32_t tasks; } sk_model_fn; /* by first appearance */
 typedef struct sk_model_site { const char *file, *fn; int line; } sk_model_site;
@@ -123,6 +131,7 @@ typedef struct sk_model {
     sk_model_wait *waits;         uint32_t nwaits;
     uint32_t *awaited;            uint32_t nawaited;   /* indices of objects */
     sk_model_transfer *transfers; uint32_t ntransfers; /* as they ended */
+    sk_model_spill *spills;       uint32_t nspills;    /* as they began */
     sk_model_say *says;           uint32_t nsays;
     sk_model_fn *fns;             uint32_t nfns;
     sk_model_site *sites;         uint32_t nsites;     /* 0: unknown */
@@ -150,6 +159,8 @@ sk_step sk_model_step_at(const sk_model *m, int64_t ns);    /* the last step tha
 int64_t sk_model_ns(const sk_model *m, sk_step k);          /* when step k was; SK_NEVER: the last one's */
 sk_task_state sk_model_task_at(const sk_model *m, uint32_t task, sk_step k);
 sk_object_state sk_model_object_at(const sk_model *m, uint32_t object, sk_step k);
+/* The object's spill that is not over at step k, in spills[]; SK_NO_INDEX: its bytes are in memory. O(log of its spills). */
+uint32_t sk_model_spill_of(const sk_model *m, uint32_t object, sk_step k);
 /* The last slice of the task that has begun at step k, else SK_NO_INDEX. */
 uint32_t sk_model_slice_of(const sk_model *m, uint32_t task, sk_step k);
 /* The task RUNNING on this worker at step k, else SK_NO_INDEX. O(log n). */

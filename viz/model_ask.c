@@ -70,6 +70,16 @@ sk_object_state sk_model_object_at(const sk_model *m, uint32_t object, sk_step k
     return o->made <= k ? SK_OBJECT_READY : SK_OBJECT_PENDING;
 }
 
+uint32_t sk_model_spill_of(const sk_model *m, uint32_t object, sk_step k)
+{
+    uint32_t s = m->objects[object].last_spill;
+    while (s != SK_NO_INDEX && m->spills[s].out > k) { /* back, in jumps that do not go too far; the first one's leads to itself */
+        uint32_t far = m->spills[s].far;
+        s = far != s && m->spills[far].out > k ? far : m->spills[s].before;
+    }
+    return s != SK_NO_INDEX && m->spills[s].back > k ? s : SK_NO_INDEX;
+}
+
 /* The first of the worker's slices that begins after step k. */
 static uint32_t slices_until(const sk_model *m, const sk_model_worker *w, sk_step k)
 {

@@ -138,7 +138,7 @@ const char *sk_model_sentence(const sk_model *m, sk_step k, char buf[160])
         return strcpy(buf, "nothing has happened yet");
     const sk_model_event *e = &m->events[k - 1];
     if (e->index == SK_NO_INDEX)
-        return strcpy(buf, "a wait ends");
+        return strcpy(buf, e->type == SK_TRACE_SPILL ? "an object is restored" : "a wait ends");
     switch (e->type) {
     case SK_TRACE_TASK_NEW:
         g_snprintf(buf, 160, "%s submits %s", who(m, m->tasks[e->index].parent, a), who(m, e->index, b));
@@ -161,6 +161,12 @@ const char *sk_model_sentence(const sk_model *m, sk_step k, char buf[160])
     case SK_TRACE_TRANSFER: {
         const sk_model_transfer *t = &m->transfers[e->index];
         g_snprintf(buf, 160, "object %u has come from node %u to node %u: %s", t->object + 1, t->from, t->to, sk_model_bytes(t->bytes, bytes));
+        break;
+    }
+    case SK_TRACE_SPILL: {
+        const sk_model_spill *s = &m->spills[e->index];
+        g_snprintf(buf, 160, e->to ? "object %u is back in the store of node %u: %s" : "object %u goes to the disk of node %u, for want of memory: %s",
+                   s->object + 1, s->node, sk_model_bytes(s->bytes, bytes));
         break;
     }
     default: {
@@ -215,5 +221,6 @@ void sk_model_print(const sk_model *m, sk_step k, FILE *out)
     static const char *const states[] = { "none", "pending", "ready", "failed", "missing", "freed" };
     for (uint32_t i = 0; i < m->nobjects; i++)
         if (m->objects[i].born <= k)
-            fprintf(out, "object %u %s %s\n", i + 1, states[sk_model_object_at(m, i, k)], sk_model_value(m, i, k, value));
+            fprintf(out, "object %u %s %s%s\n", i + 1, states[sk_model_object_at(m, i, k)], sk_model_value(m, i, k, value),
+                    sk_model_spill_of(m, i, k) != SK_NO_INDEX ? " spilled" : "");
 }

@@ -233,6 +233,15 @@ uint32_t sk_places_copies(const sk_places *s, uint32_t object, sk_step k)
     return found;
 }
 
+uint32_t sk_places_spill(const sk_places *s, const sk_model *m, uint32_t copy, sk_step k)
+{
+    const sk_copy *c = &s->copies[copy];
+    const sk_place *n = &s->nodes[c->store];
+    uint32_t spill = c->lost ? SK_NO_INDEX : sk_model_spill_of(m, c->object, k);
+    /* one from before this copy came was of another, that is gone with its node */
+    return spill != SK_NO_INDEX && m->spills[spill].node == n->node && m->spills[spill].out >= n->spans.begin[c->place] ? spill : SK_NO_INDEX;
+}
+
 uint32_t sk_places_slice(const sk_places *s, const sk_model *m, uint32_t worker, sk_step k, uint32_t *blocked)
 {
     enum { DEEPEST = 64 };

@@ -2,8 +2,8 @@
  *
  * The log does not say where an object lies, but what follows from it: an object lies on the node whose worker made it (a put: where who put it was;
  * the driver is on the first node), and on those it has been moved to. It leaves them all when it is freed, and a node that dies takes its copies along.
- * An object that is missing leaves a mark where it was last, until it is made again or freed. Of copies that a full store dropped, or
- * wrote to a disk, the log says nothing.
+ * An object that is missing leaves a mark where it was last, until it is made again or freed. Of copies that a full store dropped
+ * the log says nothing; of those that it wrote to a disk it says so, unless it is an older one (model.h, spills).
  *
  * The idea: every change is kept with its step, in order. How many there are at a step is then the number that came by then, less that which went, by two
  * searches; and what is there, spans.h finds. Grows with the model. */
@@ -64,6 +64,8 @@ typedef enum sk_node_is { SK_NODE_IS_NOT, SK_NODE_IS_UP, SK_NODE_IS_DOWN } sk_no
 sk_node_is sk_places_node(const sk_place *n, sk_step k);
 /* On how many nodes the object lies; 16 stands for more. */
 uint32_t sk_places_copies(const sk_places *s, uint32_t object, sk_step k);
+/* The spill (in sk_model.spills) that has the bytes of this copy on its node's disk, else SK_NO_INDEX. */
+uint32_t sk_places_spill(const sk_places *s, const sk_model *m, uint32_t copy, sk_step k);
 /* The slice of this worker that is open, RUNNING before BLOCKED, else SK_NO_INDEX; and how many are blocked there. */
 uint32_t sk_places_slice(const sk_places *s, const sk_model *m, uint32_t worker, sk_step k, uint32_t *blocked);
 

@@ -88,6 +88,9 @@ static void put_figures(FILE *out, const sk_timeline *t)
     if (t->nodes > 1 || t->ntransfers)
         fprintf(out, "  transfers    %u from node to node; %s in all\n", t->ntransfers,
                 bytes_text(t->bytes_moved, b));
+    if (t->objects_spilled)
+        fprintf(out, "  spilled      %s in %u object%s, for want of memory; restored %u time%s, %s\n", bytes_text(t->bytes_spilled, b), t->objects_spilled,
+                t->objects_spilled == 1 ? "" : "s", t->restores, t->restores == 1 ? "" : "s", bytes_text(t->bytes_restored, d));
     fputc('\n', out);
 }
 

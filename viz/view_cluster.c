@@ -4,7 +4,8 @@
  * runs in it and a cell for each object; or small marks for them; or its colour alone, as strong as it is busy. Of what is in a node only
  * so much is looked at as is drawn (places.h), so a thousand nodes cost what ten do.
  *
- * An object's cell is as large as the square root of its bytes, in the colour of the function that made it (grey: put). What is on its way is
+ * An object's cell is as large as the square root of its bytes, in the colour of the function that made it (grey: put); the lower part of one
+ * that is spilled is empty, with a wedge that points down. What is on its way is
  * a packet on a wire between the boxes, as far along as its time has passed. The log tells of a transfer when it has ended: looking
  * back, a packet is seen on its whole way; at the live edge only the wire of what has just come.
  *
@@ -184,19 +185,24 @@ static void key(const sk_grid *g)
 {
     const sk_palette *p = g->in->palette;
     float u = g->in->unit, y = g->area.y + g->area.h, h = g->in->area.y + g->in->area.h - y, box = 11 * u;
+    enum { SPILLED = 6 };
     float x = g->area.x + 14 * u, right = g->area.x + g->area.w - 10 * u;
     static const char *const words[] = { "object: as large as the root of its bytes", "on several nodes", "lost", "on its way", "worker or node that died",
-                                         "attempt broken off, tried again" };
-    for (unsigned i = 0; h > 0 && i < G_N_ELEMENTS(words); i++) {
+                                         "attempt broken off, tried again", "spilled to the disk" };
+    bool spills = g->in->model->nspills > 0; /* else there is nothing to explain */
+    for (unsigned n = 0; h > 0 && n < G_N_ELEMENTS(words) - !spills; n++) {
+        unsigned i = !spills || n < 2 ? n : n == 2 ? SPILLED : n - 1; /* right after those that it is like */
         float wide = sk_draw_width(words[i], SK_FONT, 11 * u);
         sk_rect b = { x, y + (h - box) / 2, box, box };
         if (x + box + 6 * u + wide > right)
             break;
         sk_colour fill = sk_palette_mix(p->panel, p->dim, 0.45f);
-        if (i < 2)
+        if (i < 2 || i == SPILLED)
             sk_draw_rect(g->out, b, &(sk_pen){ .fill = fill, .stroke = sk_palette_mix(fill, 0x000000ff, 0.3f) });
         if (i == 1)
             sk_draw_poly(g->out, (sk_point[]){ { b.x + box - 5 * u, b.y }, { b.x + box, b.y }, { b.x + box, b.y + 5 * u } }, 3, &(sk_pen){ .fill = p->text });
+        if (i == SPILLED)
+            sk_grid_spilled(g, b);
         if (i == 2)
             sk_draw_rect(g->out, b, &(sk_pen){ .fill = p->ground, .stroke = p->failed, .width = 1.5f * u, .dashed = true });
         if (i == 3) {

@@ -43,6 +43,8 @@ static inline void sk_grid_halo(const sk_grid *g, sk_rect b, float far, float ra
 uint32_t sk_grid_workers(const sk_model *m, uint32_t node, uint32_t *first);
 /* Its workers, in as many columns as fill the area best. Returns how high they are. */
 float sk_grid_slots(const sk_grid *g, uint32_t node, bool up, sk_rect area);
+/* The mark of an object whose bytes are on the node's disk, into its cell. */
+void sk_grid_spilled(const sk_grid *g, sk_rect box);
 void sk_grid_store(sk_grid *g, const sk_place *n, sk_rect area);
 
 /* ---- view_cluster_wires.c ---- */

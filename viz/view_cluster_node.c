@@ -144,6 +144,17 @@ float sk_grid_slots(const sk_grid *g, uint32_t node, bool up, sk_rect area)
 
 /* ---- 2. The store ---------------------------------------------------------------------------------------------------------------------- */
 
+/* Its lower part is empty but for a wedge that points down: the bytes have gone from here. */
+void sk_grid_spilled(const sk_grid *g, sk_rect box)
+{
+    const sk_palette *p = g->in->palette;
+    sk_rect low = { box.x + 1, box.y + box.h * 0.6f, box.w - 2, box.h * 0.4f - 1 };
+    float middle = box.x + box.w / 2, half = MIN(low.h * 0.7f, low.w / 2), pad = low.h * 0.15f;
+    sk_draw_rect(g->out, low, &(sk_pen){ .fill = p->ground });
+    sk_draw_poly(g->out, (sk_point[]){ { middle - half, low.y + pad }, { middle + half, low.y + pad }, { middle, low.y + low.h - pad } }, 3,
+                 &(sk_pen){ .fill = p->text });
+}
+
 static void object_cell(const sk_grid *g, uint32_t copy, sk_rect box)
 {
     const sk_model *m = g->in->model;
@@ -151,8 +162,8 @@ static void object_cell(const sk_grid *g, uint32_t copy, sk_rect box)
     const sk_copy *c = &g->places->copies[copy];
     const sk_model_object *o = &m->objects[c->object];
     float u = g->in->unit;
-    uint32_t nodes = sk_places_copies(g->places, c->object, g->step);
-    char tip[400], value[48], bytes[16];
+    uint32_t nodes = sk_places_copies(g->places, c->object, g->step), spill = sk_places_spill(g->places, m, copy, g->step);
+    char tip[480], value[48], bytes[16];
     int n = g_snprintf(tip, sizeof tip, "object %u: %s", c->object + 1, sk_model_bytes(o->bytes, bytes));
     if (*sk_model_value(m, c->object, g->step, value))
         n += g_snprintf(tip + n, sizeof tip - (gulong)n, "\n%s", value);
@@ -162,9 +173,11 @@ static void object_cell(const sk_grid *g, uint32_t copy, sk_rect box)
     else
         n += g_snprintf(tip + n, sizeof tip - (gulong)n, "\nput by %.60s", o->maker == SK_NO_INDEX ? "the driver" : sk_model_name(m, o->maker));
     if (c->lost)
-        g_snprintf(tip + n, sizeof tip - (gulong)n, "\nlost: its last copy was here");
+        n += g_snprintf(tip + n, sizeof tip - (gulong)n, "\nlost: its last copy was here");
     else if (nodes > 1)
-        g_snprintf(tip + n, sizeof tip - (gulong)n, "\non %u%s nodes", nodes, nodes == 16 ? " or more" : "");
+        n += g_snprintf(tip + n, sizeof tip - (gulong)n, "\non %u%s nodes", nodes, nodes == 16 ? " or more" : "");
+    if (spill != SK_NO_INDEX)
+        g_snprintf(tip + n, sizeof tip - (gulong)n, "\nspilled: %s of it are on the node's disk, for want of memory", sk_model_bytes(m->spills[spill].bytes, bytes));
     sk_look look = o->producer != SK_NO_INDEX ? sk_palette_fn(p, m->tasks[o->producer].fn) : (sk_look){ .fill = sk_palette_mix(p->panel, p->dim, 0.45f) };
     if (o->producer != SK_NO_INDEX && sk_view_is_grey(g->in, m->tasks[o->producer].fn))
         look.fill = sk_palette_mix(look.fill, p->ground, 0.8f), look.pattern = 0;
@@ -178,12 +191,14 @@ static void object_cell(const sk_grid *g, uint32_t copy, sk_rect box)
     if (!c->lost && nodes > 1 && mark >= 2) /* a dog-ear */
         sk_draw_poly(g->out, (sk_point[]){ { box.x + box.w - mark, box.y }, { box.x + box.w, box.y }, { box.x + box.w, box.y + mark } }, 3,
                      &(sk_pen){ .fill = p->text });
+    if (spill != SK_NO_INDEX && box.w >= 5)
+        sk_grid_spilled(g, box);
     if (c->lost && box.w >= 6 * u)
         sk_draw_sign(g->out, SK_SIGN_CROSS, (sk_rect){ box.x + box.w * 0.2f, box.y + box.h * 0.2f, box.w * 0.6f, box.h * 0.6f }, p->failed);
     sk_draw_hit(g->out, SK_HIT_NONE, 0, NULL);
     float size = MIN(11 * u, box.h * 0.36f);
     if (!c->lost && *value && size >= 7 && sk_draw_width(value, SK_FONT, size) <= box.w - 4 * u)
-        sk_draw_label(g->out, box, value, SK_FONT, size, SK_CENTRE, o->producer == SK_NO_INDEX ? p->text : p->on_fill);
+        sk_draw_label(g->out, (sk_rect){ box.x, box.y, box.w, spill != SK_NO_INDEX ? box.h * 0.6f : box.h }, value, SK_FONT, size, SK_CENTRE, o->producer == SK_NO_INDEX ? p->text : p->on_fill);
     bool of_task = g->in->state->task != SK_NO_INDEX && o->producer == g->in->state->task;
     if (c->object == g->in->state->object || of_task)
         sk_grid_halo(g, box, 2 * u, 3 * u);

@@ -11,6 +11,7 @@ typedef struct census {
     uint64_t again, told;             /* RUNNING -> READY: retries; those that say why */
     uint64_t deps;
     uint64_t bytes_moved, came_twice; /* of TRANSFER records; those of an object to a node it has come to before */
+    uint64_t bytes_spilled, bytes_restored; /* of SPILL records */
     uint64_t moved[32], nmoved;       /* object << 8 | node */
     unsigned sent_by_first;           /* by node 0 */
     uint64_t promised[128], npromised; /* objects, as they were promised */
@@ -45,6 +46,8 @@ static void take(census *c, const sk_event *e)
         if (c->nmoved < 32)
             c->moved[c->nmoved++] = key;
     }
+    if (e->type == SK_TRACE_SPILL)
+        *(e->a ? &c->bytes_restored : &c->bytes_spilled) += e->word[1];
     if (e->type == SK_TRACE_OBJECT && sk_trace_from(e) == SK_OBJECT_NONE && sk_trace_to(e) == SK_OBJECT_PENDING && c->npromised < 128)
         c->promised[c->npromised++] = e->word[0];
     if (e->type == SK_TRACE_WAIT_ON && c->non < 8) {
@@ -200,6 +203,35 @@ CASE(who_has_got_a_large_object_sends_it_on, .by_hand = true, .needs = SK_CAN_NO
     ck_assert_uint_eq(c.type[SK_TRACE_TRANSFER], NODES - 1);
     ck_assert_uint_eq(c.came_twice, 0);
     ck_assert_msg(c.sent_by_first <= 3, "the node that had it first has sent it to %u of the eight others", c.sent_by_first);
+}
+
+SK_REMOTE(sk_array, zeros, (int64_t, bytes))
+{
+    sk_array a = sk_new_array(SK_U8, bytes);
+    memset(sk_write(unsigned char, a), 0, (size_t)bytes);
+    return a;
+}
+
+/* Four times what a store holds; and the first ones are wanted again. */
+CASE(what_a_full_store_spills_and_restores_is_in_the_log_to_the_byte, .by_hand = true, .needs = SK_CAN_ISOLATE)
+{
+    enum { BYTES = 1 << 20, EACH = 32, NODES = 4 };
+    const char *path = scratch("spilled.sktrace");
+    start(&(sk_config){ .trace = path, .workers = 2, .store_bytes = 8 << 20 });
+    int nodes = (int)sk_nodes(NULL, 0);
+    ck_assert_int_le(nodes, NODES);
+    sk_ref made[NODES * EACH];
+    for (int i = 0; i < nodes * EACH; i++)
+        made[i] = sk_remote_with(SK_OPTS(.node = i % nodes ? i % nodes : SK_ZERO), zeros, BYTES);
+    for (int i = 0; i < nodes * EACH; i++)
+        ck_assert_int_eq(sk_take(int64_t, sk_remote_with(SK_OPTS(.node = i % nodes ? i % nodes : SK_ZERO), bytes_in, made[i])), BYTES);
+    uint64_t spilled = sk_stats().bytes_spilled;
+    stop();
+    census c = census_of(path, 0);
+    expect_whole(&c);
+    ck_assert_uint_ge(spilled, (uint64_t)nodes * (EACH - 8) * (BYTES - (64 << 10)));     /* first pages stay */
+    ck_assert_uint_ge(c.bytes_restored, (uint64_t)nodes * 8 * (BYTES - (64 << 10)));
+    ck_assert_uint_eq(c.bytes_spilled - c.bytes_restored, spilled);
 }
 
 CASE(on_one_node_nothing_moves, .by_hand = true)

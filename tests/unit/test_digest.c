@@ -17,6 +17,7 @@ typedef struct variant {
     uint64_t preview, end_ns;
     uint32_t worker, workers;
     uint32_t source;             /* of a transfer to node 0 when the answer is there, else 0 */
+    bool spilled;                /* the number is, when it is made */
     bool swapped;                /* sites 1 and 2 were named the other way round */
 } variant;
 
@@ -47,6 +48,8 @@ static GByteArray *run(variant v, bool with_end)
     uint64_t ready[3] = { object, (uint64_t)v.type << 56 | 8, v.preview };
     forge_record(&f, 1, v.end_ns, SK_TRACE_OBJECT, SK_OBJECT_PENDING << 4 | SK_OBJECT_READY, ready, 3);
     forge_move(&f, 1, v.end_ns, task, SK_TASK_RUNNING, SK_TASK_DONE, 0);
+    if (v.spilled)
+        forge_record(&f, 1, v.end_ns, SK_TRACE_SPILL, 0, (uint64_t[]){ object, 8, 0 }, 3);
     uint64_t moved[4] = { object, 8, (uint64_t)v.source << 32, 30 };
     if (v.source)
         forge_record(&f, 1, v.end_ns + 30, SK_TRACE_TRANSFER, 0, moved, 4);
@@ -90,6 +93,7 @@ START_TEST(equal_runs_have_one_digest_whatever_their_folders_lines_numbers_and_p
     ck_assert(same(WITH(v.pid = "18")));
     ck_assert(same(WITH(v.seed = "2")));
     ck_assert(same(WITH(v.swapped = true)));
+    ck_assert(same(WITH(v.spilled = true)));
     ck_assert(same(WITH(v.said = "0.1 and the like")));
 }
 END_TEST

@@ -72,6 +72,38 @@ START_TEST(a_spilled_block_keeps_its_first_page_and_comes_back_as_it_was)
 }
 END_TEST
 
+static struct { uint64_t name; size_t size; bool back; } told[8];
+static unsigned ntold;
+
+static void note_told(void *listener, uint64_t name, size_t size, bool back)
+{
+    ck_assert(listener == told && ntold < 8);
+    told[ntold].name = name, told[ntold].size = size, told[ntold++].back = back;
+}
+
+START_TEST(who_listens_hears_of_blocks_with_a_name_when_they_go_and_when_they_are_back)
+{
+    ntold = 0;
+    sk_shm_listen(s, note_told, told);
+    char *p = made(1, 2 * MB, 7), *other = made(1, MB, 8);
+    sk_shm_set_name(s, p, 77);
+    ck_assert_uint_eq(sk_shm_name(s, p), 77);
+    ck_assert(sk_shm_spill(s) && sk_shm_spill(s));
+    ck_assert(ntold == 1 && told[0].name == 77 && told[0].size == 2 * MB - page && !told[0].back);
+    ck_assert(sk_shm_pin(s, other, &why) && sk_shm_pin(s, p, &why));
+    ck_assert(ntold == 2 && told[1].name == 77 && told[1].size == 2 * MB - page && told[1].back);
+    sk_shm_unpin(s, p, sk_shm_serial(s, p));
+    ck_assert(sk_shm_spill(s) && ntold == 3);
+    sk_shm_set_name(s, p, 0);                                        /* from now on nobody hears of it */
+    ck_assert(sk_shm_pin(s, p, &why) && ntold == 3);
+    sk_shm_set_name(s, p, 78);
+    sk_shm_release(s, p);
+    p = made(1, 2 * MB, 9);                                          /* in its place */
+    ck_assert_uint_eq(sk_shm_name(s, p), 0);
+    ck_assert(sk_shm_spill(s) && ntold == 3);
+}
+END_TEST
+
 /* In a large store sizes near a multiple of 2 MiB are rounded up to it: what nobody asked for stays, and is counted. */
 START_TEST(of_a_block_that_was_rounded_up_the_bytes_that_were_asked_for_go_and_come_back)
 {
@@ -517,6 +549,7 @@ Suite *spill_suite(void)
     TCase *tests = tcase_create("spill");
     tcase_add_checked_fixture(tests, begin, end);
     tcase_add_test(tests, a_spilled_block_keeps_its_first_page_and_comes_back_as_it_was);
+    tcase_add_test(tests, who_listens_hears_of_blocks_with_a_name_when_they_go_and_when_they_are_back);
     tcase_add_test(tests, of_a_block_that_was_rounded_up_the_bytes_that_were_asked_for_go_and_come_back);
     tcase_add_test(tests, what_is_not_kept_or_is_pinned_stays);
     tcase_add_test(tests, the_one_that_is_idle_longest_goes_first);

@@ -536,6 +536,48 @@ START_TEST(the_checker_accepts_legal_histories)
 }
 END_TEST
 
+/* An object is put at 20; then these records SPILL (a, node); it is freed at 60. */
+static const char *verdict_of_spills(unsigned n, const unsigned (*spill)[2])
+{
+    forge f = forge_start(1, 1, NULL);
+    forge_object(&f, 0, 20, 101, SK_OBJECT_NONE, SK_OBJECT_READY, 5000);
+    for (unsigned i = 0; i < n; i++)
+        forge_record(&f, 0, 30 + i, SK_TRACE_SPILL, spill[i][0], (uint64_t[]){ 101, 904, (uint64_t)spill[i][1] << 32 }, 3);
+    forge_object(&f, 0, 60, 101, SK_OBJECT_READY, SK_OBJECT_FREED, 0);
+    return verdict(forge_end(&f, true, 90));
+}
+
+START_TEST(what_is_spilled_is_ready_and_what_is_restored_was_spilled_there)
+{
+    ck_assert_str_eq(verdict_of_spills(3, (const unsigned[][2]){ { 0, 0 }, { 1, 0 }, { 0, 0 } }), "");
+    assert_in(verdict_of_spills(1, (const unsigned[][2]){ { 1, 0 } }), "is restored at node 0, but it is not spilled there");
+    assert_in(verdict_of_spills(2, (const unsigned[][2]){ { 0, 0 }, { 0, 0 } }), "is spilled at node 0, but it is spilled there");
+    assert_in(verdict_of_spills(1, (const unsigned[][2]){ { 0, 7 } }), "is spilled at node 7: there is no such node");
+    assert_in(verdict_of_spills(1, (const unsigned[][2]){ { 2, 0 } }), "a way of spilling that does not exist");
+
+    const uint64_t spill[] = { 101, 904, 0 };
+    forge f = one_ready();
+    forge_record(&f, 0, 30, SK_TRACE_SPILL, 0, spill, 3);
+    assert_in(verdict(forge_end(&f, true, 90)), "is spilled at node 0, but is PENDING");
+    f = forge_start(1, 1, NULL);
+    forge_object(&f, 0, 20, 101, SK_OBJECT_NONE, SK_OBJECT_READY, 5000);
+    forge_object(&f, 0, 60, 101, SK_OBJECT_READY, SK_OBJECT_FREED, 0);
+    forge_record(&f, 0, 70, SK_TRACE_SPILL, 0, spill, 3);
+    assert_in(verdict(forge_end(&f, true, 90)), "is spilled at node 0, but is FREED");
+}
+END_TEST
+
+/* The lane that spills is ahead of the one that made it. */
+START_TEST(an_object_is_there_before_it_is_spilled_though_clocks_differ)
+{
+    forge f = forge_start(1, 1, NULL);
+    forge_record(&f, 1, 19, SK_TRACE_SPILL, 0, (uint64_t[]){ 101, 904, 0 }, 3);
+    forge_object(&f, 0, 20, 101, SK_OBJECT_NONE, SK_OBJECT_READY, 5000);
+    forge_object(&f, 0, 60, 101, SK_OBJECT_READY, SK_OBJECT_FREED, 0);
+    ck_assert_str_eq(verdict(forge_end(&f, true, 90)), "");
+}
+END_TEST
+
 START_TEST(the_checker_refuses_what_cannot_have_happened)
 {
     forge f = one_ready();
@@ -618,6 +660,8 @@ Suite *trace_read_suite(void)
     suite_add_tcase(s, t);
     t = tcase_create("trace_check");
     tcase_add_test(t, the_checker_accepts_legal_histories);
+    tcase_add_test(t, what_is_spilled_is_ready_and_what_is_restored_was_spilled_there);
+    tcase_add_test(t, an_object_is_there_before_it_is_spilled_though_clocks_differ);
     tcase_add_test(t, the_checker_refuses_what_cannot_have_happened);
     suite_add_tcase(s, t);
     return s;

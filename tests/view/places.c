@@ -136,6 +136,51 @@ START_TEST(copies_go_with_their_node_and_what_is_lost_leaves_a_mark_until_it_is_
 }
 END_TEST
 
+/* Often, at node 1; lost with its node while it is spilled; made again, and moved to node 0. */
+START_TEST(a_copy_is_spilled_from_when_it_went_to_the_disk_until_it_is_back_or_gone_looked_at_in_any_order)
+{
+    enum { TIMES = 300 };
+    forge f = forge_start(1, 2, "make", NULL);
+    uint64_t other[] = { 1ull << 32 | 2 }, start[] = { 1, 1 }, spill[] = { 1, 4000, 1ull << 32 };
+    forge_record(&f, 0, 0, SK_TRACE_NODE, SK_NODE_NONE << 4 | SK_NODE_ALIVE, other, 1);
+    forge_task(&f, 0, 1, 1, 1, 0, 1, 0, (uint64_t)1);
+    forge_move(&f, 0, 2, 1, SK_TASK_NONE, SK_TASK_READY, 0);
+    forge_record(&f, 0, 3, SK_TRACE_TASK, SK_TASK_READY << 4 | SK_TASK_RUNNING, start, 2);
+    forge_object(&f, 0, 5, 1, SK_OBJECT_PENDING, SK_OBJECT_READY, 5000);
+    forge_move(&f, 0, 5, 1, SK_TASK_RUNNING, SK_TASK_DONE, 0);
+    for (uint64_t i = 0; i < TIMES; i++) {
+        forge_record(&f, 0, 10 + 10 * i, SK_TRACE_SPILL, 0, spill, 3);
+        if (i < TIMES - 1)
+            forge_record(&f, 0, 16 + 10 * i, SK_TRACE_SPILL, 1, spill, 3);
+    }
+    uint64_t lost = 10 + 10 * TIMES;
+    forge_object(&f, 0, lost, 1, SK_OBJECT_READY, SK_OBJECT_MISSING, 0);
+    forge_object(&f, 0, lost + 10, 1, SK_OBJECT_MISSING, SK_OBJECT_READY, 5000);
+    forge_record(&f, 0, lost + 20, SK_TRACE_TRANSFER, 0, (uint64_t[]){ 1, 5000, 1ull << 32, 1 }, 4);
+    forge_record(&f, 0, lost + 30, SK_TRACE_SPILL, 0, spill, 3);
+    sk_model *m = model_of(&f);
+    sk_places p = { 0 };
+    sk_places_follow(&p, m);
+    ck_assert_uint_eq(m->nspills, TIMES + 1);
+    for (int64_t ns = (int64_t)lost + 40; ns >= 0; ns--) {
+        sk_step k = sk_model_step_at(m, ns);
+        bool now = ns >= 10 && ns < (int64_t)lost && (ns % 10 < 6 || ns >= (int64_t)lost - 10);
+        now |= ns >= (int64_t)lost + 30;
+        ck_assert_msg((sk_model_spill_of(m, 0, k) != SK_NO_INDEX) == now, "at %d", (int)ns);
+        unsigned spilled = 0;
+        for (uint32_t c = 0; c < p.ncopies; c++) {
+            const sk_place *n = &p.nodes[p.copies[c].store];
+            bool is = n->spans.begin[p.copies[c].place] <= k && n->spans.end[0][p.copies[c].place] > k && sk_places_spill(&p, m, c, k) != SK_NO_INDEX;
+            ck_assert(!is || n->node == 1);
+            spilled += is;
+        }
+        ck_assert_uint_eq(spilled, now);
+    }
+    sk_places_clear(&p);
+    sk_model_free(m);
+}
+END_TEST
+
 /* Each of these would take minutes if what a step costs grew with what came before it. */
 START_TEST(a_log_that_names_very_many_nodes_backwards_gets_a_place_for_some_of_them_only)
 {
@@ -187,6 +232,7 @@ TCase *view_places_case(void)
     tcase_add_test(t, the_open_stretches_at_a_step_are_all_that_have_begun_and_not_ended);
     tcase_add_test(t, what_nodes_hold_and_run_adds_up_to_what_the_model_counts);
     tcase_add_test(t, copies_go_with_their_node_and_what_is_lost_leaves_a_mark_until_it_is_made_again);
+    tcase_add_test(t, a_copy_is_spilled_from_when_it_went_to_the_disk_until_it_is_back_or_gone_looked_at_in_any_order);
     tcase_add_test(t, a_log_that_names_very_many_nodes_backwards_gets_a_place_for_some_of_them_only);
     tcase_add_test(t, an_object_may_come_to_very_many_nodes_and_be_lost_and_made_again_very_often);
     return t;
