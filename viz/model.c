@@ -157,7 +157,8 @@ static uint32_t maker_of(const sk_model *m, uint32_t object)
 static void use(sk_model *m, uint32_t task, uint32_t object)
 {
     uint32_t *last = &m->objects[object].last_use, u = m->nuses;
-    *SK_GROW(m->uses, m->nuses) = (sk_model_use){ task, *last == SK_NO_INDEX ? u : m->uses[*last].next };
+    uint32_t next = *last == SK_NO_INDEX ? u : m->uses[*last].next; /* before uses[] grows, and moves */
+    *SK_GROW(m->uses, m->nuses) = (sk_model_use){ task, next };
     if (*last != SK_NO_INDEX)
         m->uses[*last].next = u;
     *last = u;

@@ -122,8 +122,8 @@ static void object_sentence(const sk_model *m, sk_step k, const sk_model_event *
     g_snprintf(buf, 160, "object %u %s%s%s", e->index + 1, names[MIN(e->to, SK_OBJECT_FREED)], is ? ": " : "", is ? value : "");
 }
 
-/* As they have at the end of most runs, when their nodes stop: no reason for alarm. */
-static bool all_have_ended(const sk_model *m, sk_step k)
+/* As at the end of most runs, when their nodes stop. That no more tasks will come cannot be known: a node can die between two waves of them, too. */
+static bool is_nothing_open(const sk_model *m, sk_step k)
 {
     sk_model_counts c;
     sk_model_count(m, k, &c);
@@ -146,7 +146,7 @@ const char *sk_model_sentence(const sk_model *m, sk_step k, char buf[160])
     case SK_TRACE_TASK: task_sentence(m, k, e, buf); break;
     case SK_TRACE_OBJECT: object_sentence(m, k, e, buf); break;
     case SK_TRACE_NODE:
-        g_snprintf(buf, 160, "node %u %s", m->nodes[e->index].node, e->to == SK_NODE_ALIVE ? "is there" : all_have_ended(m, k) ? "stops: all tasks have ended" : "is gone");
+        g_snprintf(buf, 160, "node %u %s", m->nodes[e->index].node, e->to == SK_NODE_ALIVE ? "is there" : is_nothing_open(m, k) ? "is gone; no task is open" : "is gone");
         break;
     case SK_TRACE_WAIT: {
         const sk_model_wait *w = &m->waits[e->index];

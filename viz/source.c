@@ -31,13 +31,24 @@ static void add(GPtrArray *folders, char *real)
         g_ptr_array_add(folders, real);
 }
 
+/* Why the program at this path, links followed, is not believed to be the user's; NULL: it is. */
+static const char *distrust(const char *real)
+{
+    struct stat st;
+    if (!real || stat(real, &st))
+        return errno == ENOENT || errno == ENOTDIR ? "is not there" : "cannot be looked at";
+    return !S_ISREG(st.st_mode)          ? "is no plain file"
+           : st.st_uid != geteuid()      ? "is another user's, and is not followed"
+           : !(st.st_mode & 0100)        ? "may not be run by its owner"
+                                         : NULL;
+}
+
 /* The folder of the program and those above it. Whoever made the trace chose its path: it is believed if there is such a program, and nobody else could
  * have put it there. */
 static bool add_program(GPtrArray *folders, const char *program, const char *home)
 {
-    struct stat st;
     char *real = realpath(program, NULL);
-    bool good = real && strchr(program, '/') && !stat(real, &st) && S_ISREG(st.st_mode) && st.st_mode & 0100 && st.st_uid == geteuid();
+    bool good = strchr(program, '/') && !distrust(real);
     for (int above = 0; good && above <= ABOVE; above++) {
         *strrchr(real, '/') = 0;
         if (!*real || (home && is_below(home, real)))
@@ -179,6 +190,15 @@ static bool take(sk_source *s, const char *path, const GPtrArray *folders)
     return text != NULL;
 }
 
+/* Why the path that the trace has of its program led to no folder. */
+static const char *why_no_program(const char *executable)
+{
+    char *real = *executable == '/' ? realpath(executable, NULL) : NULL;
+    const char *why = *executable == '/' ? distrust(real) : "has no absolute path";
+    free(real);
+    return why ? why : "has just come"; /* it was not to be believed a moment ago */
+}
+
 sk_source *sk_source_read(const char *file, const char *trace, const char *program, const char *executable)
 {
     sk_source *s = g_new0(sk_source, 1);
@@ -204,7 +224,7 @@ sk_source *sk_source_read(const char *file, const char *trace, const char *progr
         for (unsigned i = 0; i < folders->len; i++)
             g_string_append_printf(where, "%s%s", i ? ", " : "", (char *)folders->pdata[i]);
         if (executable && !has_program)
-            g_string_append_printf(where, "; the program, %s, is not there", executable);
+            g_string_append_printf(where, "; the program, %s, %s", executable, why_no_program(executable));
         s->trouble = g_strdup_printf(
             "%s is not here: sought by this path, and as %s, in %s. Go to where the program was built, or lay it beside the trace.", file, name,
             where->str);

@@ -204,6 +204,7 @@ void sk_spent_clear(sk_spent_fold *f)
 static sk_spent answer(const sk_model *m, const sweep *s)
 {
     sk_spent spent = s->c.sums;
+    spent.open = s->c.open > 0;
     if (!s->c.begun)
         spent.from = spent.to = m->first;
     return spent;

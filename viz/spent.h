@@ -32,6 +32,7 @@ typedef struct sk_spent {
     int64_t compute, transfer, scheduling, idle;
     int64_t beyond;
     uint32_t workers;                             /* the most there were at once */
+    bool open;                                    /* tasks are not over: `to` is now; else the last end */
 } sk_spent;
 
 typedef struct sk_spent_check {

@@ -13,9 +13,9 @@
 
 typedef struct knot { uint32_t task; float x; uint32_t height, first, n; } knot; /* first, n: its operands, in operands[]; n 0: a leaf */
 
-/* What is taken already, of the picture cut into squares: by a box, by one that must be seen, by an edge that leaves it. */
+/* What is taken already, of the picture cut into squares: by a box, by one that must be seen, by an edge that leaves it, by one from beside the picture. */
 enum { CLOSE = 4 /* pixels from one to the next: they share squares */ };
-enum { BOX = 1, LOUD = 2, EDGE = 4 };
+enum { BOX = 1, LOUD = 2, EDGE = 4, ENTERS = 8 };
 typedef struct cells { float side; uint32_t wide, high; uint8_t *taken; } cells;
 
 typedef struct tree {
@@ -98,6 +98,17 @@ static bool claim(const cells *c, sk_rect area, sk_point p, uint8_t mark)
     return free;
 }
 
+/* Has an edge from a to b a place of its own? One that comes from beside the picture has it where it comes in, more or less, or where it ends: many come in
+ * at one place, and many end in another. */
+static bool claim_edge(const cells *c, sk_rect area, sk_point a, sk_point b)
+{
+    sk_point in = { CLAMP(a.x, area.x, area.x + area.w), CLAMP(a.y, area.y, area.y + area.h) };
+    if (in.x == a.x && in.y == a.y)
+        return claim(c, area, a, EDGE);
+    bool begins = claim(c, area, in, ENTERS), ends = claim(c, area, b, ENTERS);
+    return begins || ends;
+}
+
 static bool meets(sk_rect area, sk_point a, sk_point b, float more)
 {
     return MAX(a.x, b.x) + more >= area.x && MIN(a.x, b.x) - more <= area.x + area.w && MAX(a.y, b.y) + more >= area.y &&
@@ -144,7 +155,7 @@ static void combine(const tree *t, const knot *k)
         const knot *operand = &t->knots[t->operands[k->first + d]];
         uint32_t from = operand->task;
         sk_point a = at(t, operand);
-        if (!meets(t->in->area, a, to, t->size + 8 * u) || !claim(&t->edges, t->in->area, a, EDGE))
+        if (!meets(t->in->area, a, to, t->size + 8 * u) || !claim_edge(&t->edges, t->in->area, a, to))
             continue;
         bool there = m->tasks[from].ended <= s->step, used = it->started <= s->step;
         sk_draw_layer(t->out, SK_LAYER_EDGES);

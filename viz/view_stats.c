@@ -62,10 +62,9 @@ static void where_part(const page *g, float y, bool words)
         { "scheduling", "workers without a task, as many of the rest as tasks were ready", t.scheduling },
         { "idle", "the other workers: there was too little to do", t.idle },
     };
-    char all[16], time[16], more[160];
-    g_snprintf(more, sizeof more, "workers x time, first submission to last end: %s", sk_timeline_time(t.all, all));
-    if (t.beyond > 0)
-        g_snprintf(more, sizeof more, "workers x time, first submission to last end: %s; and %s beyond, in place of workers whose tasks wait", all, sk_timeline_time(t.beyond, time));
+    char all[16], time[16];
+    g_autofree char *beyond = t.beyond > 0 ? g_strdup_printf("; and %s beyond, in place of workers whose tasks wait", sk_timeline_time(t.beyond, time)) : g_strdup("");
+    g_autofree char *more = g_strdup_printf("workers x time, first submission to %s: %s%s", t.open ? "now" : "last end", sk_timeline_time(t.all, all), beyond);
     heading(g, y, "Where the time of the workers went", more);
     y += 24 * u;
     sk_draw_rect(g->out, (sk_rect){ g->x, y, g->w, bar }, &(sk_pen){ .fill = p->panel, .stroke = p->line });

@@ -21,6 +21,7 @@
 
 #define FRAME_NS 16666667ll         /* 60 pictures a second; ... */
 #define FAR_FRAME_NS 50000000ll     /* ... 20 where the window is not in front */
+enum { WIDTH = 1280, HEIGHT = 720 }; /* of a window at 100 % */
 #define NO_DISPLAY "there is no display to open a window on (SDL: %s); to write a picture instead: skate view FILE -o picture.png"
 
 static bool fail(sk_error *err, const char *format, const char *why)
@@ -433,6 +434,16 @@ static float scale_for(const screen *c)
     return sk_display_scale(&(sk_display){ c->per_x, getenv("GDK_SCALE"), getenv("GDK_DPI_SCALE"), dpi });
 }
 
+/* So large, and in the middle, that at this scale it shows what it shows at 100 %; or as large as the desktop. */
+static void fit(const screen *c, float scale)
+{
+    int display = MAX(SDL_GetWindowDisplayIndex(c->window), 0), wide = (int)lroundf(WIDTH * scale), high = (int)lroundf(HEIGHT * scale);
+    SDL_Rect desk = { 0, 0, WIDTH, HEIGHT };
+    SDL_GetDisplayUsableBounds(display, &desk);
+    SDL_SetWindowSize(c->window, MIN(wide, desk.w), MIN(high, desk.h));
+    SDL_SetWindowPosition(c->window, (int)SDL_WINDOWPOS_CENTERED_DISPLAY((unsigned)display), (int)SDL_WINDOWPOS_CENTERED_DISPLAY((unsigned)display));
+}
+
 bool sk_sdl_run(sk_window *w, bool scaled, sk_error *err)
 {
     SDL_SetHint(SDL_HINT_FRAMEBUFFER_ACCELERATION, "0");
@@ -451,10 +462,8 @@ bool sk_sdl_run(sk_window *w, bool scaled, sk_error *err)
     if (good) {
         g_autofree char *name = w->path ? g_path_get_basename(w->path) : NULL;
         g_autofree char *title = g_strconcat(name ? name : "Skate", name ? " - Skate" : "", NULL);
-        SDL_Rect desk = { 0, 0, 1280, 720 };
-        SDL_GetDisplayUsableBounds(0, &desk);
-        c.window = SDL_CreateWindow(title, SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED, MIN(1280, desk.w), MIN(720, desk.h),
-                                    SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
+        c.window = SDL_CreateWindow(title, SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED, WIDTH, HEIGHT,
+                                    SDL_WINDOW_HIDDEN | SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI); /* hidden: how large it is to be, it must tell first */
         good = c.window != NULL || fail(err, "no window can be opened: %s", SDL_GetError());
     }
     if (good) {
@@ -463,6 +472,9 @@ bool sk_sdl_run(sk_window *w, bool scaled, sk_error *err)
         resized(&c, w);
         if (!scaled)
             w->state.scale = scale_for(&c);
+        fit(&c, w->state.scale);
+        SDL_ShowWindow(c.window);
+        resized(&c, w);
         loop(&c, w);
     }
     SDL_FreeSurface(c.frame), SDL_FreeSurface(c.whole);

@@ -181,6 +181,15 @@ START_TEST(source_is_found_from_the_folder_of_the_program_if_it_is_the_users_own
 }
 END_TEST
 
+/* What is said of the program that the trace names, if what it is made from is not found. */
+static void program_is(const char *executable, const char *words)
+{
+    sk_source *s = sk_source_read("main.c", trace_there, "prog", executable);
+    g_autofree char *end = g_strdup_printf("; the program, %s, %s. Go to", executable, words);
+    ck_assert_msg(s->trouble && strstr(s->trouble, end), "%s: %s", words, s->trouble);
+    sk_source_free(s);
+}
+
 START_TEST(a_trace_that_says_what_file_its_program_was_shows_its_source_from_anywhere_if_that_is_the_users)
 {
     make_folder();
@@ -199,9 +208,15 @@ START_TEST(a_trace_that_says_what_file_its_program_was_shows_its_source_from_any
         ck_assert_str_eq(s->text, "int main;");
         sk_source_free(s);
     }
-    s = sk_source_read("main.c", trace_there, "prog", "/elsewhere/bin/prog");
-    ck_assert_ptr_nonnull(strstr(s->trouble, "; the program, /elsewhere/bin/prog, is not there"));
-    sk_source_free(s);
+    program_is("/elsewhere/bin/prog", "is not there");
+    const char *plain = put("project/build/bin/plain", "", 0);
+    ck_assert_int_eq(chmod(plain, 0644), 0);
+    program_is(plain, "may not be run by its owner");
+    program_is(bin, "is no plain file");
+    const char *others = geteuid() ? "/bin/sh" : put("project/build/bin/others", "", 0);
+    ck_assert(geteuid() || (chmod(others, 0755) == 0 && chown(others, 12345, 12345) == 0));
+    program_is(others, "is another user's, and is not followed");
+    program_is("project/build/bin/prog", "has no absolute path");
     s = sk_source_read("main.c", trace_there, "prog", "project/build/bin/prog"); /* not absolute: nothing leads to it */
     ck_assert_ptr_nonnull(s->trouble);
     sk_source_free(s);

@@ -416,8 +416,8 @@ END_TEST
 
 START_TEST(the_shares_of_a_run_add_up_to_a_hundred)
 {
-    static const sk_spent spent[] = { { 0, 300, 300, 100, 100, 100, 0, 0, 1 }, { 0, 1000, 1000, 81, 399, 505, 15, 0, 1 }, { 0, 6, 6, 1, 1, 1, 3, 0, 1 },
-                                      { 0, 10, 10, 0, 10, 0, 0, 0, 1 } };
+    static const sk_spent spent[] = { { 0, 300, 300, 100, 100, 100, 0, 0, 1, false }, { 0, 1000, 1000, 81, 399, 505, 15, 0, 1, false }, { 0, 6, 6, 1, 1, 1, 3, 0, 1, false },
+                                      { 0, 10, 10, 0, 10, 0, 0, 0, 1, false } };
     sk_model *a = sk_model_load(view_trace, NULL);
     sk_runs runs = { .model = { a, a }, .path = { "a", "b" }, .n = 2 };
     sk_compare *c = sk_compare_new(&runs);

@@ -181,6 +181,29 @@ START_TEST(a_copy_is_spilled_from_when_it_went_to_the_disk_until_it_is_back_or_g
 }
 END_TEST
 
+/* More tasks may come: that all have ended is not known before the log does. */
+START_TEST(of_a_node_that_goes_it_is_said_whether_a_task_is_open_then)
+{
+    forge f = forge_start(1, 2, "make", NULL);
+    uint64_t other[] = { 1ull << 32 | 2 };
+    char words[160];
+    forge_record(&f, 0, 0, SK_TRACE_NODE, SK_NODE_NONE << 4 | SK_NODE_ALIVE, other, 1);
+    forge_task(&f, 0, 1, 1, 1, 0, 1, 0, (uint64_t)1);
+    forge_move(&f, 0, 2, 1, SK_TASK_NONE, SK_TASK_READY, 0);
+    forge_record(&f, 0, 10, SK_TRACE_NODE, SK_NODE_ALIVE << 4 | SK_NODE_DEAD, other, 1);
+    forge_record(&f, 0, 11, SK_TRACE_NODE, SK_NODE_DEAD << 4 | SK_NODE_ALIVE, other, 1);
+    forge_move(&f, 0, 20, 1, SK_TASK_READY, SK_TASK_RUNNING, 0);
+    forge_move(&f, 0, 30, 1, SK_TASK_RUNNING, SK_TASK_DONE, 0);
+    forge_record(&f, 0, 40, SK_TRACE_NODE, SK_NODE_ALIVE << 4 | SK_NODE_DEAD, other, 1); /* between two waves of tasks */
+    forge_task(&f, 0, 50, 2, 1, 0, 1, 0, (uint64_t)2);
+    sk_model *m = model_of(&f);
+    ck_assert_str_eq(sk_model_sentence(m, sk_model_step_at(m, 10), words), "node 1 is gone");
+    ck_assert_str_eq(sk_model_sentence(m, sk_model_step_at(m, 11), words), "node 1 is there");
+    ck_assert_str_eq(sk_model_sentence(m, sk_model_step_at(m, 40), words), "node 1 is gone; no task is open");
+    sk_model_free(m);
+}
+END_TEST
+
 /* Each of these would take minutes if what a step costs grew with what came before it. */
 START_TEST(a_log_that_names_very_many_nodes_backwards_gets_a_place_for_some_of_them_only)
 {
@@ -233,6 +256,7 @@ TCase *view_places_case(void)
     tcase_add_test(t, what_nodes_hold_and_run_adds_up_to_what_the_model_counts);
     tcase_add_test(t, copies_go_with_their_node_and_what_is_lost_leaves_a_mark_until_it_is_made_again);
     tcase_add_test(t, a_copy_is_spilled_from_when_it_went_to_the_disk_until_it_is_back_or_gone_looked_at_in_any_order);
+    tcase_add_test(t, of_a_node_that_goes_it_is_said_whether_a_task_is_open_then);
     tcase_add_test(t, a_log_that_names_very_many_nodes_backwards_gets_a_place_for_some_of_them_only);
     tcase_add_test(t, an_object_may_come_to_very_many_nodes_and_be_lost_and_made_again_very_often);
     return t;

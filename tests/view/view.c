@@ -834,6 +834,7 @@ int main(int argc, char **argv)
     suite_add_tcase(suite, film_tests(view_trace));
     suite_add_tcase(suite, critical_case());
     suite_add_tcase(suite, predict_case());
+    suite_add_tcase(suite, reduce_case());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int run = srunner_ntests_run(runner), failed = srunner_ntests_failed(runner);

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "cases.h"
+#include "trace_read.h"
+#include "unit/trace_forge.h"
 #include "viz/window.h"
 #include "viz/window_own.h"
 
@@ -105,18 +107,52 @@ START_TEST(u_goes_to_the_next_run_and_round_and_says_so_where_there_is_one)
 }
 END_TEST
 
+/* A run of a task of each of these three functions. */
+static sk_model *run_of(const char *a, const char *b, const char *c)
+{
+    forge f = forge_start(1, 1, a, b, c, NULL);
+    for (uint64_t t = 1; t <= 3; t++) {
+        forge_task(&f, 0, t, t, (uint32_t)t, 0, 1, 0, t);
+        forge_move(&f, 0, 10 * t, t, SK_TASK_NONE, SK_TASK_READY, 0);
+        forge_move(&f, 0, 10 * t, t, SK_TASK_READY, SK_TASK_RUNNING, 0);
+        forge_move(&f, 0, 10 * t + 5, t, SK_TASK_RUNNING, SK_TASK_DONE, 0);
+    }
+    GByteArray *file = forge_end(&f, true, 40);
+    sk_reader *log = sk_trace_read_memory("forged", file->data, file->len, NULL);
+    sk_cursor *events = sk_trace_read_cursor(log);
+    sk_model *m = sk_model_new();
+    for (sk_event e; sk_trace_read_next(events, &e);)
+        sk_model_take(m, &e);
+    sk_trace_read_cursor_free(events);
+    sk_trace_read_close(log);
+    g_byte_array_unref(file);
+    return m;
+}
+
+static uint32_t called(const sk_model *m, const char *name)
+{
+    uint32_t f = 0;
+    while (f < m->nfns && strcmp(m->fns[f].name, name))
+        f++;
+    return f < m->nfns ? f : SK_NO_INDEX;
+}
+
 START_TEST(the_function_that_is_picked_out_stays_so_in_the_next_run_by_its_name)
 {
-    sk_window *w = open_three();
-    uint32_t fn = w->model->nfns - 1;
-    w->state.fn = fn;
-    press(w, 'u');
-    const char *name = w->runs.model[0]->fns[fn].name;
-    ck_assert(w->state.fn == SK_NO_INDEX || !strcmp(w->model->fns[w->state.fn].name, name));
-    sk_window_go_to_run(w, 0);
-    w->state.fn = fn;
-    sk_window_go_to_run(w, 2);
-    ck_assert_uint_eq(w->state.fn, fn);
+    sk_model *runs[] = { run_of("load", "map", "add"), run_of("add", "load", "split") };
+    sk_window *w = sk_window_new(&(sk_window_setup){ .model = runs[0], .path = "a.sktrace", .view = "compare", .calm = true });
+    sk_window_add(w, runs[1], "b.sktrace");
+    sk_window_tick(w, 1);
+    static const char *const picked[] = { "load", "add", "map" }; /* the last is in one of them only */
+    for (unsigned i = 0; i < G_N_ELEMENTS(picked); i++) {
+        sk_window_go_to_run(w, 0);
+        w->state.fn = called(runs[0], picked[i]);
+        ck_assert_uint_ne(w->state.fn, SK_NO_INDEX);
+        ck_assert_uint_ne(w->state.fn, called(runs[1], picked[i]));
+        press(w, 'u');
+        ck_assert_ptr_eq(w->model, runs[1]);
+        ck_assert_uint_eq(w->state.fn, called(runs[1], picked[i]));
+    }
     sk_window_free(w);
 }
 END_TEST

@@ -36,6 +36,22 @@ static bool says(const sk_window *w, const char *words)
     return false;
 }
 
+START_TEST(the_time_of_the_workers_is_up_to_now_while_tasks_are_open)
+{
+    sk_window *w = open_stats(1280, 800);
+    sk_model_counts c;
+    ck_assert(says(w, "workers x time, first submission to last end: "));
+    sk_view_step(&w->state, w->model, w->model->nsteps / 2);
+    sk_model_count(w->model, w->state.step, &c);
+    ck_assert_uint_gt(c.tasks[SK_TASK_WAITING] + c.tasks[SK_TASK_READY] + c.tasks[SK_TASK_RUNNING] + c.tasks[SK_TASK_BLOCKED], 0);
+    w->stale = true;
+    sk_window_draw(w);
+    ck_assert(says(w, "workers x time, first submission to now: "));
+    ck_assert(!says(w, "last end"));
+    sk_window_free(w);
+}
+END_TEST
+
 START_TEST(everything_in_the_statistics_can_be_clicked)
 {
     sk_window *w = open_stats(1280, 800);
@@ -117,6 +133,7 @@ TCase *window_stats_case(void)
 {
     TCase *t = tcase_create("stats");
     tcase_add_test(t, everything_in_the_statistics_can_be_clicked);
+    tcase_add_test(t, the_time_of_the_workers_is_up_to_now_while_tasks_are_open);
     tcase_add_test(t, shares_and_columns_say_what_they_mean);
     tcase_add_test(t, functions_that_have_no_room_are_scrolled_to);
     return t;
