@@ -83,6 +83,8 @@ static inline float sk_view_motion(const sk_view_state *s, sk_step k)
 sk_palette sk_view_palette(const sk_view_state *s, const sk_model *m);
 /* To a time that somebody has written: "12ms", "50%" (of the run), "step:120". false: it is none. */
 bool sk_view_seek_text(sk_view_state *s, const sk_model *m, const char *when);
+/* The same where more is shown than this run: "50%" is of first .. last, and a time before or after them is the nearest of them. */
+bool sk_view_seek_within(sk_view_state *s, const sk_model *m, const char *when, int64_t first, int64_t last);
 /* To this time, or this step. */
 void sk_view_seek(sk_view_state *s, const sk_model *m, int64_t ns);
 void sk_view_step(sk_view_state *s, const sk_model *m, sk_step k);

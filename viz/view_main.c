@@ -22,6 +22,7 @@ static const char help[] =
     "An option that what is made has no use for is an error.\n"
     "Without --scale a window on X11 is as large as GDK_SCALE and GDK_DPI_SCALE say, else by the dots per inch of the display (Xft.dpi).\n"
     "T is a time since the program called sk_init: 12ms, 1.5s, 800us, 50% (of the run), or step:120 (after 120 events).\n"
+    "Of compared runs it is on the clock of the one that is named first; 50% is of the time from the first submission to the last end of any of them.\n"
     "\n"
     "Example:\n"
     "  skate run --trace run.sktrace build/lessons/06-tree-reduction\n"
@@ -227,7 +228,8 @@ int main(int argc, char **argv)
     state.critical = critical;
     state.fold = fold == SK_UNSET ? 0 : (uint32_t)fold;
     state.normal = parts;
-    if (when && !sk_view_seek_text(&state, m, when)) {
+    state.runs = runs.n > 1 && !window ? &runs : NULL;
+    if (when && !sk_film_seek(view, &state, m, when)) {
         status = sk_options_usage("--at is a time like 12ms, 1.5s, 50% or step:120, unlike ", when);
     } else if (chosen != SK_UNSET && (chosen < 1 || (uint32_t)chosen > m->ntasks)) {
         words = g_strdup_printf("--select %d: the tasks are 1 to %u", chosen, m->ntasks);
@@ -237,7 +239,6 @@ int main(int argc, char **argv)
         status = fflush(stdout) || ferror(stdout) ? 1 : 0;
     } else if (sk_film_wanted()) {
         state.task = chosen != SK_UNSET ? (uint32_t)chosen - 1 : SK_NO_INDEX;
-        state.runs = runs.n > 1 ? &runs : NULL;
         status = sk_film_main(view, m, &state, size ? width : 0, size ? height : 0);
     } else if (window) {
         state.task = chosen != SK_UNSET ? (uint32_t)chosen - 1 : SK_NO_INDEX;
@@ -249,7 +250,6 @@ int main(int argc, char **argv)
         status = sk_window_main(&shown);
     } else {
         state.task = chosen != SK_UNSET ? (uint32_t)chosen - 1 : SK_NO_INDEX;
-        state.runs = runs.n > 1 ? &runs : NULL;
         sk_paint_may_be_ended();
         sk_draw *d = sk_draw_new();
         void *memory = view->open ? view->open() : NULL;
