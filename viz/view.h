@@ -99,7 +99,7 @@ void sk_frame_move(const sk_view *view, void *memory, const sk_model *m, sk_view
 
 /* ---- For views: words and parts that several use ---- */
 void sk_inspector_draw(const sk_view_in *in, sk_draw *out);
-void sk_legend_draw(const sk_view_in *in, sk_draw *out);
+void sk_legend_draw(const sk_view *view, const sk_view_in *in, sk_draw *out); /* in Compare of the functions of all runs */
 /* Who waits in sk_wait, sk_get ... and for what: the driver's wait, or that of the selected task, as a row. */
 void sk_tray_draw(const sk_view_in *in, sk_draw *out, sk_rect label, sk_rect box);
 /* A task's tooltip: who it is, its state, where and how long it ran, its value. */
