@@ -26,25 +26,23 @@ const GOptionEntry *sk_film_options(void)
         { "to", 0, 0, G_OPTION_ARG_STRING, &to, "Film, storyboard: up to this time (the end)", "T" },
         { "fps", 0, 0, G_OPTION_ARG_INT, &fps, "Film: pictures a second, 1 to 50 (15)", "N" },
         { "seconds", 0, 0, G_OPTION_ARG_INT, &seconds, "Film: how long, 1 to 120 (3 to 8, by the number of events)", "N" },
-        { "pace", 0, 0, G_OPTION_ARG_STRING, &pace, "Film: `events`, the same time for each event, or `time`, as it passed (timeline: time; else events)", "PACE" },
+        { "pace", 0, 0, G_OPTION_ARG_STRING, &pace, "Film: `events`, the same time for each event, or `time`, as it passed (timeline, compared runs: time; else events)", "PACE" },
         { "strict", 0, 0, G_OPTION_ARG_NONE, &strict, "Fail if the trace is not whole: cut off, damaged, or events were dropped", NULL },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
     return entries;
 }
 
-bool sk_film_wanted(void) { return gif || storyboard; }
+int sk_film_wanted(void) { return (gif != NULL) + (storyboard != NULL); }
 
 sk_make sk_film_make(void) { return gif ? SK_MAKE_FILM : SK_MAKE_STORYBOARD; }
 
 static bool is_within(int number, int most) { return number == SK_UNSET || (number >= 1 && number <= most); }
 
-bool sk_film_good(bool other, const char **wrong, const char **which)
+bool sk_film_good(const char **wrong, const char **which)
 {
     *which = NULL;
-    if (sk_film_wanted() && (other || (gif && storyboard)))
-        *wrong = "one thing at a time: -o, --state, --script, --gif or --storyboard";
-    else if (gif && !g_str_has_suffix(gif, ".gif") && strcmp(gif, "-"))
+    if (gif && !g_str_has_suffix(gif, ".gif") && strcmp(gif, "-"))
         *wrong = "a film ends with .gif, unlike ", *which = gif;
     else if (storyboard && !sk_painter_of(storyboard))
         *wrong = "a storyboard ends with .png, .svg, .pdf or .txt, unlike ", *which = storyboard;
