@@ -26,25 +26,23 @@ const GOptionEntry *sk_film_options(void)
         { "to", 0, 0, G_OPTION_ARG_STRING, &to, "Film, storyboard: up to this time (the end)", "T" },
         { "fps", 0, 0, G_OPTION_ARG_INT, &fps, "Film: pictures a second, 1 to 50 (15)", "N" },
         { "seconds", 0, 0, G_OPTION_ARG_INT, &seconds, "Film: how long, 1 to 120 (3 to 8, by the number of events)", "N" },
-        { "pace", 0, 0, G_OPTION_ARG_STRING, &pace, "Film: `events`, the same time for each event, or `time`, as it passed (timeline: time; else events)", "PACE" },
+        { "pace", 0, 0, G_OPTION_ARG_STRING, &pace, "Film: `events`, the same time for each event, or `time`, as it passed (timeline, compared runs: time; else events)", "PACE" },
         { "strict", 0, 0, G_OPTION_ARG_NONE, &strict, "Fail if the trace is not whole: cut off, damaged, or events were dropped", NULL },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
     return entries;
 }
 
-bool sk_film_wanted(void) { return gif || storyboard; }
+int sk_film_wanted(void) { return (gif != NULL) + (storyboard != NULL); }
 
 sk_make sk_film_make(void) { return gif ? SK_MAKE_FILM : SK_MAKE_STORYBOARD; }
 
 static bool is_within(int number, int most) { return number == SK_UNSET || (number >= 1 && number <= most); }
 
-bool sk_film_good(bool other, const char **wrong, const char **which)
+bool sk_film_good(const char **wrong, const char **which)
 {
     *which = NULL;
-    if (sk_film_wanted() && (other || (gif && storyboard)))
-        *wrong = "one thing at a time: -o, --state, --script, --gif or --storyboard";
-    else if (gif && !g_str_has_suffix(gif, ".gif") && strcmp(gif, "-"))
+    if (gif && !g_str_has_suffix(gif, ".gif") && strcmp(gif, "-"))
         *wrong = "a film ends with .gif, unlike ", *which = gif;
     else if (storyboard && !sk_painter_of(storyboard))
         *wrong = "a storyboard ends with .png, .svg, .pdf or .txt, unlike ", *which = storyboard;
@@ -136,12 +134,20 @@ static bool write_storyboard(const sk_view *view, const sk_model *m, const sk_fi
     return good;
 }
 
-/* The time that an option names; NULL: `otherwise`. */
-static bool moment(const sk_model *m, const char *when, sk_step otherwise, sk_moment *at)
+bool sk_film_seek(const sk_view *view, sk_view_state *s, const sk_model *m, const char *when)
 {
-    sk_view_state s = { 0 };
+    int64_t first = m->first, last = m->last;
+    if (is_of_runs(view, s))
+        sk_storyboard_span(s->runs, m, s->normal, &first, &last);
+    return sk_view_seek_within(s, m, when, first, last);
+}
+
+/* The time that an option names; NULL: `otherwise`. */
+static bool moment(const sk_view *view, const sk_model *m, const sk_view_state *state, const char *when, sk_step otherwise, sk_moment *at)
+{
+    sk_view_state s = *state;
     sk_view_step(&s, m, otherwise);
-    bool good = !when || sk_view_seek_text(&s, m, when);
+    bool good = !when || sk_film_seek(view, &s, m, when);
     *at = (sk_moment){ s.step, s.ns };
     return good;
 }
@@ -153,9 +159,9 @@ int sk_film_main(const sk_view *view, const sk_model *m, const sk_view_state *st
                           .as_it_was = pace ? !strcmp(pace, "time") : view == &sk_view_timeline };
     sk_film film;
     sk_error err;
-    if (!moment(m, from, 0, &plan.from))
+    if (!moment(view, m, state, from, 0, &plan.from))
         return sk_options_usage("--from is a time like 12ms, 1.5s, 50% or step:120, unlike ", from);
-    if (!moment(m, to, m->nsteps, &plan.to))
+    if (!moment(view, m, state, to, m->nsteps, &plan.to))
         return sk_options_usage("--to is a time like 12ms, 1.5s, 50% or step:120, unlike ", to);
     if (is_of_runs(view, state)) {
         if (pace && !plan.as_it_was)
@@ -166,7 +172,7 @@ int sk_film_main(const sk_view *view, const sk_model *m, const sk_view_state *st
         if (!from)
             plan.from = (sk_moment){ sk_model_step_at(m, first), first };
         if (!to)
-            plan.to.ns = last;
+            plan.to.ns = MAX(last, plan.from.ns); /* a step may be later: what the program does when its tasks have ended */
     }
     if (plan.to.ns < plan.from.ns || plan.to.step < plan.from.step)
         return sk_options_usage("--to is before --from: ", to);

@@ -94,8 +94,53 @@ static void title(const sk_view_in *in, const sk_view *view, sk_draw *out)
     tabs(in, view, &tab_looks[look], x + w + 24 * u, right, out);
 }
 
+/* A function of the legend. fn: of the model; SK_NO_INDEX: only another run has it */
+typedef struct entry { const char *name; sk_look look; uint32_t fn; } entry;
+
+/* Those with tasks: of the run, or of all that Compare shows. The caller's (g_free). */
+static entry *entries_of(const sk_view *view, const sk_view_in *in, uint32_t *n)
+{
+    const sk_model *m = in->model;
+    uint32_t *of[SK_RUNS];
+    entry *all;
+    *n = 0;
+    if (view != &sk_view_compare || !in->state->runs) {
+        all = g_new(entry, (gsize)m->nfns + 1);
+        for (uint32_t f = 0; f < m->nfns; f++)
+            if (m->fns[f].tasks)
+                all[(*n)++] = (entry){ m->fns[f].name, sk_palette_fn(in->palette, f), f };
+        return all;
+    }
+    const sk_runs *runs = in->state->runs;
+    g_autoptr(GPtrArray) names = sk_runs_functions(runs, of);
+    g_autofree bool *has_tasks = g_new0(bool, (gsize)names->len + 1);
+    all = g_new(entry, (gsize)names->len + 1);
+    for (uint32_t i = 0; i < names->len; i++)
+        all[i] = (entry){ names->pdata[i], sk_palette_look(in->palette, i), SK_NO_INDEX };
+    for (unsigned r = 0; r < runs->n; r++) {
+        for (uint32_t f = runs->model[r]->nfns; f-- > 0;) {
+            has_tasks[of[r][f]] |= runs->model[r]->fns[f].tasks > 0;
+            if (runs->model[r] == m)
+                all[of[r][f]].fn = f;
+        }
+        g_free(of[r]);
+    }
+    for (uint32_t i = 0; i < names->len; i++)
+        if (has_tasks[i])
+            all[(*n)++] = all[i];
+    return all;
+}
+
+static char *entry_tip(const sk_model *m, const entry *e)
+{
+    if (e->fn == SK_NO_INDEX)
+        return g_strdup_printf("%s\nnot in the run that the other views show", e->name);
+    const sk_model_fn *f = &m->fns[e->fn];
+    return g_strdup_printf("%s\n%u tasks\n%s:%d", f->signature, f->tasks, f->file, f->line);
+}
+
 /* Functions, then states: a state in the look of the first function. */
-void sk_legend_draw(const sk_view_in *in, sk_draw *out)
+void sk_legend_draw(const sk_view *view, const sk_view_in *in, sk_draw *out)
 {
     const sk_model *m = in->model;
     const sk_palette *p = in->palette;
@@ -112,23 +157,22 @@ void sk_legend_draw(const sk_view_in *in, sk_draw *out)
     }
     bool both = states < (right - x) * 0.75f;
     float end = both ? right - states : right;
-    for (uint32_t f = 0; f < m->nfns; f++) {
+    uint32_t n;
+    g_autofree entry *fns = entries_of(view, in, &n);
+    for (uint32_t i = 0; i < n; i++) {
         char more[32];
-        g_snprintf(more, sizeof more, "+ %u more", m->nfns - f);
-        float wide = box + 5 * u + sk_draw_width(m->fns[f].name, SK_FONT, 12 * u) + 14 * u;
-        if (!m->fns[f].tasks)
-            continue;
-        if (x + wide > end - (f + 1 < m->nfns ? sk_draw_width(more, SK_FONT, 12 * u) + 8 * u : 0)) {
+        g_snprintf(more, sizeof more, "+ %u more", n - i);
+        float wide = box + 5 * u + sk_draw_width(fns[i].name, SK_FONT, 12 * u) + 14 * u;
+        if (x + wide > end - (i + 1 < n ? sk_draw_width(more, SK_FONT, 12 * u) + 8 * u : 0)) {
             sk_draw_label(out, (sk_rect){ x, in->area.y, end - x, in->area.h }, more, SK_FONT, 12 * u, SK_LEFT, p->dim);
             break;
         }
-        g_autofree char *tip = g_strdup_printf("%s\n%u tasks\n%s:%d", m->fns[f].signature, m->fns[f].tasks, m->fns[f].file, m->fns[f].line);
-        sk_look look = sk_palette_fn(p, f);
-        sk_draw_hit(out, SK_HIT_FN, f, tip);
+        g_autofree char *tip = entry_tip(m, &fns[i]);
+        sk_draw_hit(out, fns[i].fn == SK_NO_INDEX ? SK_HIT_NONE : SK_HIT_FN, fns[i].fn, tip);
         sk_draw_rect(out, (sk_rect){ x, in->area.y, wide - 4 * u, in->area.h }, &(sk_pen){ 0 });
-        sk_draw_rect(out, (sk_rect){ x, y, box, box }, &(sk_pen){ .fill = look.fill, .pattern = look.pattern, .radius = 2 * u });
-        sk_draw_label(out, (sk_rect){ x + box + 5 * u, in->area.y, wide, in->area.h }, m->fns[f].name, SK_FONT, 12 * u, SK_LEFT,
-                      sk_view_is_grey(in, f) ? p->dim : p->text);
+        sk_draw_rect(out, (sk_rect){ x, y, box, box }, &(sk_pen){ .fill = fns[i].look.fill, .pattern = fns[i].look.pattern, .radius = 2 * u });
+        sk_draw_label(out, (sk_rect){ x + box + 5 * u, in->area.y, wide, in->area.h }, fns[i].name, SK_FONT, 12 * u, SK_LEFT,
+                      sk_view_is_grey(in, fns[i].fn) ? p->dim : p->text);
         x += wide;
     }
     sk_draw_hit(out, SK_HIT_NONE, 0, NULL);
@@ -221,7 +265,7 @@ void sk_frame_draw(const sk_view *view, void *memory, const sk_model *m, const s
     }
     if (g.legend > 0) {
         in.area = (sk_rect){ 0, height - g.below - g.legend, width, g.legend };
-        sk_legend_draw(&in, out);
+        sk_legend_draw(view, &in, out);
     }
     if (g.below > 0) {
         in.area = (sk_rect){ 0, height - g.below, width, g.below };

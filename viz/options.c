@@ -16,26 +16,27 @@ static const struct { sk_make bit; const char *name; } makes[] = {
     { SK_MAKE_PICTURE, "-o" }, { SK_MAKE_FILM, "--gif" }, { SK_MAKE_STORYBOARD, "--storyboard" }, { SK_MAKE_STATE, "--state" },
 };
 
-/* An option that is not here says itself what is made. */
-static const struct { const char *name; int makes; const char *views; } rules[] = {
-    { "view", SHOWN, NULL },
-    { "at", SK_MAKE_WINDOW | SK_MAKE_SCRIPT | SK_MAKE_PICTURE | SK_MAKE_STATE, NULL },
-    { "size", PICTURES, NULL },
-    { "theme", SHOWN, NULL },
-    { "scale", SHOWN, NULL },
-    { "select", OF_FILE, NULL },
-    { "fold", OF_FILE, "graph" },
-    { "flip", OF_FILE, "graph" },
-    { "parts", OF_FILE, "compare" },
-    { "critical", OF_FILE, "graph reduce timeline cluster" },
-    { "calm", WINDOWS, NULL },
-    { "from", SK_MAKE_FILM | SK_MAKE_STORYBOARD, NULL },
-    { "to", SK_MAKE_FILM | SK_MAKE_STORYBOARD, NULL },
-    { "frames", SK_MAKE_STORYBOARD, NULL },
-    { "fps", SK_MAKE_FILM, NULL },
-    { "seconds", SK_MAKE_FILM, NULL },
-    { "pace", SK_MAKE_FILM, NULL },
-    { "strict", OF_FILE | SK_MAKE_STATE, NULL },
+/* An option that is not here says itself what is made. views: where it is seen; NULL: in all. That counts for what is made of one view, and so not for
+ * windows: of these makes. several: it is of several runs. */
+static const struct { const char *name; int makes; const char *views; int viewed; gboolean several; } rules[] = {
+    { "view", SHOWN, NULL, 0, FALSE },
+    { "at", SK_MAKE_WINDOW | SK_MAKE_SCRIPT | SK_MAKE_PICTURE | SK_MAKE_STATE, NULL, 0, FALSE },
+    { "size", PICTURES, NULL, 0, FALSE },
+    { "theme", SHOWN, NULL, 0, FALSE },
+    { "scale", SHOWN, NULL, 0, FALSE },
+    { "select", OF_FILE, "graph reduce timeline cluster code", SK_MAKE_STORYBOARD, FALSE }, /* a storyboard has no inspector ... */
+    { "fold", OF_FILE, "graph", PICTURES, FALSE },
+    { "flip", OF_FILE, "graph", PICTURES, FALSE },
+    { "parts", OF_FILE, "compare", PICTURES, TRUE },
+    { "critical", OF_FILE, "graph reduce timeline cluster", SK_MAKE_STORYBOARD, FALSE }, /* ... and no status line */
+    { "calm", WINDOWS, NULL, 0, FALSE },
+    { "from", SK_MAKE_FILM | SK_MAKE_STORYBOARD, NULL, 0, FALSE },
+    { "to", SK_MAKE_FILM | SK_MAKE_STORYBOARD, NULL, 0, FALSE },
+    { "frames", SK_MAKE_STORYBOARD, NULL, 0, FALSE },
+    { "fps", SK_MAKE_FILM, NULL, 0, FALSE },
+    { "seconds", SK_MAKE_FILM, NULL, 0, FALSE },
+    { "pace", SK_MAKE_FILM, NULL, 0, FALSE },
+    { "strict", OF_FILE | SK_MAKE_STATE, NULL, 0, FALSE },
 };
 
 gboolean sk_option_is_given(const GOptionEntry *e)
@@ -75,7 +76,15 @@ static gboolean is_among(const char *view, const char *views)
     return g_strv_contains((const char *const *)each, view);
 }
 
-char *sk_options_wrong(const GOptionEntry *e, sk_make make, const char *view)
+static char *view_words(const char *option, const char *views, int viewed, const char *view)
+{
+    g_auto(GStrv) each = g_strsplit(views, " ", -1);
+    g_autofree char *names = g_strjoinv(", ", each);
+    return g_strdup_printf("--%s%s is for the view%s %s; this is %s", option, viewed == SK_MAKE_STORYBOARD ? " with --storyboard" : "", each[1] ? "s" : "", names,
+                           view);
+}
+
+char *sk_options_wrong(const GOptionEntry *e, sk_make make, const char *view, int files)
 {
     for (; e->long_name; e++)
         for (unsigned i = 0; i < G_N_ELEMENTS(rules) && sk_option_is_given(e); i++) {
@@ -83,12 +92,13 @@ char *sk_options_wrong(const GOptionEntry *e, sk_make make, const char *view)
                 continue;
             if (!(rules[i].makes & make))
                 return words(e->long_name, rules[i].makes, make);
-            if (rules[i].views && make & PICTURES && !is_among(view, rules[i].views)) {
-                g_auto(GStrv) each = g_strsplit(rules[i].views, " ", -1);
-                g_autofree char *names = g_strjoinv(", ", each);
-                return g_strdup_printf("--%s is for the view%s %s; this is %s", e->long_name, each[1] ? "s" : "", names, view);
-            }
+            if (rules[i].viewed & make && !is_among(view, rules[i].views))
+                return view_words(e->long_name, rules[i].views, rules[i].viewed, view);
+            if (rules[i].several && make & PICTURES && files < 2)
+                return g_strdup_printf("--%s is for several FILEs; this is one", e->long_name);
         }
+    if (files > 1 && make & PICTURES && strcmp(view, "compare"))
+        return g_strdup_printf("several FILEs are for the view compare; this is %s: name one", view);
     return NULL;
 }
 

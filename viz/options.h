@@ -1,6 +1,6 @@
 /* options.h -- which options of `skate view` go together: one table for all of them. What would be ignored is an error.
  *
- *     char *wrong = sk_options_wrong(entries, SK_MAKE_PICTURE, "reduce");     "--fold is for the view graph; this is reduce" */
+ *     char *wrong = sk_options_wrong(entries, SK_MAKE_PICTURE, "reduce", 1);     "--fold is for the view graph; this is reduce" */
 #ifndef SK_OPTIONS_H
 #define SK_OPTIONS_H
 
@@ -18,9 +18,9 @@ enum { SK_UNSET = INT_MIN }; /* what a number is before it is given: 0 is a wron
 
 /* Has this option been given? Of numbers: is it not SK_UNSET. */
 gboolean sk_option_is_given(const GOptionEntry *entry);
-/* The first option of these that has been given though what is made has no use for it, in words; NULL: there is none. The caller's. In windows, which go
- * from view to view, an option may be for another view. */
-char *sk_options_wrong(const GOptionEntry *entries, sk_make make, const char *view);
+/* The first option of these that has been given though what is made, of so many files, has no use for it, in words; NULL: there is none. The caller's.
+ * Nor has one view of one run a use for more files. In windows, which go from view to view, an option may be for another view. */
+char *sk_options_wrong(const GOptionEntry *entries, sk_make make, const char *view, int files);
 /* Says it on standard error; returns the exit status. which: may be NULL. */
 int sk_options_usage(const char *what, const char *which);
 

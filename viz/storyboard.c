@@ -11,11 +11,14 @@
 
 /* ---- 1. What an event is worth -------------------------------------------------------------------------------------------------------- */
 
+/* Of a task: was it RUNNING, or BLOCKED in a wait of its own? One that is READY after that has lost an attempt. */
+static bool had_started(const sk_model_event *e) { return e->from == SK_TASK_RUNNING || e->from == SK_TASK_BLOCKED; }
+
 /* Does it say that something went wrong? */
 static bool is_failure(const sk_model_event *e)
 {
     switch (e->type) {
-    case SK_TRACE_TASK: return e->to == SK_TASK_FAILED || (e->to == SK_TASK_READY && e->from == SK_TASK_RUNNING);
+    case SK_TRACE_TASK: return e->to == SK_TASK_FAILED || (e->to == SK_TASK_READY && had_started(e));
     case SK_TRACE_OBJECT: return e->to == SK_OBJECT_MISSING;
     case SK_TRACE_NODE: return e->to == SK_NODE_DEAD;
     default: return false;
@@ -80,13 +83,21 @@ static bool choose(stretch *s, uint32_t n, bool failures)
 /* ---- 3. Captions ---------------------------------------------------------------------------------------------------------------------- */
 
 /* Of what has happened since the picture before. Events of one kind: what they do, to tasks of which function. */
-typedef struct kind { uint8_t type, from_running, to; uint32_t fn, n; sk_step last; uint64_t bytes; float worth; bool fails; } kind;
+typedef struct kind { uint8_t type, started, to, lost; uint32_t fn, n; sk_step last; uint64_t bytes; float worth; bool fails; } kind;
+
+/* Is it told why the attempt that this event breaks off is lost: its worker or node died? */
+static bool loses_attempt(const sk_model *m, sk_step k)
+{
+    const sk_model_event *e = &m->events[k - 1];
+    uint32_t s = e->type == SK_TRACE_TASK && e->to == SK_TASK_READY && had_started(e) ? sk_model_slice_of(m, e->index, k) : SK_NO_INDEX;
+    return s != SK_NO_INDEX && m->slices[s].end == k && sk_model_is_lost(&m->slices[s]);
+}
 
 static kind kind_of(const sk_model *m, sk_step k)
 {
     const sk_model_event *e = &m->events[k - 1];
     bool task = e->type == SK_TRACE_TASK || e->type == SK_TRACE_TASK_NEW;
-    return (kind){ e->type, task && e->from == SK_TASK_RUNNING, e->to, task ? m->tasks[e->index].fn : SK_NO_INDEX, 1, k,
+    return (kind){ e->type, task && had_started(e), e->to, loses_attempt(m, k), task ? m->tasks[e->index].fn : SK_NO_INDEX, 1, k,
                    e->type == SK_TRACE_TRANSFER ? m->transfers[e->index].bytes : 0, worth(e), is_failure(e) };
 }
 
@@ -102,7 +113,7 @@ static void main_kinds(const sk_model *m, sk_step from, sk_step to, kind *first,
         kind one = kind_of(m, k);
         if (one.worth <= 0)
             continue;
-        uint32_t i = sk_trace_ids_add(&ids, (uint64_t)one.fn << 32 | one.type << 16 | one.to << 8 | one.from_running);
+        uint32_t i = sk_trace_ids_add(&ids, (uint64_t)one.fn << 32 | one.type << 16 | one.to << 8 | one.lost << 1 | one.started);
         if (i == n)
             *SK_GROW(kinds, n) = one;
         else
@@ -126,7 +137,8 @@ static const char *words_for(const kind *k)
     bool one = k->n == 1;
     switch (k->type == SK_TRACE_TASK_NEW ? SK_TASK_WAITING : k->type == SK_TRACE_TASK ? k->to : SK_TASK_NONE) {
     case SK_TASK_WAITING: return one ? "is submitted" : "are submitted";
-    case SK_TASK_READY: return one ? "is to run once more" : "are to run once more";
+    case SK_TASK_READY:
+        return k->lost ? (one ? "is lost and to run once more" : "are lost and to run once more") : one ? "is to run once more" : "are to run once more";
     case SK_TASK_RUNNING: return one ? "starts" : "start";
     case SK_TASK_DONE: return one ? "is done" : "are done";
     case SK_TASK_FAILED: return one ? "fails" : "fail";
@@ -228,6 +240,7 @@ uint32_t sk_storyboard_pick(const sk_model *m, sk_step from, sk_step to, sk_key 
             continue;
         sk_key *key = &keys[used++];
         key->step = i < n ? s[i].last : to;
+        *key->brief = '\0';
         key->ns = sk_model_ns(m, key->step);
         if (i < n)
             caption(m, used > 1 ? keys[used - 2].step : from, key->step, text, sizeof text);
@@ -240,17 +253,34 @@ uint32_t sk_storyboard_pick(const sk_model *m, sk_step from, sk_step to, sk_key 
 
 /* ---- Several runs ---------------------------------------------------------------------------------------------------------------------- */
 
-/* How much longer the time of this run is shown than it is. */
-static double longer(const sk_compare *c, unsigned run, unsigned shown, bool parts)
+/* Times of a log may be any: sums stay within what there are numbers for. */
+static int64_t later(int64_t ns, int64_t by)
+{
+    int64_t sum;
+    return __builtin_add_overflow(ns, by, &sum) ? (by > 0 ? INT64_MAX : INT64_MIN) : sum;
+}
+
+/* How long a run is shown: as long as it takes, or as the one that is shown takes. */
+static int64_t length_of(const sk_compare *c, unsigned run, unsigned shown, bool parts)
 {
     int64_t own = c->run[run].makespan, wanted = c->run[shown].makespan;
-    return parts && own > 0 && wanted > 0 ? (double)wanted / (double)own : 1;
+    return parts && own > 0 && wanted > 0 ? wanted : own;
 }
 
 /* When it ends, on the clock of the run that is shown. */
 static int64_t end_of(const sk_compare *c, unsigned run, unsigned shown, bool parts)
 {
-    return c->run[shown].spent.from + (int64_t)((double)c->run[run].makespan * longer(c, run, shown, parts) + 0.5);
+    return later(c->run[shown].spent.from, length_of(c, run, shown, parts));
+}
+
+/* What the run's own clock says when that of the run that is shown says ns, to the nearest. */
+static int64_t own_time(const sk_compare *c, unsigned run, unsigned shown, bool parts, int64_t ns)
+{
+    int64_t own = c->run[run].makespan, length = length_of(c, run, shown, parts);
+    __extension__ __int128 since = (__int128)ns - c->run[shown].spent.from;
+    if (own != length)
+        since = (since * own + length / 2) / length;
+    return later(c->run[run].spent.from, (int64_t)CLAMP(since, INT64_MIN, INT64_MAX));
 }
 
 static int64_t last_end(const sk_compare *c, unsigned shown, bool parts)
@@ -270,42 +300,61 @@ void sk_storyboard_span(const sk_runs *runs, const sk_model *shown, bool parts, 
     sk_compare_free(c);
 }
 
-/* "of 20 tasks 6 have ended in A, all in B"; where they have not as many tasks, "6 of 20 tasks have ended in A, all 12 in B" */
-static void runs_caption(const sk_compare *c, unsigned shown, bool parts, int64_t ns, char *text, size_t size)
+/* When a picture is, as the axis of Compare has it: a time, or, where each run is drawn as long as the one that is shown, a part: "t = 12.0 ms", "25 %" */
+static void when(const sk_compare *c, unsigned shown, bool parts, int64_t ns, char text[32])
 {
     char time[16];
-    bool same = true, over = ns >= last_end(c, shown, parts);
-    GString *s = g_string_new(over ? "the end: " : "");
-    for (unsigned i = 1; i < c->n; i++)
-        same &= c->run[i].tasks == c->run[0].tasks;
-    if (!over && same)
+    const sk_compare_run *r = &c->run[shown];
+    if (parts && r->makespan > 0)
+        g_snprintf(text, 32, "%.3g %%", 100 * ((double)ns - (double)r->spent.from) / (double)r->makespan);
+    else
+        g_snprintf(text, 32, "t = %s", sk_timeline_time(ns, time));
+}
+
+/* "of 20 tasks 6 have ended in A, all in B"; where they have not as many tasks, "6 of 20 tasks have ended in A, all 12 in B" */
+static void far_in_words(GString *s, const sk_compare *c, const uint32_t *ended, bool same)
+{
+    if (same)
         g_string_append_printf(s, "of %u task%s ", c->run[0].tasks, c->run[0].tasks == 1 ? "" : "s");
     for (unsigned i = 0; i < c->n; i++) {
-        const sk_compare_run *r = &c->run[i];
-        char letter = (char)('A' + (char)i);
-        const char *join = i ? ", " : "";
-        if (over) {
-            g_string_append_printf(s, "%s%c %s%s", join, letter, i ? "" : "takes ", sk_timeline_time(r->makespan, time));
-            continue;
-        }
-        int64_t own = r->spent.from + (int64_t)((double)(ns - c->run[shown].spent.from) / longer(c, i, shown, parts) + 0.5);
-        sk_model_counts n;
-        sk_model_count(r->m, sk_model_step_at(r->m, own), &n);
-        uint32_t ended = n.tasks[SK_TASK_DONE] + n.tasks[SK_TASK_FAILED] + n.tasks[SK_TASK_CANCELLED];
-        bool all = ended == r->tasks;
-        g_string_append(s, join);
+        bool all = ended[i] == c->run[i].tasks;
+        g_string_append(s, i ? ", " : "");
         if (same && all)
             g_string_append(s, "all");
         else if (same)
-            g_string_append_printf(s, "%u", ended);
+            g_string_append_printf(s, "%u", ended[i]);
         else if (all)
-            g_string_append_printf(s, "all %u", ended);
+            g_string_append_printf(s, "all %u", ended[i]);
         else
-            g_string_append_printf(s, "%u of %u", ended, r->tasks);
-        g_string_append_printf(s, "%s%s in %c", same || i ? "" : " tasks", i ? "" : " have ended", letter);
+            g_string_append_printf(s, "%u of %u", ended[i], c->run[i].tasks);
+        g_string_append_printf(s, "%s%s in %c", same || i ? "" : " tasks", i ? "" : " have ended", 'A' + (char)i);
     }
-    g_snprintf(text, size, "t = %s: %s", sk_timeline_time(ns, time), s->str);
-    g_string_free(s, TRUE);
+}
+
+/* And, where that has no room, "A 6/20, B 12/12 tasks ended". At the end: how long each of them takes. */
+static void runs_caption(const sk_compare *c, unsigned shown, bool parts, int64_t ns, sk_key *key)
+{
+    char at[32], time[16];
+    uint32_t ended[SK_RUNS];
+    bool same = true, over = ns >= last_end(c, shown, parts);
+    g_autoptr(GString) words = g_string_new(NULL), brief = g_string_new(NULL);
+    when(c, shown, parts, ns, at);
+    for (unsigned i = 0; i < c->n; i++) {
+        const sk_compare_run *r = &c->run[i];
+        const char *join = i ? ", " : "";
+        sk_model_counts n;
+        sk_model_count(r->m, sk_model_step_at(r->m, own_time(c, i, shown, parts, ns)), &n);
+        ended[i] = n.tasks[SK_TASK_DONE] + n.tasks[SK_TASK_FAILED] + n.tasks[SK_TASK_CANCELLED];
+        same &= r->tasks == c->run[0].tasks;
+        if (over)
+            g_string_append_printf(words, "%s%c %s%s", join, 'A' + (char)i, i ? "" : "takes ", sk_timeline_time(r->makespan, time));
+        else
+            g_string_append_printf(brief, "%s%c %u/%u", join, 'A' + (char)i, ended[i], r->tasks);
+    }
+    if (!over)
+        far_in_words(words, c, ended, same);
+    g_snprintf(key->caption, sizeof key->caption, "%s: %s%s", at, over ? "the end: " : "", words->str);
+    g_snprintf(key->brief, sizeof key->brief, "%s: %s%s", at, over ? words->str : brief->str, over ? "" : " tasks ended");
 }
 
 /* One more moment, in its place; false: it is there already. */
@@ -325,11 +374,12 @@ static bool add_moment(int64_t *at, uint32_t *n, int64_t ns)
 /* In the middle of the longest stretch without one; false: there is no time left between them. */
 static bool halve(int64_t *at, uint32_t *n, int64_t from)
 {
-    int64_t most = 1, middle = 0;
+    uint64_t most = 1; /* they are in order, but may be further apart than a signed number says */
+    int64_t middle = 0;
     for (uint32_t i = 0; i < *n; i++) {
         int64_t before = i ? at[i - 1] : from;
-        if (at[i] - before > most)
-            most = at[i] - before, middle = before + most / 2;
+        if (at[i] > before && (uint64_t)at[i] - (uint64_t)before > most)
+            most = (uint64_t)at[i] - (uint64_t)before, middle = before + (int64_t)(most / 2);
     }
     return most > 1 && add_moment(at, n, middle);
 }
@@ -349,7 +399,7 @@ uint32_t sk_storyboard_pick_runs(const sk_runs *runs, const sk_model *shown, boo
     while (n < most && halve(at, &n, from)) {}
     for (uint32_t i = 0; i < n; i++) {
         keys[i].ns = at[i], keys[i].step = sk_model_step_at(shown, at[i]);
-        runs_caption(c, run, parts, at[i], keys[i].caption, sizeof keys[i].caption);
+        runs_caption(c, run, parts, at[i], &keys[i]);
     }
     sk_compare_free(c);
     return n;
@@ -371,10 +421,27 @@ static uint32_t columns(uint32_t n, float width, float height)
     return best;
 }
 
-static void cell(const sk_view *view, void *memory, const sk_view_in *all, const sk_key *key, uint32_t number, sk_rect box, sk_draw *out)
+/* Where the words of a cell are. h 0: there is no room for any. */
+static sk_rect words_of(sk_rect cell, float u)
+{
+    float badge = 18 * u;
+    return cell.h > 52 * u ? (sk_rect){ cell.x + badge + 7 * u, cell.y + cell.h - 21 * u, cell.w - badge - 7 * u, badge } : (sk_rect){ 0 };
+}
+
+/* Do the captions all have room in a cell of this size? One that has not is told in its brief form, as are the others: they are read together. */
+static bool fit(const sk_key *keys, uint32_t n, sk_rect cell, float u)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (*keys[i].brief && sk_draw_width(keys[i].caption, SK_FONT, 13 * u) > words_of(cell, u).w)
+            return false;
+    return true;
+}
+
+static void cell(const sk_view *view, void *memory, const sk_view_in *all, const sk_key *key, const char *caption, uint32_t number, sk_rect box, sk_draw *out)
 {
     const sk_palette *p = all->palette;
-    float u = all->unit, line = box.h > 52 * u ? 26 * u : 0, badge = 18 * u;
+    sk_rect words = words_of(box, all->unit);
+    float u = all->unit, line = words.h > 0 ? 26 * u : 0, badge = words.h;
     sk_view_state s = *all->state;
     sk_view_in in = *all;
     char text[8];
@@ -392,23 +459,28 @@ static void cell(const sk_view *view, void *memory, const sk_view_in *all, const
     if (line <= 0)
         return; /* no room for words */
     g_snprintf(text, sizeof text, "%u", number);
-    sk_rect round = { box.x, box.y + box.h - line + 5 * u, badge, badge };
+    sk_rect round = { box.x, words.y, badge, badge };
     sk_draw_rect(out, round, &(sk_pen){ .fill = p->text, .radius = badge / 2 });
     sk_draw_label(out, round, text, SK_FONT_BOLD, 11 * u, SK_CENTRE, p->ground);
-    sk_draw_label(out, (sk_rect){ box.x + badge + 7 * u, round.y, box.w - badge - 7 * u, badge }, key->caption, SK_FONT, 13 * u, SK_LEFT, p->text);
+    sk_draw_label(out, words, caption, SK_FONT, 13 * u, SK_LEFT, p->text);
 }
 
+/* "06-tree on threads"; of several runs, "06-tree: A (1 worker), B (4 workers)", or, where they are not of one program, only what they are called. */
 static char *title_of(const sk_view *view, const sk_model *m, const sk_view_state *state)
 {
     g_autofree char *program = g_path_get_basename(m->program);
     if (view != &sk_view_compare || !state->runs)
         return g_strdup_printf("%s on %s", program, m->backend);
     sk_compare *c = sk_compare_new(state->runs);
-    GString *names = g_string_new(program);
-    for (unsigned i = 0; i < c->n; i++)
-        g_string_append_printf(names, "%s%s", i ? ", " : ": ", c->run[i].name);
+    g_autoptr(GString) names = g_string_new(NULL);
+    bool same = true;
+    for (unsigned i = 0; i < c->n; i++) {
+        g_autofree char *other = g_path_get_basename(c->run[i].m->program);
+        same &= !strcmp(other, program);
+        g_string_append_printf(names, "%s%s", i ? ", " : "", c->run[i].name);
+    }
     sk_compare_free(c);
-    return g_string_free(names, FALSE);
+    return same ? g_strdup_printf("%s: %s", program, names->str) : g_strdup(names->str);
 }
 
 void sk_storyboard_draw(const sk_view *view, void *memory, const sk_model *m, const sk_view_state *state, const sk_key *keys, uint32_t n, float width,
@@ -422,10 +494,11 @@ void sk_storyboard_draw(const sk_view *view, void *memory, const sk_model *m, co
     uint32_t across = columns(n, width, height - head - legend), rows = (n + across - 1) / across;
     gap = MIN(gap, MIN(width / (float)across, height / (float)rows) / 8);
     float w = (width - gap) / (float)across - gap, h = (height - head - legend - gap / 2) / (float)rows - gap / 2;
+    bool whole = fit(keys, n, (sk_rect){ 0, 0, w, h }, u);
     out->ground = p->ground;
     for (uint32_t i = 0; i < n; i++) {
         sk_rect box = { gap + (float)(i % across) * (w + gap), head + gap / 2 + (float)(i / across) * (h + gap / 2), w, h };
-        cell(view, memory, &in, &keys[i], i + 1, box, out);
+        cell(view, memory, &in, &keys[i], whole || !*keys[i].brief ? keys[i].caption : keys[i].brief, i + 1, box, out);
     }
     sk_draw_layer(out, SK_LAYER_PANELS);
     if (head > 0) {
@@ -435,5 +508,5 @@ void sk_storyboard_draw(const sk_view *view, void *memory, const sk_model *m, co
     }
     in.area = (sk_rect){ 0, height - legend, width, legend };
     if (legend > 0)
-        sk_legend_draw(&in, out);
+        sk_legend_draw(view, &in, out);
 }

@@ -15,7 +15,8 @@
 
 enum { SK_STORYBOARD_MOST = 24 };
 
-typedef struct sk_key { sk_step step; int64_t ns; char caption[200]; } sk_key; /* ns: may be after the end of the run, while others go on */
+/* ns: may be after the end of the run, while others go on. brief: the caption where a picture has no room for it; "": it is cut off, then */
+typedef struct sk_key { sk_step step; int64_t ns; char caption[200], brief[120]; } sk_key;
 
 /* In the order of time, `most` (1 .. SK_STORYBOARD_MOST) or, where less happens, fewer: one at least. */
 uint32_t sk_storyboard_pick(const sk_model *m, sk_step from, sk_step to, sk_key *keys, uint32_t most);

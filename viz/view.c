@@ -49,7 +49,13 @@ void sk_view_step(sk_view_state *s, const sk_model *m, sk_step k)
     s->ns = sk_model_ns(m, s->step);
 }
 
-bool sk_view_seek_text(sk_view_state *s, const sk_model *m, const char *when)
+/* The nearest of least .. most: those are not numbers that a double can hold. */
+static int64_t within(double ns, int64_t least, int64_t most)
+{
+    return ns >= (double)most ? most : ns <= (double)least ? least : (int64_t)ns;
+}
+
+bool sk_view_seek_within(sk_view_state *s, const sk_model *m, const char *when, int64_t first, int64_t last)
 {
     static const struct { const char *name; double ns; } units[] = { { "ns", 1 }, { "us", 1e3 }, { "ms", 1e6 }, { "s", 1e9 } };
     char *end;
@@ -61,20 +67,25 @@ bool sk_view_seek_text(sk_view_state *s, const sk_model *m, const char *when)
         sk_view_step(s, m, (sk_step)MIN(x, (double)m->nsteps));
         return true;
     }
-    if (!step && !strcmp(end, "%") && m->first == m->last) { /* no time passes in it: of its events, then */
+    if (!step && !strcmp(end, "%") && first == last) { /* no time passes in it: of its events, then */
         sk_view_step(s, m, (sk_step)((double)m->nsteps * MIN(x, 100) / 100));
         return true;
     }
     if (!step && !strcmp(end, "%")) {
-        sk_view_seek(s, m, m->first + (int64_t)((double)(m->last - m->first) * MIN(x, 100) / 100));
+        sk_view_seek(s, m, within((double)first + ((double)last - (double)first) * MIN(x, 100) / 100, first, last));
         return true;
     }
     for (unsigned i = 0; !step && i < G_N_ELEMENTS(units); i++)
         if (!strcmp(end, units[i].name)) {
-            sk_view_seek(s, m, (int64_t)CLAMP(x * units[i].ns, (double)m->first, (double)m->last));
+            sk_view_seek(s, m, within(x * units[i].ns, first, last));
             return true;
         }
     return false;
+}
+
+bool sk_view_seek_text(sk_view_state *s, const sk_model *m, const char *when)
+{
+    return sk_view_seek_within(s, m, when, m->first, m->last);
 }
 
 const char *sk_view_tip(const sk_view_in *in, uint32_t task, char buf[512])

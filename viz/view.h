@@ -83,6 +83,8 @@ static inline float sk_view_motion(const sk_view_state *s, sk_step k)
 sk_palette sk_view_palette(const sk_view_state *s, const sk_model *m);
 /* To a time that somebody has written: "12ms", "50%" (of the run), "step:120". false: it is none. */
 bool sk_view_seek_text(sk_view_state *s, const sk_model *m, const char *when);
+/* The same where more is shown than this run: "50%" is of first .. last, and a time before or after them is the nearest of them. */
+bool sk_view_seek_within(sk_view_state *s, const sk_model *m, const char *when, int64_t first, int64_t last);
 /* To this time, or this step. */
 void sk_view_seek(sk_view_state *s, const sk_model *m, int64_t ns);
 void sk_view_step(sk_view_state *s, const sk_model *m, sk_step k);
@@ -97,7 +99,7 @@ void sk_frame_move(const sk_view *view, void *memory, const sk_model *m, sk_view
 
 /* ---- For views: words and parts that several use ---- */
 void sk_inspector_draw(const sk_view_in *in, sk_draw *out);
-void sk_legend_draw(const sk_view_in *in, sk_draw *out);
+void sk_legend_draw(const sk_view *view, const sk_view_in *in, sk_draw *out); /* in Compare of the functions of all runs */
 /* Who waits in sk_wait, sk_get ... and for what: the driver's wait, or that of the selected task, as a row. */
 void sk_tray_draw(const sk_view_in *in, sk_draw *out, sk_rect label, sk_rect box);
 /* A task's tooltip: who it is, its state, where and how long it ran, its value. */

@@ -18,10 +18,11 @@
 static const char help[] =
     "Without -o: in a window; without a file: lessons to run, and recent files. Two to four files: they are compared.\n"
     "What OUT ends with decides what it is: .png, .svg (with tooltips), .pdf, or .txt (the list of what is drawn).\n"
-    "OUT.gif is a film: the run played as in the window, in up to 8 seconds; its end is held.\n"
+    "With --gif, OUT.gif is a film: the run played as in the window, in up to 8 seconds; its end is held.\n"
     "An option that what is made has no use for is an error.\n"
     "Without --scale a window on X11 is as large as GDK_SCALE and GDK_DPI_SCALE say, else by the dots per inch of the display (Xft.dpi).\n"
     "T is a time since the program called sk_init: 12ms, 1.5s, 800us, 50% (of the run), or step:120 (after 120 events).\n"
+    "Of compared runs it is on the clock of the one that is named first; 50% is of the time from the first submission to the last end of any of them.\n"
     "\n"
     "Example:\n"
     "  skate run --trace run.sktrace build/lessons/06-tree-reduction\n"
@@ -125,8 +126,8 @@ int main(int argc, char **argv)
         { "select", 0, 0, G_OPTION_ARG_INT, &chosen, "Task number N is selected, and inspected", "N" },
         { "fold", 0, 0, G_OPTION_ARG_INT, &fold, "Graph: show groups where there are more tasks than this (1500)", "N" },
         { "flip", 0, 0, G_OPTION_ARG_NONE, &flip, "Graph: let it grow to the right", NULL },
-        { "parts", 0, 0, G_OPTION_ARG_NONE, &parts, "Compare: draw each run as long as the first, to compare parts of each", NULL },
-        { "critical", 0, 0, G_OPTION_ARG_NONE, &critical, "Graph, reduce, timeline, cluster: the critical path is picked out", NULL },
+        { "parts", 0, 0, G_OPTION_ARG_NONE, &parts, "Compare, of several FILEs: draw each run as long as the first, to compare parts of each", NULL },
+        { "critical", 0, 0, G_OPTION_ARG_NONE, &critical, "Graph, reduce, timeline, cluster: the critical path is picked out; all views: the status line tells of it", NULL },
         { "calm", 0, 0, G_OPTION_ARG_NONE, &calm, "Window: things jump to their places instead of moving", NULL },
         { "attach", 0, 0, G_OPTION_ARG_STRING, &address, "Window: of a program that runs here, by its number or its socket's name (skate ps lists them; started with skate run --view or --live)", "ADDR" },
         { "starts", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &starts, "It is just being started: wait for it (skate run --view)", NULL },
@@ -154,6 +155,8 @@ int main(int argc, char **argv)
     pid_t pid = 0;
     sk_error err;
     bool window = !out && !state_text && !sk_film_wanted();
+    if (!!out + !!state_text + !!script + sk_film_wanted() > 1)
+        return sk_options_usage("one thing at a time: -o, --gif, --storyboard, --state or --script", NULL);
     if (argc < 2 && !window)
         return sk_options_usage("which trace? Name a FILE.sktrace", NULL);
     if (argc > 1 + SK_RUNS)
@@ -169,10 +172,8 @@ int main(int argc, char **argv)
     }
     sk_painter *paint = out ? sk_painter_of(out) : NULL;
     int width = 1280, height = 720;
-    if (script && !window)
-        return sk_options_usage("--script writes its own pictures: leave out -o and --state", NULL);
-    if (out && state_text)
-        return sk_options_usage("one thing at a time: -o or --state", NULL);
+    if (out && g_str_has_suffix(out, ".gif"))
+        return sk_options_usage("-o is a picture, and a film is --gif ", out);
     if (out && !paint)
         return sk_options_usage("a picture ends with .png, .svg, .pdf or .txt, unlike ", out);
     if (size && !parse_size(size, &width, &height))
@@ -188,9 +189,9 @@ int main(int argc, char **argv)
                    : argc < 2   ? SK_MAKE_START
                    : script     ? SK_MAKE_SCRIPT
                                 : SK_MAKE_WINDOW;
-    if ((words = sk_options_wrong(entries, make, view->name)) || (words = sk_options_wrong(sk_film_options(), make, view->name)))
+    if ((words = sk_options_wrong(entries, make, view->name, argc - 1)) || (words = sk_options_wrong(sk_film_options(), make, view->name, argc - 1)))
         return sk_options_usage(words, NULL);
-    if (!sk_film_good(out || state_text || script, &what, &which))
+    if (!sk_film_good(&what, &which))
         return sk_options_usage(what, which);
     if (theme && strcmp(theme, "light") && strcmp(theme, "dark"))
         return sk_options_usage("--theme is light or dark, not ", theme);
@@ -227,7 +228,8 @@ int main(int argc, char **argv)
     state.critical = critical;
     state.fold = fold == SK_UNSET ? 0 : (uint32_t)fold;
     state.normal = parts;
-    if (when && !sk_view_seek_text(&state, m, when)) {
+    state.runs = runs.n > 1 && !window ? &runs : NULL;
+    if (when && !sk_film_seek(view, &state, m, when)) {
         status = sk_options_usage("--at is a time like 12ms, 1.5s, 50% or step:120, unlike ", when);
     } else if (chosen != SK_UNSET && (chosen < 1 || (uint32_t)chosen > m->ntasks)) {
         words = g_strdup_printf("--select %d: the tasks are 1 to %u", chosen, m->ntasks);
@@ -237,7 +239,6 @@ int main(int argc, char **argv)
         status = fflush(stdout) || ferror(stdout) ? 1 : 0;
     } else if (sk_film_wanted()) {
         state.task = chosen != SK_UNSET ? (uint32_t)chosen - 1 : SK_NO_INDEX;
-        state.runs = runs.n > 1 ? &runs : NULL;
         status = sk_film_main(view, m, &state, size ? width : 0, size ? height : 0);
     } else if (window) {
         state.task = chosen != SK_UNSET ? (uint32_t)chosen - 1 : SK_NO_INDEX;
@@ -249,7 +250,6 @@ int main(int argc, char **argv)
         status = sk_window_main(&shown);
     } else {
         state.task = chosen != SK_UNSET ? (uint32_t)chosen - 1 : SK_NO_INDEX;
-        state.runs = runs.n > 1 ? &runs : NULL;
         sk_paint_may_be_ended();
         sk_draw *d = sk_draw_new();
         void *memory = view->open ? view->open() : NULL;

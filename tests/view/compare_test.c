@@ -326,6 +326,38 @@ static sk_colour colour_in_legend(const sk_view *view, const sk_model *m, const 
     return found;
 }
 
+START_TEST(the_legend_of_compare_names_the_functions_of_all_runs_each_once)
+{
+    sk_model *a = two_functions("add", "sub"), *b = two_functions("sub", "other");
+    sk_runs runs = { .model = { a, b }, .path = { "a", "b" }, .n = 2 };
+    static const char *const names[] = { "add", "sub", "other" };
+    sk_runs_look(&runs);
+    for (unsigned shown = 0; shown < 2; shown++)
+        for (unsigned v = 0; sk_views[v]; v++) {
+            sk_view_state s;
+            sk_draw *d = sk_draw_new();
+            sk_view_state_init(&s, runs.model[shown]);
+            s.runs = &runs;
+            sk_palette p = sk_view_palette(&s, runs.model[shown]);
+            sk_view_in in = { runs.model[shown], &s, &p, { 0, 0, 1280, 30 }, 1 };
+            sk_legend_draw(sk_views[v], &in, d);
+            for (unsigned f = 0; f < G_N_ELEMENTS(names); f++) {
+                unsigned named = 0, coloured = 0;
+                for (uint32_t i = 0; i < d->nitems; i++) {
+                    named += d->items[i].kind == SK_DRAW_TEXT && !strcmp(d->chars + d->items[i].text, names[f]);
+                    coloured += d->items[i].kind == SK_DRAW_RECT && d->items[i].pen.fill == sk_palette_look(&p, f).fill;
+                }
+                bool there = sk_views[v] == &sk_view_compare || f == 1 || f == 2 * shown;
+                ck_assert_msg(named == there && coloured == there, "%s is named %u times in %s of run %u", names[f], named, sk_views[v]->name, shown);
+            }
+            sk_draw_free(d);
+        }
+    sk_runs_unlook(&runs);
+    sk_model_free(a);
+    sk_model_free(b);
+}
+END_TEST
+
 START_TEST(a_function_has_one_colour_in_all_views_of_all_runs)
 {
     sk_model *a = two_functions("add", "sub"), *b = two_functions("sub", "add"), *e = two_functions("other", "add");
@@ -486,6 +518,7 @@ TCase *compare_cases(void)
     tcase_add_test(t, times_beyond_all_measure_are_counted_without_overflow);
     tcase_add_test(t, the_words_are_those_of_the_figures);
     tcase_add_test(t, runs_of_different_programs_are_said_to_be_and_what_is_wrong_with_a_run_too);
+    tcase_add_test(t, the_legend_of_compare_names_the_functions_of_all_runs_each_once);
     tcase_add_test(t, a_function_has_one_colour_in_all_views_of_all_runs);
     tcase_add_test(t, a_figure_that_is_small_beside_the_first_is_told_as_its_part);
     tcase_add_test(t, rows_of_figures_that_have_no_room_are_counted);

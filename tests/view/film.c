@@ -343,6 +343,75 @@ START_TEST(what_happens_in_one_instant_is_one_moment_of_a_storyboard)
 }
 END_TEST
 
+/* Tasks that wait for others lose their attempt, as do those that run: four with their worker, which is told, four for another reason. */
+START_TEST(an_attempt_that_is_lost_in_a_wait_is_a_failure_like_one_that_is_lost_while_it_runs)
+{
+    static const struct { uint8_t code; const char *words; } why[] = { { SK_WORKER_DIED, "4 are lost and to run once more" },
+                                                                       { SK_TASK, "4 are to run once more" } };
+    for (unsigned i = 0; i < G_N_ELEMENTS(why); i++)
+        for (unsigned waits = 0; waits < 2; waits++) {
+            enum { N = 400, BAD = 204 };
+            forge f = forge_start(1, 8, "f", NULL);
+            for (uint64_t t = 1; t <= N; t++) {
+                uint64_t at = 100 * (t / 4 * 4);
+                bool bad = t >= BAD && t < BAD + 4;
+                forge_task(&f, 0, at, t, 1, 0, 1, 0, t);
+                forge_move(&f, 0, at, t, SK_TASK_NONE, SK_TASK_READY, 0);
+                forge_move(&f, 0, at, t, SK_TASK_READY, SK_TASK_RUNNING, t % 4);
+                if (waits)
+                    forge_move(&f, 0, at, t, SK_TASK_RUNNING, SK_TASK_BLOCKED, 0);
+                if (bad)
+                    forge_move(&f, 0, at + 10, t, waits ? SK_TASK_BLOCKED : SK_TASK_RUNNING, SK_TASK_READY, why[i].code);
+                else
+                    forge_move(&f, 0, at + 90, t, waits ? SK_TASK_BLOCKED : SK_TASK_RUNNING, SK_TASK_DONE, 0);
+            }
+            sk_model *m = model_of(&f, 100000);
+            sk_key keys[6];
+            uint32_t n = sk_storyboard_pick(m, 0, m->nsteps, keys, 6), told = 0;
+            for (uint32_t k = 0; k < n; k++)
+                told += strstr(keys[k].caption, why[i].words) != NULL;
+            ck_assert_msg(told == 1, "%u of %u pictures tell that attempts %s are lost: %s", told, n, waits ? "that wait" : "that run", keys[2].caption);
+            sk_model_free(m);
+        }
+}
+END_TEST
+
+/* Two tasks, at times that a forged log may have, one after the other. */
+static sk_model *far_away(uint64_t from, uint64_t to)
+{
+    forge f = forge_start(1, 1, "f", NULL);
+    forge_task(&f, 0, from, 1, 1, 0, 1, 0, 1ull);
+    forge_move(&f, 0, from, 1, SK_TASK_NONE, SK_TASK_READY, 0);
+    forge_move(&f, 0, from, 1, SK_TASK_READY, SK_TASK_RUNNING, 0);
+    forge_move(&f, 0, to, 1, SK_TASK_RUNNING, SK_TASK_DONE, 0);
+    return model_of(&f, to);
+}
+
+START_TEST(times_beyond_all_measure_are_in_the_order_of_time_in_a_storyboard)
+{
+    sk_model *a = far_away(INT64_MAX - 10, INT64_MAX - 2), *b = far_away(1, INT64_MAX - 1), *d = far_away(1, 2);
+    sk_runs runs = { .model = { a, b, d }, .path = { "a", "b", "d" }, .n = 3 };
+    for (unsigned shown = 0; shown < 3; shown++)
+        for (unsigned parts = 0; parts < 2; parts++) {
+            sk_key keys[SK_STORYBOARD_MOST];
+            int64_t from, to;
+            const sk_model *m = runs.model[shown];
+            sk_view_state s = { .runs = &runs, .normal = parts };
+            sk_storyboard_span(&runs, m, parts, &from, &to);
+            ck_assert_int_lt(from, to);
+            uint32_t n = sk_storyboard_pick_runs(&runs, m, parts, from, to, keys, SK_STORYBOARD_MOST);
+            ck_assert_int_eq(keys[n - 1].ns, to);
+            for (uint32_t i = 0; i < n; i++)
+                ck_assert(keys[i].ns >= (i ? keys[i - 1].ns + 1 : from));
+            ck_assert(sk_view_seek_within(&s, m, "100%", from, to) && s.ns == to);
+            ck_assert(sk_view_seek_within(&s, m, "0%", from, to) && s.ns == from);
+            ck_assert(sk_view_seek_within(&s, m, "1e300s", from, to) && s.ns == to);
+        }
+    for (unsigned i = 0; i < 3; i++)
+        sk_model_free(runs.model[i]);
+}
+END_TEST
+
 START_TEST(a_storyboard_of_any_size_stays_in_it_and_names_each_task_in_each_picture)
 {
     sk_model *m = sk_model_load(trace, NULL);
@@ -389,6 +458,8 @@ TCase *film_tests(const char *path)
     tcase_add_test(t, a_storyboard_shows_what_went_wrong_however_much_else_there_is);
     tcase_add_test(t, the_picture_of_a_failure_tells_of_it_however_many_functions_there_are);
     tcase_add_test(t, what_happens_in_one_instant_is_one_moment_of_a_storyboard);
+    tcase_add_test(t, an_attempt_that_is_lost_in_a_wait_is_a_failure_like_one_that_is_lost_while_it_runs);
+    tcase_add_test(t, times_beyond_all_measure_are_in_the_order_of_time_in_a_storyboard);
     tcase_add_test(t, a_storyboard_of_any_size_stays_in_it_and_names_each_task_in_each_picture);
     return t;
 }
