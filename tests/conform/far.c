@@ -264,6 +264,7 @@ static void lose_spill_file(const char *directory)
     for (int fd = 3; fd < 1000; fd++) {
         snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
         ssize_t n = readlink(path, link, sizeof link - 1);
+        link[n > 0 ? n : 0] = '\0';
         cut += n > 0 && !strncmp(link, directory, strlen(directory)) && ftruncate(fd, 0) == 0;
     }
     ck_assert_int_eq(cut, 1);
