@@ -23,6 +23,10 @@ void sk_node_spill_out(node *n, const sk_node_msg *m)
         sk_node_nonsense(n, "it spills %llu bytes of a block of which it spilled %llu", (unsigned long long)m->size, (unsigned long long)a->size);
         return;
     }
+    if (a && !a->is_away && !sk_spill_has(n->spill, a->at, a->size)) {          /* cut since: what is in memory is all there is */
+        sk_node_spill_forget(n, m->place);
+        a = NULL;
+    }
     if (!a && !sk_spill_write(n->spill, sk_shm_at(n->space, m->place), m->size, &at)) {
         sk_node_say(n, &(sk_node_msg){ .type = SK_NODE_UNSPILLED, .place = m->place, .w = m->w, .text = "its file cannot be written" });
         return;

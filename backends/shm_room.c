@@ -143,6 +143,10 @@ static bool send_away(sk_shm *s, sk_block *k, uint64_t at, size_t size)
         k->copy = at;
         return true;
     }
+    if (k->copy != SK_NO_COPY && !sk_spill_has(s->spill, k->copy, size)) {      /* cut since: what is in memory is all there is */
+        sk_spill_forget(s->spill, k->copy);
+        k->copy = SK_NO_COPY;
+    }
     if (k->copy == SK_NO_COPY && !sk_spill_write(s->spill, s->base + at, size, &k->copy))
         return false;
     sk_shm_drop_pages(s, sk_shm_owner_of(s, k), at, size);

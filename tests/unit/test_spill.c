@@ -443,6 +443,40 @@ START_TEST(a_copy_in_the_file_serves_again_without_a_write)
 }
 END_TEST
 
+/* What is in memory and in the file, and the file is cut: memory has the only one. */
+static int is_cut_behind_its_back(void *directory)
+{
+    s = sk_shm_new(8 * MB, 2, directory, &why);
+    if (!s || !sk_shm_add(s, 0, &why))
+        return 1;
+    char *p = made(0, MB, 1);
+    if (sk_shm_spill(s) != MB - page || !sk_shm_pin(s, p, &why))
+        return 2;
+    sk_shm_unpin(s, p, sk_shm_serial(s, p));
+    char *q = made(0, MB, 2);
+    cut_files(getpid(), directory);
+    if (sk_shm_spill(s) || sk_shm_spill(s) || sk_shm_away(s, p) || sk_shm_away(s, q) || sk_shm_spills_to(s))
+        return 3;
+    if (!is_filled(p, MB, 1) || !is_filled(q, MB, 2) || sk_shm_live(s) != 2 * MB)
+        return 4;
+    sk_shm_release(s, p);
+    return sk_shm_live(s) == MB ? 42 : 5;
+}
+
+START_TEST(what_is_in_memory_stays_there_when_its_copy_in_the_file_was_cut_and_that_is_said)
+{
+    char says[4000], directory[] = "/tmp/cut-XXXXXX", want[400];
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    int status = in_child(is_cut_behind_its_back, directory, says, sizeof says);
+    ck_assert_int_eq(rmdir(directory), 0);
+    ck_assert_msg(status == 42, "%d: %s", status, says);
+    snprintf(want, sizeof want, "skate: the file in %s that the object store spills to was cut: it has 0 bytes, and %zu were written; what was spilled "
+             "behind that is lost", directory, MB - page);
+    char *first = strstr(says, want);
+    ck_assert_msg(first && !strstr(first + strlen(want), "was cut") && !strstr(says, "make it writable"), "%s", says);
+}
+END_TEST
+
 static int cannot_be_read(void *unused)
 {
     (void)unused;
@@ -532,6 +566,7 @@ Suite *spill_suite(void)
     tcase_add_test(tests, the_default_is_tmpdir_or_var_tmp);
     tcase_add_test(tests, a_write_that_fails_is_named_once_and_loses_nothing);
     tcase_add_test(tests, a_copy_in_the_file_serves_again_without_a_write);
+    tcase_add_test(tests, what_is_in_memory_stays_there_when_its_copy_in_the_file_was_cut_and_that_is_said);
     tcase_add_test(tests, what_cannot_be_read_back_is_lost_by_name);
     tcase_add_test(tests, what_is_lent_is_for_who_borrows_and_for_nobody_else);
     tcase_add_test(tests, nothing_is_written_behind_the_end_of_a_file_that_was_cut);
