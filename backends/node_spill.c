@@ -8,6 +8,7 @@
 #include "node_parts.h"
 
 #include <errno.h>
+#include <string.h>
 
 typedef struct node_away {
     uint64_t place;                        /* first: sk_idmap finds it */
@@ -82,7 +83,9 @@ bool sk_node_spill_read(node *n, uint64_t place, uint64_t from, void *bytes, siz
     sk_error err;
     if (!a || from > a->size || size > a->size - from)
         return false;
-    if (sk_spill_read(n->spill, a->at + from, bytes, size, &err))
+    if (!a->is_away)                       /* it has come back meanwhile: then the file is not asked */
+        memcpy(bytes, (const char *)sk_shm_at(n->space, place) + from, size);
+    if (!a->is_away || sk_spill_read(n->spill, a->at + from, bytes, size, &err))
         return true;
     cannot_read(n, &err);
     return false;

@@ -169,10 +169,14 @@ size_t sk_shm_spill(sk_shm *s)
 
 size_t sk_shm_away(const sk_shm *s, const void *block) { return block_of(s, block)->away; }
 
-bool sk_shm_read_away(sk_shm *s, const void *block, size_t from, void *bytes, size_t size, sk_error *err)
+uint64_t sk_shm_spilled_at(const sk_shm *s, const void *block)
 {
-    return sk_spill_read(s->spill, block_of(s, block)->copy + from, bytes, size, err);
+    const sk_block *k = block_of(s, block);
+    assert(k->away);
+    return k->copy;
 }
+
+bool sk_shm_read_spilled(sk_shm *s, uint64_t at, void *bytes, size_t size, sk_error *err) { return sk_spill_read(s->spill, at, bytes, size, err); }
 
 static size_t loan(const sk_shm *s) { return s->borrows ? s->lent : 0; }
 

@@ -1,4 +1,5 @@
 /* test_spill.c -- what the store spills: which block, what stays, that it comes back as it was, and calls that fail (in a child of their own). */
+#include "backends/node_parts.h"
 #include "backends/shm.h"
 #include "backends/shm_spill.h"
 #include "apart.h"
@@ -336,6 +337,36 @@ START_TEST(nothing_is_written_behind_the_end_of_a_file_that_was_cut)
 }
 END_TEST
 
+/* Who sends it began when it was away. */
+START_TEST(what_came_back_at_a_node_is_read_from_memory_and_not_from_the_file)
+{
+    static char back[MB];
+    char directory[] = "/tmp/cut-XXXXXX";
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    static node n;
+    n.space = sk_shm_new_space(sk_shm_stride(s), 0, 2, 8 * MB, &why);
+    n.spill = sk_spill_new(directory);
+    ck_assert(n.space && sk_shm_add(n.space, 1, &why));
+    sk_node_msg m = { .place = sk_shm_stride(s) + page, .size = MB, .w = 1 };
+    ck_assert(sk_shm_fill(n.space, m.place, MB));
+    fill(sk_shm_at(n.space, m.place), MB, 5);
+    sk_node_spill_out(&n, &m);
+    ck_assert(sk_node_spill_is_away(&n, m.place));
+    ck_assert(sk_node_spill_read(&n, m.place, 0, back, MB) && is_filled(back, MB, 5));
+    sk_node_spill_back(&n, &m);
+    ck_assert(!sk_node_spill_is_away(&n, m.place));
+    ck_assert_int_eq(cut_files(getpid(), directory), 1);
+    memset(back, 0, MB);
+    ck_assert(sk_node_spill_read(&n, m.place, MB / 2, back + MB / 2, MB / 2));
+    ck_assert_mem_eq(back + MB / 2, (char *)sk_shm_at(n.space, m.place) + MB / 2, MB / 2);
+    ck_assert(!sk_node_spill_read(&n, m.place, MB, back, 1) && !n.over);
+    sk_node_spill_forget(&n, m.place);
+    sk_node_spill_close(&n);
+    sk_shm_free(n.space);
+    ck_assert_int_eq(rmdir(directory), 0);
+}
+END_TEST
+
 START_TEST(none_is_no_directory)
 {
     uint64_t at;
@@ -562,6 +593,7 @@ Suite *spill_suite(void)
     tcase_add_test(tests, more_than_the_capacity_has_places);
     tcase_add_loop_test(tests, whatever_happens_in_whatever_order_bytes_stay_and_the_cap_holds, 0, 6);
     tcase_add_test(tests, room_in_the_file_is_used_again_and_holes_go_back);
+    tcase_add_test(tests, what_came_back_at_a_node_is_read_from_memory_and_not_from_the_file);
     tcase_add_test(tests, none_is_no_directory);
     tcase_add_test(tests, the_default_is_tmpdir_or_var_tmp);
     tcase_add_test(tests, a_write_that_fails_is_named_once_and_loses_nothing);
