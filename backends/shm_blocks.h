@@ -31,6 +31,7 @@ typedef struct sk_block {
     uint32_t owner, pins;
     sk_block_state state;
     bool kept, seen;                     /* seen: one of the pins is for good */
+    bool refills;                        /* live: it has a pin, but its bytes are on their way from elsewhere; the caller's */
 } sk_block;
 
 #define SK_NO_COPY UINT64_MAX

@@ -8,10 +8,14 @@
 
 #include <stdio.h>
 
-/* What is spilled here cannot be read back: of these bytes this node is lost, and if no other has them they are made again. */
+/* What is spilled here cannot be read back: of these bytes this node is lost. Another that has them sends them, here as well
+ * (tcp_fetch.c, ask_here); if there is none they are made again. */
 static void lose_here(tcp *c, tcp_place *p, const char *why)
 {
     snprintf(c->reasons[0], sizeof c->reasons[0], "node 0, where %.180s", why);
+    pthread_mutex_lock(&c->pn.store_lock);
+    sk_shm_lose(c->pn.store, tcp_blob_of(c, p->place));
+    pthread_mutex_unlock(&c->pn.store_lock);
     p->hosts &= ~tcp_bit(0);
     for (const tcp_name *name = p->names; name; name = name->next) {
         sk_cluster_copy_gone(c->pn.cluster, name->key, 0);
@@ -56,9 +60,14 @@ static bool send_on(tcp *c, tcp_sending *s)
     sk_error err;
     if (!size)
         return false;
+    tcp_place *p = sk_idmap_find(&c->places, tcp_place_of(c, s->blob));
+    if (!(p->hosts & tcp_bit(0))) {            /* lost to another sending, and perhaps on its way here from another node */
+        say_nothing(c, s->peer, s->req, "it is not here any more");
+        return false;
+    }
     if (read_part(c, s, size, &err))
         return send_part(c, s, s->part, size);
-    lose_here(c, sk_idmap_find(&c->places, tcp_place_of(c, s->blob)), err.message);
+    lose_here(c, p, err.message);
     say_nothing(c, s->peer, s->req, err.message);
     return false;
 }

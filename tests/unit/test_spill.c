@@ -531,6 +531,28 @@ START_TEST(what_cannot_be_read_back_is_lost_by_name)
 }
 END_TEST
 
+START_TEST(what_the_file_has_lost_can_be_filled_again_in_its_place)
+{
+    char *p = made(0, MB, 1);
+    ck_assert(!sk_shm_refill(s, p));                               /* it is whole */
+    sk_shm_spill(s);
+    ck_assert(!sk_shm_refill(s, p));
+    sk_shm_lose(s, p);
+    for (int whole = 0; whole < 2; whole++) {
+        ck_assert(!sk_shm_pin(s, p, &why) && errno == EIO && why.code == SK_OBJECT_LOST);
+        ck_assert_uint_eq(sk_shm_away(s, p), MB - page);
+        ck_assert(sk_shm_refill(s, p));
+        ck_assert_uint_eq(sk_shm_live(s), MB);
+        ck_assert(!sk_shm_pin(s, p, &why) && errno == ESTALE && !sk_shm_spill(s));
+        fill(p, MB, 9);
+        sk_shm_refilled(s, p, whole);
+    }
+    ck_assert(sk_shm_spill(s) == MB - page && sk_shm_pin(s, p, &why) && is_filled(p, MB, 9));
+    sk_shm_release(s, p);
+    ck_assert_uint_eq(sk_shm_live(s) + sk_shm_spilled(s) + sk_shm_idle(s) + sk_shm_left(s), 0);
+}
+END_TEST
+
 static int has_no_memory(void *unused)
 {
     (void)unused;
@@ -602,6 +624,7 @@ Suite *spill_suite(void)
     tcase_add_test(tests, what_cannot_be_read_back_is_lost_by_name);
     tcase_add_test(tests, what_is_lent_is_for_who_borrows_and_for_nobody_else);
     tcase_add_test(tests, nothing_is_written_behind_the_end_of_a_file_that_was_cut);
+    tcase_add_test(tests, what_the_file_has_lost_can_be_filled_again_in_its_place);
     tcase_add_test(tests, without_memory_to_come_back_to_it_stays_away);
     tcase_add_test(tests, without_o_tmpfile_the_file_has_a_name_for_a_moment_only);
     suite_add_tcase(suite, tests);
