@@ -217,7 +217,13 @@ static bool send_part(node *n, node_send *s, const void *bytes, uint64_t size)
 static bool send_on(node *n, node_send *s)
 {
     uint64_t page = sk_shm_page(), size = MIN(behind_header(s->size) - s->sent, SK_SPILL_PART);
-    return s->part && size && sk_node_spill_read(n, s->place + page, s->sent + SK_NODE_BLOB - page, s->part, size) && send_part(n, s, s->part, size);
+    if (!s->part || !size)
+        return false;
+    if (sk_node_spill_read(n, s->place + page, s->sent + SK_NODE_BLOB - page, s->part, size))
+        return send_part(n, s, s->part, size);
+    if (!n->over)                          /* else it has said goodbye */
+        say_nothing(n, s->to, s->req, "what was spilled of it is not there");
+    return false;
 }
 
 static void begin_send(node *n, sk_peer to, const sk_node_msg *m)
@@ -237,9 +243,14 @@ static void begin_send(node *n, sk_peer to, const sk_node_msg *m)
         say_nothing(n, to, m->req, err.message);
         return;
     }
-    node_send *send = g_new0(node_send, 1);
     bool is_away = sk_node_spill_is_away(n, m->place + sk_shm_page());
-    *send = (node_send){ .to = to, .req = m->req, .place = m->place, .size = m->size, .part = is_away ? g_malloc(SK_SPILL_PART) : NULL, .next = n->sends };
+    uint8_t *part = is_away ? g_try_malloc(SK_SPILL_PART) : NULL;
+    if (is_away && !part) {
+        say_nothing(n, to, m->req, "it is spilled, and there is no memory to read it with");
+        return;
+    }
+    node_send *send = g_new0(node_send, 1);
+    *send = (node_send){ .to = to, .req = m->req, .place = m->place, .size = m->size, .part = part, .next = n->sends };
     n->sends = send;
     if (!send_part(n, send, block + SK_NODE_BLOB, is_away ? sk_shm_page() - SK_NODE_BLOB : behind_header(m->size)))
         sk_node_bulk_sent(n, to, m->req, false);

@@ -154,7 +154,7 @@ void sk_node_spill_out(node *n, const sk_node_msg *m);         /* SPILL, RESTORE
 void sk_node_spill_back(node *n, const sk_node_msg *m);
 void sk_node_spill_forget(node *n, uint64_t place);            /* FORGET; nothing of it need be there */
 bool sk_node_spill_is_away(node *n, uint64_t place);           /* in the file only */
-/* A part of what is in the file, whether or not it is in memory too. false: it is not there any more; or it cannot be read, and the node has ended. */
+/* A part of what was spilled: from memory, if it is there again, else from the file. false: it is nowhere any more; or it cannot be read, and the node has ended. */
 bool sk_node_spill_read(node *n, uint64_t place, uint64_t from, void *bytes, size_t size);
 void sk_node_spill_close(node *n);
 

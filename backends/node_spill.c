@@ -8,6 +8,7 @@
 #include "node_parts.h"
 
 #include <errno.h>
+#include <string.h>
 
 typedef struct node_away {
     uint64_t place;                        /* first: sk_idmap finds it */
@@ -22,6 +23,10 @@ void sk_node_spill_out(node *n, const sk_node_msg *m)
     if (a && a->size != m->size) {
         sk_node_nonsense(n, "it spills %llu bytes of a block of which it spilled %llu", (unsigned long long)m->size, (unsigned long long)a->size);
         return;
+    }
+    if (a && !a->is_away && !sk_spill_has(n->spill, a->at, a->size)) {          /* cut since: what is in memory is all there is */
+        sk_node_spill_forget(n, m->place);
+        a = NULL;
     }
     if (!a && !sk_spill_write(n->spill, sk_shm_at(n->space, m->place), m->size, &at)) {
         sk_node_say(n, &(sk_node_msg){ .type = SK_NODE_UNSPILLED, .place = m->place, .w = m->w, .text = "its file cannot be written" });
@@ -78,7 +83,9 @@ bool sk_node_spill_read(node *n, uint64_t place, uint64_t from, void *bytes, siz
     sk_error err;
     if (!a || from > a->size || size > a->size - from)
         return false;
-    if (sk_spill_read(n->spill, a->at + from, bytes, size, &err))
+    if (!a->is_away)                       /* it has come back meanwhile: then the file is not asked */
+        memcpy(bytes, (const char *)sk_shm_at(n->space, place) + from, size);
+    if (!a->is_away || sk_spill_read(n->spill, a->at + from, bytes, size, &err))
         return true;
     cannot_read(n, &err);
     return false;

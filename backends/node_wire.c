@@ -175,3 +175,5 @@ bool sk_node_decode(sk_node_msg *m, unsigned type, const uint8_t *payload, size_
                                 (size_t)(at - payload));
     return at == end || sk_error_set(err, SK_PROTOCOL, "%s has %zu bytes too many", name, (size_t)(end - at));
 }
+
+bool sk_node_is_of_other_version(const sk_node_msg *m) { return m->type == SK_NODE_JOIN && m->n && m->n != SK_NODE_VERSION; }

@@ -83,6 +83,7 @@ enum { SK_NODE_WINDOW = SK_WORKER_RING, SK_NODE_PIECE = 64 << 10,      /* of a s
 #define SK_NODE_ENUM(name, number, fields, words) SK_NODE_##name = SK_TRANSPORT_TYPE + (number),
 typedef enum sk_node_type { SK_NODE_MESSAGES(SK_NODE_ENUM) } sk_node_type;
 
+/* Of every version JOIN begins with its own (n): what comes behind is each one's. */
 enum { SK_NODE_VERSION = 3 };
 
 typedef struct sk_node_msg {               /* to send: all borrowed. Received: texts and bytes lie in the payload */
@@ -102,6 +103,9 @@ const char *sk_node_name(unsigned type);               /* "JOIN"; NULL: no such 
 /* The payload, without b's bytes, which follow it: at most `room` bytes, SK_NODE_PAYLOAD is enough. Texts are cut at SK_NODE_TEXT. Returns its size. */
 size_t sk_node_encode(const sk_node_msg *m, uint8_t *payload, size_t room);
 bool sk_node_decode(sk_node_msg *m, unsigned type, const uint8_t *payload, size_t size, sk_error *err);      /* false: SK_PROTOCOL, why */
+
+/* Of what has not been decoded: is it a JOIN of who speaks another version, m->n? The other fields mean nothing then. */
+bool sk_node_is_of_other_version(const sk_node_msg *m);
 
 /* Both at once: encodes and queues it. */
 sk_transport_sent sk_node_send(sk_transport *t, sk_peer peer, const sk_node_msg *m);

@@ -62,8 +62,16 @@ uint64_t sk_shm_name(const sk_shm *s, const void *block);
  * none, or there is no file to write to. */
 size_t sk_shm_spill(sk_shm *s);
 size_t sk_shm_away(const sk_shm *s, const void *block);                          /* bytes of it that are in the file only */
-/* Of a block that is away, or has been: a part of what is in the file (from: behind the first page), which takes no room. false: *err says why not. */
-bool sk_shm_read_away(sk_shm *s, const void *block, size_t from, void *bytes, size_t size, sk_error *err);
+/* Of a block that is away: where in the file its bytes are, that is, those behind the first page; and a part of them, which takes no room. To read it needs no
+ * lock, as long as the block stays away. false: *err says why it cannot be read. */
+uint64_t sk_shm_spilled_at(const sk_shm *s, const void *block);
+bool sk_shm_read_spilled(sk_shm *s, uint64_t at, void *bytes, size_t size, sk_error *err);
+/* The file does not have what is away of a block any more; others may. It stays away, and cannot be pinned. */
+void sk_shm_lose(sk_shm *s, const void *block);
+/* Pages for a block that was lost, whether there is room or not, to be written with bytes of others; sk_shm_pin waits for sk_shm_refilled (errno is ESTALE).
+ * false: errno. Then `whole`: they have come; if not, it is lost as before. */
+bool sk_shm_refill(sk_shm *s, const void *block);
+void sk_shm_refilled(sk_shm *s, const void *block, bool whole);
 /* Bytes that can be had, by spilling all that can be spilled, and how many of them it takes to pin this block (0: it is pinned). */
 size_t sk_shm_available(const sk_shm *s, uint64_t copies);                        /* copies: bytes of guests (below) that could go */
 size_t sk_shm_takes(const sk_shm *s, const void *block);

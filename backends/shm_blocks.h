@@ -33,6 +33,7 @@ typedef struct sk_block {
     bool kept, seen;                     /* seen: one of the pins is for good */
     uint64_t name;                       /* live: the caller's, for whoever is told where its bytes are; 0: nobody is told */
     uint32_t told;                       /* live: it was told that they are away, and of which memory (shm_room.c); 0: it was not */
+    bool refills;                        /* live: it has a pin, but its bytes are on their way from elsewhere; the caller's */
 } sk_block;
 
 #define SK_NO_COPY UINT64_MAX

@@ -175,6 +175,10 @@ static bool send_away(sk_shm *s, sk_block *k, uint64_t at, size_t size)
         k->copy = at;
         return true;
     }
+    if (k->copy != SK_NO_COPY && !sk_spill_has(s->spill, k->copy, size)) {      /* cut since: what is in memory is all there is */
+        sk_spill_forget(s->spill, k->copy);
+        k->copy = SK_NO_COPY;
+    }
     if (k->copy == SK_NO_COPY && !sk_spill_write(s->spill, s->base + at, size, &k->copy))
         return false;
     sk_shm_drop_pages(s, sk_shm_owner_of(s, k), at, size);
@@ -198,10 +202,14 @@ size_t sk_shm_spill(sk_shm *s)
 
 size_t sk_shm_away(const sk_shm *s, const void *block) { return block_of(s, block)->away; }
 
-bool sk_shm_read_away(sk_shm *s, const void *block, size_t from, void *bytes, size_t size, sk_error *err)
+uint64_t sk_shm_spilled_at(const sk_shm *s, const void *block)
 {
-    return sk_spill_read(s->spill, block_of(s, block)->copy + from, bytes, size, err);
+    const sk_block *k = block_of(s, block);
+    assert(k->away);
+    return k->copy;
 }
+
+bool sk_shm_read_spilled(sk_shm *s, uint64_t at, void *bytes, size_t size, sk_error *err) { return sk_spill_read(s->spill, at, bytes, size, err); }
 
 static size_t loan(const sk_shm *s) { return s->borrows ? s->lent : 0; }
 
@@ -230,6 +238,10 @@ void sk_shm_borrow(sk_shm *s, bool borrows) { s->borrows = borrows; }
 
 static bool restore(sk_shm *s, sk_block *k, sk_error *err)
 {
+    if (!s->far && k->copy == SK_NO_COPY) {
+        errno = EIO;
+        return sk_error_set(err, SK_OBJECT_LOST, "the object was spilled, and could not be read back");
+    }
     if (k->away > room_beyond(s, loan(s))) {
         errno = EDQUOT;
         return false;
@@ -265,7 +277,8 @@ static bool restore(sk_shm *s, sk_block *k, sk_error *err)
 bool sk_shm_pin(sk_shm *s, const void *block, sk_error *err)
 {
     sk_block *k = block_of(s, block);
-    if (k->away && !restore(s, k, err))
+    errno = ESTALE;
+    if (k->refills || (k->away && !restore(s, k, err)))
         return false;
     sk_blocks_pin(s->blocks, k);
     return true;
@@ -290,6 +303,49 @@ bool sk_shm_pin_for_good(sk_shm *s, const void *block, sk_error *err)
         return false;
     k->seen = true;
     return true;
+}
+
+/* ---- what the file has lost ---- */
+
+void sk_shm_lose(sk_shm *s, const void *block)
+{
+    sk_block *k = block_of(s, block);
+    if (!k->away || k->copy == SK_NO_COPY)
+        return;
+    sk_spill_forget(s->spill, k->copy);
+    k->copy = SK_NO_COPY;
+}
+
+bool sk_shm_refill(sk_shm *s, const void *block)
+{
+    sk_block *k = block_of(s, block);
+    uint64_t at = k->offset + s->page;
+    errno = ESTALE;
+    if (!k->away || k->copy != SK_NO_COPY)
+        return false;
+    sk_shm_cool_for(s, k->away);
+    if (!sk_shm_get_pages(s, sk_shm_owner_of(s, k), at, k->away)) {
+        sk_shm_drop_pages(s, sk_shm_owner_of(s, k), at, k->away);
+        errno = ENOMEM;
+        return false;
+    }
+    sk_blocks_bring(s->blocks, k);
+    sk_blocks_pin(s->blocks, k);
+    k->refills = true;
+    note_peak(s);
+    return true;
+}
+
+void sk_shm_refilled(sk_shm *s, const void *block, bool whole)
+{
+    sk_block *k = block_of(s, block);
+    size_t size = k->used - s->page;
+    k->refills = false;
+    sk_blocks_unpin(s->blocks, k);
+    if (whole)
+        return;
+    sk_shm_drop_pages(s, sk_shm_owner_of(s, k), k->offset + s->page, size);
+    sk_blocks_send(s->blocks, k, size);
 }
 
 /* ---- books ---- */

@@ -106,11 +106,14 @@ static bool write_all(int fd, const char *bytes, size_t size, uint64_t at)
     return true;
 }
 
-/* Somebody may have cut it, who made room. A write beyond its end would fill it with zeros up to there, and those would pass for what was spilled. */
-static bool is_cut(const sk_spill *p)
+/* Somebody may have cut it, who made room: then it is shorter than what was written. `size`: how long it is. */
+static bool is_shorter(const sk_spill *p, uint64_t end, uint64_t *size)
 {
     struct stat st;
-    return fstat(p->fd, &st) == 0 && (uint64_t)st.st_size < p->end;
+    if (fstat(p->fd, &st) != 0)
+        return false;
+    *size = (uint64_t)st.st_size;
+    return *size < end;
 }
 
 static void punch(int fd, uint64_t at, size_t size)      /* tries: a file system without holes keeps the room for the next */
@@ -133,6 +136,19 @@ static void turn_off(sk_spill *p, const char *call)
     p->off = true;
 }
 
+/* A write beyond its end would fill it with zeros up to there, and those would pass for what was spilled. */
+static bool is_cut(sk_spill *p)
+{
+    uint64_t size;
+    if (!is_shorter(p, p->end, &size))
+        return false;
+    fprintf(stderr, "skate: the file in %s that the object store spills to was cut: it has %llu bytes, and %llu were written; what was spilled behind "
+            "that is lost. Nothing more is spilled: objects stay in memory, and what does not fit there is SK_STORE_FULL. Run it again with a "
+            "directory where nobody cuts files (--sk-spill-dir)\n", p->directory, (unsigned long long)size, (unsigned long long)p->end);
+    p->off = true;
+    return true;
+}
+
 bool sk_spill_write(sk_spill *p, const void *bytes, size_t size, uint64_t *at)
 {
     if (p->off)
@@ -141,12 +157,12 @@ bool sk_spill_write(sk_spill *p, const void *bytes, size_t size, uint64_t *at)
         turn_off(p, "open");
         return false;
     }
+    if (is_cut(p))
+        return false;
     sk_block *k = sk_blocks_take_cold(p->room, 0, size);
     if (!k)
         return false;
-    bool cut = is_cut(p);
-    errno = EIO;
-    if (cut || !write_all(p->fd, bytes, size, k->offset)) {
+    if (!write_all(p->fd, bytes, size, k->offset)) {
         punch(p->fd, k->offset, size);
         sk_blocks_ungive(p->room, k);
         turn_off(p, "write");
@@ -155,6 +171,12 @@ bool sk_spill_write(sk_spill *p, const void *bytes, size_t size, uint64_t *at)
     *at = k->offset;
     p->end = MAX(p->end, *at + size);
     return true;
+}
+
+bool sk_spill_has(const sk_spill *p, uint64_t at, size_t size)
+{
+    uint64_t there;
+    return !is_shorter(p, at + size, &there);
 }
 
 bool sk_spill_read(sk_spill *p, uint64_t at, void *bytes, size_t size, sk_error *err)

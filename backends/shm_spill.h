@@ -24,6 +24,8 @@ uint64_t sk_spill_bytes(const sk_spill *p);                                     
 enum { SK_SPILL_PART = 1 << 20 };
 
 bool sk_spill_write(sk_spill *p, const void *bytes, size_t size, uint64_t *at);
+/* Is the file still that long? Somebody may have cut it. Asked before the bytes in memory are let go because they are there. */
+bool sk_spill_has(const sk_spill *p, uint64_t at, size_t size);
 /* Of what was written there, or of a part of it. false: *err says why (SK_OBJECT_LOST), and what is in `bytes` means nothing. */
 bool sk_spill_read(sk_spill *p, uint64_t at, void *bytes, size_t size, sk_error *err);
 void sk_spill_forget(sk_spill *p, uint64_t at);                                  /* `at` is where a write began */

@@ -55,7 +55,7 @@ static void on_control(void *data, sk_peer peer, uint16_t type, uint64_t req, co
     c->something = true;
     const sk_peer_info *info = sk_transport_peer(c->transport, peer);
     tcp_link *l = info ? info->owner : NULL;
-    if (!sk_node_decode(&m, type, bytes, size, &err)) {
+    if (!sk_node_decode(&m, type, bytes, size, &err) && !(l && sk_node_is_of_other_version(&m))) {
         sk_transport_drop(c->transport, peer, err.message);
         return;
     }

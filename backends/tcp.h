@@ -86,6 +86,7 @@ typedef struct tcp_fetch {
     int64_t began;
     size_t left;                       /* to us: bytes that have not come yet */
     bool relays;                       /* to us, for another node that cannot get them from there; the scheduler does not know of it */
+    bool refills;                      /* to the place here where it was made: sk_shm_refill */
     bool has_relay;                    /* one was made for this one */
     struct tcp_fetch *next;            /* of the same place */
     struct tcp_fetch *same;            /* others that want the same bytes at the same node, under other names */

@@ -19,11 +19,11 @@ enum { GRACE_MS = 2000 };
 static bool start_node(tcp *c, unsigned i, sk_error *err)
 {
     const sk_settings *s = c->pn.base.settings;
+    sk_id random;
+    if (!sk_id_random(&random, err))           /* before the secret is here too, which is wiped below */
+        return false;
     sk_node_order order = { .workers = (unsigned)s->workers, .store_bytes = s->store_bytes,
                             .wait_ns = (int64_t)TCP_PATIENCE_S * 1000000000, .parent = getpid(), .has_secret = true, .secret = *c->secret };
-    sk_id random;
-    if (!sk_id_random(&random, err))
-        return false;
     memcpy(&c->marks[i], &random, sizeof c->marks[i]);
     order.mark = c->marks[i] &= INT64_MAX;
     snprintf(order.head, sizeof order.head, "%s", c->address);

@@ -89,12 +89,35 @@ static void remove_fetch(tcp *c, tcp_place *p, const tcp_fetch *f)
     sk_idmap_remove(&c->fetches, f->req);
 }
 
+/* It was made here, and what it was spilled to could not be read (tcp_send.c, lose_here): it comes back to its own place, and is charged again. */
+static bool refill(tcp *c, tcp_fetch *f)
+{
+    size_t away = sk_shm_away(c->pn.store, f->blob);
+    f->refills = sk_shm_refill(c->pn.store, f->blob);
+    if (f->refills)
+        sk_store_recharge(away);
+    return f->refills;
+}
+
+static void end_refill(tcp *c, tcp_fetch *f, bool arrived)
+{
+    pthread_mutex_lock(&c->pn.store_lock);
+    sk_shm_refilled(c->pn.store, f->blob, arrived);
+    size_t away = sk_shm_away(c->pn.store, f->blob);
+    pthread_mutex_unlock(&c->pn.store_lock);
+    f->refills = false;
+    if (!arrived)
+        sk_store_discharge(away);
+}
+
 static void end_fetch(tcp *c, tcp_fetch *f, bool arrived, int64_t ns)
 {
     tcp_place *p = sk_idmap_find(&c->places, tcp_place_of(c, f->blob));
     if (f->req)
         remove_fetch(c, p, f);
     tcp_let_go(c, &f->held);
+    if (f->refills)
+        end_refill(c, f, arrived);
     if (arrived && p && !(p->hosts & tcp_bit(f->to))) {
         p->hosts |= tcp_bit(f->to);
         if (tcp_maker_of(c, p->place) != f->to)
@@ -143,7 +166,9 @@ static void ask_here(tcp *c, tcp_fetch *f)
     bool ok = l != NULL;
     pn_make_way(&c->pn.hosts[0], size);        /* if there is none, it comes all the same: who needs it is told when he wants to read it */
     pthread_mutex_lock(&c->pn.store_lock);
-    if (ok && size > page)
+    if (ok && tcp_maker_of(c, at) == 0)
+        ok = refill(c, f);
+    else if (ok && size > page)
         ok = sk_shm_fill(c->pn.store, at + page, size - page);
     pthread_mutex_unlock(&c->pn.store_lock);
     if (!ok) {
@@ -177,18 +202,6 @@ static void ask_there(tcp *c, tcp_fetch *f)
 
 static void try_to_start(tcp *c, tcp_place *p, tcp_fetch *f);
 
-/* It was made here, and what it was spilled to cannot be read (lose_here): there is no other place for it here. */
-static bool is_lost_here(tcp *c, const tcp_place *p, const tcp_fetch *f) { return f->to == 0 && tcp_maker_of(c, p->place) == 0; }
-
-/* So it must be made again, elsewhere: the scheduler has no copy any more. Those that are on their way to other nodes arrive first. */
-static void lose_others(tcp *c, tcp_place *p, tcp_fetch *f)
-{
-    for (const tcp_name *name = p->fetches == f && !f->next ? p->names : NULL; name; name = name->next)
-        for (unsigned h = 1; h < c->pn.nhosts; h++)
-            sk_cluster_copy_gone(c->pn.cluster, name->key, (int)h);
-    end_fetch(c, f, false, 0);
-}
-
 void tcp_fetch_command(tcp *c, const sk_command *command)
 {
     sk_blob *blob = tcp_blob_of_key(command->object);
@@ -203,10 +216,7 @@ void tcp_fetch_command(tcp *c, const sk_command *command)
     if (is_same(c, p, f))
         return;
     add_fetch(c, p, f);
-    if (is_lost_here(c, p, f))
-        lose_others(c, p, f);
-    else
-        try_to_start(c, p, f);
+    try_to_start(c, p, f);
 }
 
 /* ---- who sends ----
@@ -235,10 +245,10 @@ static void note_cut(tcp *c, const tcp_fetch *f, const char *why)
                 f->blob->size, f->from, f->to, why);
 }
 
-/* Nobody can send it there who has it: so it comes here. false: it has done so already; or it is from here, and was lost (is_lost_here). */
+/* Nobody can send it there who has it: so it comes here. false: it has done so already. */
 static bool relay(tcp *c, tcp_place *p, tcp_fetch *f)
 {
-    if (f->has_relay || tcp_maker_of(c, p->place) == 0)
+    if (f->has_relay)
         return false;
     f->has_relay = true;
     tcp_fetch *r = g_new0(tcp_fetch, 1);
@@ -313,6 +323,8 @@ static void give_up(tcp *c, tcp_fetch *f)
     pthread_mutex_lock(&c->pn.store_lock);
     if (f->from < 0) {
         ;                                      /* it had none yet */
+    } else if (f->refills) {
+        ;                                      /* end_fetch takes them */
     } else if (!f->to && size > page) {
         sk_shm_drop(c->pn.store, at + page, size - page);
     } else if (to && tcp_maker_of(c, at) != f->to) {

@@ -66,6 +66,11 @@ static void join(tcp *c, tcp_link *l, const sk_node_msg *m)
     char why[700];
     if (l->has_joined || l->asked)
         return;
+    if (m->n != SK_NODE_VERSION) {
+        snprintf(why, sizeof why, "it speaks version %u of the protocol, the head %d; both ends need the same Skate", m->n, SK_NODE_VERSION);
+        refuse(c, l, why);
+        return;
+    }
     snprintf(l->name, sizeof l->name, "%s", m->text);
     g_strcanon(l->name, SK_NAME_LETTERS, '?');         /* it goes to a terminal */
     snprintf(l->resources, sizeof l->resources, "%s", m->other);
@@ -75,9 +80,7 @@ static void join(tcp *c, tcp_link *l, const sk_node_msg *m)
     l->mark = m->v;
     sk_demand demand;
     sk_error err;
-    if (m->n != SK_NODE_VERSION)
-        snprintf(why, sizeof why, "it speaks version %u of the protocol, the head %d", m->n, SK_NODE_VERSION);
-    else if (m->w != sk_shm_page())
+    if (m->w != sk_shm_page())
         snprintf(why, sizeof why, "its pages have %llu bytes, the head's %zu", (unsigned long long)m->w, sk_shm_page());
     else if (m->m < 1)
         snprintf(why, sizeof why, "it has no workers; give it --workers 1 or more");

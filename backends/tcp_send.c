@@ -8,10 +8,14 @@
 
 #include <stdio.h>
 
-/* What is spilled here cannot be read back: of these bytes this node is lost, and if no other has them they are made again. */
+/* What is spilled here cannot be read back: of these bytes this node is lost. Another that has them sends them, here as well
+ * (tcp_fetch.c, ask_here); if there is none they are made again. */
 static void lose_here(tcp *c, tcp_place *p, const char *why)
 {
     snprintf(c->reasons[0], sizeof c->reasons[0], "node 0, where %.180s", why);
+    pthread_mutex_lock(&c->pn.store_lock);
+    sk_shm_lose(c->pn.store, tcp_blob_of(c, p->place));
+    pthread_mutex_unlock(&c->pn.store_lock);
     p->hosts &= ~tcp_bit(0);
     for (const tcp_name *name = p->names; name; name = name->next) {
         sk_cluster_copy_gone(c->pn.cluster, name->key, 0);
@@ -26,23 +30,45 @@ static bool send_part(tcp *c, tcp_sending *s, const void *bytes, size_t size)
     return sk_transport_send_bulk(c->transport, s->peer, s->req, from, &(struct iovec){ (void *)bytes, size }, 1);
 }
 
+static void say_nothing(tcp *c, sk_peer peer, uint64_t req, const char *why)
+{
+    const sk_peer_info *info = sk_transport_peer(c->transport, peer);
+    if (info && info->owner)
+        tcp_say(c, info->owner, &(sk_node_msg){ .type = SK_NODE_NOTHING, .req = req, .text = why });
+}
+
+/* From the file; or from memory, if it has come back meanwhile, and then the file is not asked. The lock is not held while the disk is waited for: the block
+ * stays away, for only who has the turn brings it back, and its place in the file is its own as long as we hold the object. */
+static bool read_part(tcp *c, const tcp_sending *s, size_t size, sk_error *err)
+{
+    sk_shm *store = c->pn.store;
+    size_t first = sk_shm_page() - sizeof *s->blob;
+    pthread_mutex_lock(&c->pn.store_lock);
+    bool is_away = sk_shm_away(store, s->blob);
+    uint64_t at = is_away ? sk_shm_spilled_at(store, s->blob) + s->sent - first : 0;
+    if (!is_away)
+        memcpy(s->part, (const char *)sk_blob_data(s->blob) + s->sent, size);
+    pthread_mutex_unlock(&c->pn.store_lock);
+    return !is_away || sk_shm_read_spilled(store, at, s->part, size, err);
+}
+
 /* What is in the file goes a part at a time, the next when the one before has left: all that there is room for may wait for what is to be sent. false:
  * nothing follows. */
 static bool send_on(tcp *c, tcp_sending *s)
 {
-    size_t first = sk_shm_page() - sizeof *s->blob, size = s->part && s->blob ? MIN(s->blob->size - s->sent, SK_SPILL_PART) : 0;
+    size_t size = s->part && s->blob ? MIN(s->blob->size - s->sent, SK_SPILL_PART) : 0;
     sk_error err;
     if (!size)
         return false;
-    pthread_mutex_lock(&c->pn.store_lock);
-    bool ok = sk_shm_read_away(c->pn.store, s->blob, s->sent - first, s->part, size, &err);
-    pthread_mutex_unlock(&c->pn.store_lock);
-    if (ok)
+    tcp_place *p = sk_idmap_find(&c->places, tcp_place_of(c, s->blob));
+    if (!(p->hosts & tcp_bit(0))) {            /* lost to another sending, and perhaps on its way here from another node */
+        say_nothing(c, s->peer, s->req, "it is not here any more");
+        return false;
+    }
+    if (read_part(c, s, size, &err))
         return send_part(c, s, s->part, size);
-    const sk_peer_info *info = sk_transport_peer(c->transport, s->peer);
-    lose_here(c, sk_idmap_find(&c->places, tcp_place_of(c, s->blob)), err.message);
-    if (info && info->owner)
-        tcp_say(c, info->owner, &(sk_node_msg){ .type = SK_NODE_NOTHING, .req = s->req, .text = err.message });
+    lose_here(c, p, err.message);
+    say_nothing(c, s->peer, s->req, err.message);
     return false;
 }
 
@@ -68,20 +94,21 @@ static void forget_sending(tcp *c, tcp_sending **at)
     g_free(s);
 }
 
-/* What is here stays here meanwhile; of what is spilled, the first page is. */
-static size_t begin_sending(tcp *c, tcp_sending *s)
+/* What is here stays here meanwhile; of what is spilled, the first page is. `first`: so many bytes go from memory. false: there is no memory to read with. */
+static bool begin_sending(tcp *c, tcp_sending *s, size_t *first)
 {
     sk_shm *store = c->pn.store;
-    size_t first = s->blob->size;
+    bool ok = true;
     pthread_mutex_lock(&c->pn.store_lock);
     if (sk_shm_away(store, s->blob)) {
-        s->part = g_malloc(SK_SPILL_PART);
-        first = sk_shm_page() - sizeof *s->blob;
+        s->part = g_try_malloc(SK_SPILL_PART);
+        ok = s->part != NULL;
+        *first = sk_shm_page() - sizeof *s->blob;
     } else if (sk_shm_pin(store, s->blob, NULL)) {
         s->serial = sk_shm_serial(store, s->blob);
     }
     pthread_mutex_unlock(&c->pn.store_lock);
-    return first;
+    return ok;
 }
 
 void tcp_send_bytes(tcp *c, tcp_link *l, const sk_node_msg *m)
@@ -89,14 +116,19 @@ void tcp_send_bytes(tcp *c, tcp_link *l, const sk_node_msg *m)
     tcp_place *p = sk_idmap_find(&c->places, m->place);
     sk_blob *blob = p && p->size == m->size && p->hosts & tcp_bit(0) ? tcp_blob_of(c, m->place) : NULL;
     if (!blob) {
-        tcp_say(c, l, &(sk_node_msg){ .type = SK_NODE_NOTHING, .req = m->req, .text = "it is not here" });
+        say_nothing(c, l->peer, m->req, "it is not here");
         return;
     }
     tcp_sending *s = g_new(tcp_sending, 1);
+    size_t first = blob->size;
     *s = (tcp_sending){ .req = m->req, .peer = l->peer, .blob = sk_blob_ref(blob), .next = c->sending };
     c->sending = s;
-    if (!send_part(c, s, sk_blob_data(blob), tcp_maker_of(c, m->place) ? blob->size : begin_sending(c, s)))
+    if (tcp_maker_of(c, m->place) == 0 && !begin_sending(c, s, &first)) {
+        say_nothing(c, l->peer, m->req, "it is spilled, and there is no memory to read it with");
         forget_sending(c, &c->sending);
+    } else if (!send_part(c, s, sk_blob_data(blob), first)) {
+        forget_sending(c, &c->sending);
+    }
 }
 
 void tcp_bulk_sent(tcp *c, sk_peer peer, uint64_t req, bool sent)

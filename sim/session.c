@@ -302,7 +302,7 @@ static void trace_begin(int argc, char **argv)
     INFO("version", SK_VERSION);
     INFO("program", program);
     g_autofree char *executable = g_file_read_link("/proc/self/exe", NULL); /* `program` may be relative, or found by PATH */
-    if (executable)
+    if (executable && access(executable, F_OK) == 0)                        /* not "... (deleted)", of one that was built anew since */
         INFO("executable", executable);
     INFO("backend", s->backend);
     snprintf(number, sizeof number, "%d", s->workers);

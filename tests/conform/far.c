@@ -264,6 +264,7 @@ static void lose_spill_file(const char *directory)
     for (int fd = 3; fd < 1000; fd++) {
         snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
         ssize_t n = readlink(path, link, sizeof link - 1);
+        link[n > 0 ? n : 0] = '\0';
         cut += n > 0 && !strncmp(link, directory, strlen(directory)) && ftruncate(fd, 0) == 0;
     }
     ck_assert_int_eq(cut, 1);
@@ -289,6 +290,31 @@ CASE(what_the_driver_cannot_read_back_from_its_spill_file_is_made_again_or_lost_
         sk_drop(r[i]);                                         /* nothing can be spilled any more, and the first of these are in memory */
     }
     ck_assert_int_eq(is_whole_at(2, copied, 50), 1);           /* node 1 has it */
+    stop();
+}
+
+/* Another node has it: from there it comes, also to where it was made. */
+CASE(what_the_driver_has_put_and_cannot_read_back_comes_from_a_node_that_has_it, FAR)
+{
+    enum { N = 8 };
+    const char *directory = scratch("refill");
+    mkdir(directory, 0700);
+    start(&(sk_config){ .workers = 1, .nodes = 3, .store_bytes = 4 << 20, .spill_dir = directory });
+    static uint8_t mine[1 << 20];
+    memset(mine, 33, sizeof mine);
+    sk_ref put = sk_put(sk_array_of(mine, sizeof mine)), r[N];
+    ck_assert_int_eq(is_whole_at(1, put, 33), 1);
+    ck_assert_int_eq(is_whole_at(2, put, 33), 1);              /* from node 1, for it is its turn */
+    for (int i = 0; i < N; i++)
+        ck_assert_int_eq(is_whole_at(SK_ZERO, r[i] = made_at(SK_ZERO, 1, i), i), 1);
+    ck_assert_int_eq(is_whole_at(2, made_at(2, 3, 7), 7), 1);  /* the copy there goes */
+    lose_spill_file(directory);
+    ck_assert_int_eq(is_whole_at(2, put, 33), 1);              /* this node is asked first */
+    for (int i = 0; i < N; i++)
+        sk_drop(r[i]);
+    ck_assert_int_eq(is_whole_at(SK_ZERO, put, 33), 1);
+    sk_array a = sk_get(sk_array, put);
+    ck_assert(sk_read(uint8_t, a)[0] == 33 && sk_read(uint8_t, a)[sizeof mine - 1] == 33);
     stop();
 }
 

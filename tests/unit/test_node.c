@@ -412,6 +412,34 @@ START_TEST(what_a_node_cannot_spill_it_keeps_and_says_so)
 }
 END_TEST
 
+/* What is in memory too is not let go because of a copy that somebody has cut since. */
+START_TEST(what_a_node_has_in_memory_stays_there_when_its_copy_in_the_file_was_cut)
+{
+    stream s;
+    char directory[] = "/tmp/cut-XXXXXX";
+    size_t page = sk_shm_page(), away = (whole + page - 1) / page * page - page;
+    head_open();
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    spills_to = directory;
+    join(0, NULL);
+    begin_worker(&s, 0, 0, 1);
+    uint64_t place = make_large(&s);
+    head.bulk_to = malloc(head.bulk_room = LARGE);
+    SAY(0, .type = SK_NODE_SPILL, .place = place + page, .size = away, .w = 1);
+    SAY(0, .type = SK_NODE_RESTORE, .place = place + page, .size = away);
+    pull_here(70, place);
+    ck_assert_int_eq(cut_files(head.nodes[0].child.pid, directory), 1);
+    SAY(0, .type = SK_NODE_SPILL, .place = place + page, .size = away, .w = 2);
+    const sk_node_msg *m = wait_for(0, SK_NODE_UNSPILLED);
+    ck_assert(m->place == place + page && m->w == 2);
+    pull_here(71, place);
+    spills_to = NULL;
+    ck_assert_int_eq(rmdir(directory), 0);
+    close_stream(&s);
+    head_close();
+}
+END_TEST
+
 /* ---- output, ends of workers ---- */
 
 START_TEST(what_a_task_prints_arrives_before_its_answer)
@@ -927,6 +955,7 @@ Suite *node_suite(void)
     tcase_add_test(objects, nobody_gets_what_has_been_dropped);
     tcase_add_test(objects, what_a_node_has_spilled_is_sent_from_its_file_and_comes_back_as_it_was);
     tcase_add_test(objects, a_node_whose_spill_file_cannot_be_read_says_so_and_ends);
+    tcase_add_test(objects, what_a_node_has_in_memory_stays_there_when_its_copy_in_the_file_was_cut);
     tcase_add_test(objects, what_a_node_cannot_spill_it_keeps_and_says_so);
     suite_add_tcase(suite, objects);
     tcase_add_test(workers, what_a_task_prints_arrives_before_its_answer);

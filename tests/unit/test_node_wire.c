@@ -2,6 +2,7 @@
 #include "backends/node_wire.h"
 
 #include <check.h>
+#include <stdio.h>
 
 Suite *node_wire_suite(void);
 
@@ -175,6 +176,40 @@ START_TEST(a_type_that_there_is_not_is_refused_and_has_no_name)
 }
 END_TEST
 
+/* JOIN as it was in version 2: without the mark. Whoever sends it is to be told why it is not let in, so its version must be found. */
+START_TEST(the_version_of_a_join_is_found_though_the_rest_of_it_is_of_another)
+{
+    static const uint8_t old[] = { 0, 0, 0, 2, 0, 0, 0, 8, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 5, 'l', 'a', 'b', '7', 0,
+                                   0, 0, 0, 1, 0, '1', '2', '7', '.', '0', '.', '0', '.', '1', ':', '7' };
+    sk_node_msg got;
+    sk_error err = { 0 };
+    ck_assert(!sk_node_decode(&got, SK_NODE_JOIN, old, sizeof old, &err));
+    ck_assert(sk_node_is_of_other_version(&got));
+    ck_assert_uint_eq(got.n, 2);
+    ck_assert(!sk_node_decode(&got, SK_NODE_JOIN, old, 3, &err) && !sk_node_is_of_other_version(&got));
+    ck_assert(!sk_node_decode(&got, SK_NODE_JOIN, (const uint8_t[]){ 0, 0, 0, SK_NODE_VERSION }, 4, &err) && !sk_node_is_of_other_version(&got));
+    ck_assert(!sk_node_decode(&got, SK_NODE_FAILED, old, sizeof old, &err) && !sk_node_is_of_other_version(&got));
+}
+END_TEST
+
+/* Else the fuzzers begin with what is refused at once. */
+START_TEST(each_message_is_in_the_corpus_of_the_fuzzers_as_it_is_now)
+{
+    static uint8_t bytes[1 + SK_NODE_PAYLOAD];
+    for (unsigned i = 0; i < count(); i++) {
+        char path[100];
+        sk_error err = { 0 };
+        snprintf(path, sizeof path, "tests/fuzz/corpus/node/%s", sk_node_name(FIRST + i));
+        FILE *f = fopen(path, "rb");
+        ck_assert_msg(f, "there is no %s", path);
+        size_t size = fread(bytes, 1, sizeof bytes, f);
+        fclose(f);
+        ck_assert_msg(size > 0 && bytes[0] == i, "%s is of another message", path);
+        ck_assert_msg(decodes(FIRST + i, bytes + 1, size - 1, &err), "%s: %s", path, err.message);
+    }
+}
+END_TEST
+
 Suite *node_wire_suite(void)
 {
     Suite *suite = suite_create("node_wire");
@@ -186,6 +221,8 @@ Suite *node_wire_suite(void)
     tcase_add_test(all, a_text_that_is_none_is_refused);
     tcase_add_test(all, a_long_text_is_cut_when_it_is_sent_and_refused_when_it_comes);
     tcase_add_test(all, a_type_that_there_is_not_is_refused_and_has_no_name);
+    tcase_add_test(all, the_version_of_a_join_is_found_though_the_rest_of_it_is_of_another);
+    tcase_add_test(all, each_message_is_in_the_corpus_of_the_fuzzers_as_it_is_now);
     suite_add_tcase(suite, all);
     return suite;
 }

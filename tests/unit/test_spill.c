@@ -1,4 +1,5 @@
 /* test_spill.c -- what the store spills: which block, what stays, that it comes back as it was, and calls that fail (in a child of their own). */
+#include "backends/node_parts.h"
 #include "backends/shm.h"
 #include "backends/shm_spill.h"
 #include "apart.h"
@@ -368,6 +369,36 @@ START_TEST(nothing_is_written_behind_the_end_of_a_file_that_was_cut)
 }
 END_TEST
 
+/* Who sends it began when it was away. */
+START_TEST(what_came_back_at_a_node_is_read_from_memory_and_not_from_the_file)
+{
+    static char back[MB];
+    char directory[] = "/tmp/cut-XXXXXX";
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    static node n;
+    n.space = sk_shm_new_space(sk_shm_stride(s), 0, 2, 8 * MB, &why);
+    n.spill = sk_spill_new(directory);
+    ck_assert(n.space && sk_shm_add(n.space, 1, &why));
+    sk_node_msg m = { .place = sk_shm_stride(s) + page, .size = MB, .w = 1 };
+    ck_assert(sk_shm_fill(n.space, m.place, MB));
+    fill(sk_shm_at(n.space, m.place), MB, 5);
+    sk_node_spill_out(&n, &m);
+    ck_assert(sk_node_spill_is_away(&n, m.place));
+    ck_assert(sk_node_spill_read(&n, m.place, 0, back, MB) && is_filled(back, MB, 5));
+    sk_node_spill_back(&n, &m);
+    ck_assert(!sk_node_spill_is_away(&n, m.place));
+    ck_assert_int_eq(cut_files(getpid(), directory), 1);
+    memset(back, 0, MB);
+    ck_assert(sk_node_spill_read(&n, m.place, MB / 2, back + MB / 2, MB / 2));
+    ck_assert_mem_eq(back + MB / 2, (char *)sk_shm_at(n.space, m.place) + MB / 2, MB / 2);
+    ck_assert(!sk_node_spill_read(&n, m.place, MB, back, 1) && !n.over);
+    sk_node_spill_forget(&n, m.place);
+    sk_node_spill_close(&n);
+    sk_shm_free(n.space);
+    ck_assert_int_eq(rmdir(directory), 0);
+}
+END_TEST
+
 START_TEST(none_is_no_directory)
 {
     uint64_t at;
@@ -475,6 +506,40 @@ START_TEST(a_copy_in_the_file_serves_again_without_a_write)
 }
 END_TEST
 
+/* What is in memory and in the file, and the file is cut: memory has the only one. */
+static int is_cut_behind_its_back(void *directory)
+{
+    s = sk_shm_new(8 * MB, 2, directory, &why);
+    if (!s || !sk_shm_add(s, 0, &why))
+        return 1;
+    char *p = made(0, MB, 1);
+    if (sk_shm_spill(s) != MB - page || !sk_shm_pin(s, p, &why))
+        return 2;
+    sk_shm_unpin(s, p, sk_shm_serial(s, p));
+    char *q = made(0, MB, 2);
+    cut_files(getpid(), directory);
+    if (sk_shm_spill(s) || sk_shm_spill(s) || sk_shm_away(s, p) || sk_shm_away(s, q) || sk_shm_spills_to(s))
+        return 3;
+    if (!is_filled(p, MB, 1) || !is_filled(q, MB, 2) || sk_shm_live(s) != 2 * MB)
+        return 4;
+    sk_shm_release(s, p);
+    return sk_shm_live(s) == MB ? 42 : 5;
+}
+
+START_TEST(what_is_in_memory_stays_there_when_its_copy_in_the_file_was_cut_and_that_is_said)
+{
+    char says[4000], directory[] = "/tmp/cut-XXXXXX", want[400];
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    int status = in_child(is_cut_behind_its_back, directory, says, sizeof says);
+    ck_assert_int_eq(rmdir(directory), 0);
+    ck_assert_msg(status == 42, "%d: %s", status, says);
+    snprintf(want, sizeof want, "skate: the file in %s that the object store spills to was cut: it has 0 bytes, and %zu were written; what was spilled "
+             "behind that is lost", directory, MB - page);
+    char *first = strstr(says, want);
+    ck_assert_msg(first && !strstr(first + strlen(want), "was cut") && !strstr(says, "make it writable"), "%s", says);
+}
+END_TEST
+
 static int cannot_be_read(void *unused)
 {
     (void)unused;
@@ -495,6 +560,28 @@ START_TEST(what_cannot_be_read_back_is_lost_by_name)
 {
     char says[4000];
     ck_assert_int_eq(in_child(cannot_be_read, NULL, says, sizeof says), 42);
+}
+END_TEST
+
+START_TEST(what_the_file_has_lost_can_be_filled_again_in_its_place)
+{
+    char *p = made(0, MB, 1);
+    ck_assert(!sk_shm_refill(s, p));                               /* it is whole */
+    sk_shm_spill(s);
+    ck_assert(!sk_shm_refill(s, p));
+    sk_shm_lose(s, p);
+    for (int whole = 0; whole < 2; whole++) {
+        ck_assert(!sk_shm_pin(s, p, &why) && errno == EIO && why.code == SK_OBJECT_LOST);
+        ck_assert_uint_eq(sk_shm_away(s, p), MB - page);
+        ck_assert(sk_shm_refill(s, p));
+        ck_assert_uint_eq(sk_shm_live(s), MB);
+        ck_assert(!sk_shm_pin(s, p, &why) && errno == ESTALE && !sk_shm_spill(s));
+        fill(p, MB, 9);
+        sk_shm_refilled(s, p, whole);
+    }
+    ck_assert(sk_shm_spill(s) == MB - page && sk_shm_pin(s, p, &why) && is_filled(p, MB, 9));
+    sk_shm_release(s, p);
+    ck_assert_uint_eq(sk_shm_live(s) + sk_shm_spilled(s) + sk_shm_idle(s) + sk_shm_left(s), 0);
 }
 END_TEST
 
@@ -561,13 +648,16 @@ Suite *spill_suite(void)
     tcase_add_test(tests, more_than_the_capacity_has_places);
     tcase_add_loop_test(tests, whatever_happens_in_whatever_order_bytes_stay_and_the_cap_holds, 0, 6);
     tcase_add_test(tests, room_in_the_file_is_used_again_and_holes_go_back);
+    tcase_add_test(tests, what_came_back_at_a_node_is_read_from_memory_and_not_from_the_file);
     tcase_add_test(tests, none_is_no_directory);
     tcase_add_test(tests, the_default_is_tmpdir_or_var_tmp);
     tcase_add_test(tests, a_write_that_fails_is_named_once_and_loses_nothing);
     tcase_add_test(tests, a_copy_in_the_file_serves_again_without_a_write);
+    tcase_add_test(tests, what_is_in_memory_stays_there_when_its_copy_in_the_file_was_cut_and_that_is_said);
     tcase_add_test(tests, what_cannot_be_read_back_is_lost_by_name);
     tcase_add_test(tests, what_is_lent_is_for_who_borrows_and_for_nobody_else);
     tcase_add_test(tests, nothing_is_written_behind_the_end_of_a_file_that_was_cut);
+    tcase_add_test(tests, what_the_file_has_lost_can_be_filled_again_in_its_place);
     tcase_add_test(tests, without_memory_to_come_back_to_it_stays_away);
     tcase_add_test(tests, without_o_tmpfile_the_file_has_a_name_for_a_moment_only);
     suite_add_tcase(suite, tests);
