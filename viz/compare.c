@@ -195,7 +195,7 @@ static void say_parts(sk_compare *c, const sk_compare_run *a, const sk_compare_r
     for (unsigned i = 0; i < G_N_ELEMENTS(parts); i++) {
         int64_t was = sk_compare_part(a, *(const int64_t *)((const char *)&a->spent + parts[i].at));
         int64_t is = sk_compare_part(b, *(const int64_t *)((const char *)&b->spent + parts[i].at));
-        if (llabs(is - was) * 50 < MAX(a->makespan, b->makespan) || is == was)
+        if (llabs(is - was) <= (MAX(a->makespan, b->makespan) - 1) / 50 || is == was)
             continue;
         unsigned k = n++;
         for (; k > 0 && llabs(change[k - 1].by) < llabs(is - was); k--)
@@ -226,7 +226,7 @@ static void say_work(sk_compare *c, unsigned i)
     const sk_compare_run *a = &c->run[0], *b = &c->run[i];
     const sk_compare_fn *most = NULL;
     char t[4][16];
-    if (llabs(b->work - a->work) * 50 < MAX(a->work, b->work) || a->work == b->work)
+    if (llabs(b->work - a->work) <= (MAX(a->work, b->work) - 1) / 50 || a->work == b->work)
         return;
     for (uint32_t f = 0; f < c->nfns; f++)
         if (!most || llabs(c->fns[f].ns[i] - c->fns[f].ns[0]) > llabs(most->ns[i] - most->ns[0]))
