@@ -16,7 +16,7 @@
 
 /* How long a lane is held back at most: far beyond any interruption. And how often for one record: a record waits for one change, which
  * comes soon; a log that means no good could make a million lanes wait for each of a million. */
-enum { HOLD_NS = 1000000000, PATIENCE = 100, NAMED = 64 /* of a wait: each may change by itself, and PATIENCE is more */ };
+enum { HOLD_NS = 1000000000, PATIENCE = 100 };
 
 /* ---- 1. A lane's next record ---------------------------------------------------------------- */
 
@@ -31,9 +31,7 @@ typedef struct lane {
     uint32_t place;                    /* in the heap it is in */
     uint32_t next, previous;           /* while held back: in the same bucket, SK_NO_INDEX the last and the first */
     uint32_t fitted;                   /* where the head fits: the index of its task or object */
-    uint64_t waiter;                   /* who has begun to wait last: where tasks are fibers, many of them wait in one lane */
-    const uint64_t *awaited;           /* between WAIT and WAIT_END: the objects it is for that the log names, in its words */
-    uint32_t nawaited, given;          /* so many are named (0: no wait, or one that may end well whatever there is); of so many */
+    uint64_t awaited; /* between WAIT and WAIT_END for one object: that one, else 0 */
 } lane;
 
 typedef struct heap { uint32_t *lane, n; } heap; /* lanes by (time, number), a binary heap */
@@ -247,27 +245,12 @@ static bool missing_argument(const sk_cursor *c, const uint64_t *w, uint64_t *wh
     return false;
 }
 
-/* The lane's head is the end of a wait. If it went well, is an object that it needs, `which`, not there yet? A get needs all; what says how many of others
- * have come does not count those that were there before. Those that are not named, of more than 64, may be there. */
-static bool missing_awaited(const sk_cursor *c, const lane *l, uint64_t *which)
-{
-    const sk_event *e = &l->head;
-    bool all = e->a == SK_WAIT_GET || e->a == SK_WAIT_GET_ALL || l->given == 1;
-    uint32_t missing = 0, may_miss = all ? 0 : l->given - (uint32_t)MIN(e->word[1], l->given);
-    if (e->word[2] != SK_OK || e->word[0] != l->waiter)
-        return false;
-    for (uint32_t i = 0; i < l->nawaited; i++)
-        if (object_state(c, l->awaited[i]) == SK_OBJECT_PENDING && !missing++)
-            *which = l->awaited[i];
-    return missing > may_miss;
-}
-
 /* May the lane's head come now? If not, notes what it waits for. */
 static bool fits(sk_cursor *c, lane *l)
 {
     const sk_event *e = &l->head;
     unsigned from = sk_trace_from(e), to = sk_trace_to(e);
-    uint64_t which = 0;
+    uint64_t which;
     uint32_t i;
     l->fitted = SK_NO_INDEX;
     switch (e->type) {
@@ -296,29 +279,20 @@ static bool fits(sk_cursor *c, lane *l)
     case SK_TRACE_SPILL:
         return object_state(c, e->word[0]) == SK_OBJECT_READY || waits_for(l, false, e->word[0]);
     case SK_TRACE_WAIT_END:
-        return !missing_awaited(c, l, &which) || waits_for(l, false, which);
+        if (l->awaited && e->word[2] == SK_OK && object_state(c, l->awaited) == SK_OBJECT_PENDING)
+            return waits_for(l, false, l->awaited);
+        return true;
     }
     return true;
-}
-
-/* WAIT_ON, if it is for several, says more; but of those that an sk_waiter has only what was not there yet, and it is content with any of them. */
-static void wait_begins(lane *l, const sk_event *e)
-{
-    l->waiter = e->word[0];
-    l->given = sk_trace_lo(e->word[1]);
-    l->awaited = &e->word[3];
-    l->nawaited = l->given == 1;
 }
 
 static void apply(sk_cursor *c, lane *l)
 {
     const sk_event *e = &l->head;
     if (e->type == SK_TRACE_WAIT)
-        wait_begins(l, e);
-    else if (e->type == SK_TRACE_WAIT_ON && e->a != SK_WAIT_WAITER && e->word[0] == l->waiter)
-        l->awaited = e->word + 1, l->nawaited = MIN(e->n - 1u, NAMED);
-    else if (e->type == SK_TRACE_WAIT_END && e->word[0] == l->waiter)
-        l->nawaited = 0;
+        l->awaited = sk_trace_lo(e->word[1]) == 1 ? e->word[3] : 0;
+    else if (e->type == SK_TRACE_WAIT_END)
+        l->awaited = 0;
     if (e->type == SK_TRACE_TASK_NEW) {
         task_of(c, e->word[0])->new = e->word;
         for (unsigned i = 0; i < sk_trace_from(e); i++)

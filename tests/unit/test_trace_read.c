@@ -332,73 +332,6 @@ START_TEST(an_argument_is_there_before_the_task_is_ready_though_clocks_differ)
 }
 END_TEST
 
-/* The waiter's clock is behind: its waits seem to end before what they waited for has come. One for all of three ends after all of them, one for two
- * after two, whichever; one that has given up, and an sk_waiter's, whenever they did. */
-START_TEST(a_wait_for_several_ends_after_so_many_of_them_are_there_though_clocks_differ)
-{
-    static const struct { uint8_t how; uint64_t wanted, ready, code; unsigned before; } waits[] = {
-        { SK_WAIT_GET_ALL, 3, 3, SK_OK, 3 }, { SK_WAIT_GET_ALL, 2, 2, SK_OK, 3 }, { SK_WAIT_WAIT, 2, 2, SK_OK, 2 }, { SK_WAIT_WAIT, 1, 1, SK_OK, 1 },
-        { SK_WAIT_WAIT, 3, 1, SK_TIMEOUT, 0 }, { SK_WAIT_WAITER, 3, 3, SK_OK, 0 },
-    };
-    for (unsigned i = 0; i < G_N_ELEMENTS(waits); i++) {
-        forge f = forge_start(1, 1, "f", NULL);
-        uint64_t wait[] = { 0, waits[i].wanted << 32 | 3, 0, 1 }, on[] = { 0, 1, 2, 3 }, end[] = { 0, waits[i].ready, waits[i].code };
-        for (uint64_t o = 1; o <= 3; o++)
-            forge_object(&f, 1, o, o, SK_OBJECT_NONE, SK_OBJECT_PENDING, 0);
-        for (uint64_t o = 1; o <= 3; o++)
-            forge_object(&f, 1, 100 + o, o, SK_OBJECT_PENDING, SK_OBJECT_READY, 8);
-        forge_record(&f, 0, 10, SK_TRACE_WAIT, waits[i].how, wait, 4);
-        forge_record(&f, 0, 10, SK_TRACE_WAIT_ON, waits[i].how, on, 4);
-        forge_record(&f, 0, 50, SK_TRACE_WAIT_END, waits[i].how, end, 3);
-        GByteArray *file = forge_end(&f, true, 200);
-        sk_reader *log = sk_trace_read_memory("x", file->data, file->len, NULL);
-        sk_cursor *c = sk_trace_read_cursor(log);
-        unsigned there = 0, ended = 0;
-        for (sk_event e; sk_trace_read_next(c, &e);) {
-            there += e.type == SK_TRACE_OBJECT && sk_trace_to(&e) == SK_OBJECT_READY;
-            if (e.type != SK_TRACE_WAIT_END)
-                continue;
-            ck_assert_uint_eq(there, waits[i].before);
-            ended++;
-        }
-        ck_assert_uint_eq(ended, 1);
-        ck_assert_uint_eq(there, 3);
-        sk_trace_read_cursor_free(c);
-        sk_trace_read_close(log);
-        g_byte_array_unref(file);
-    }
-}
-END_TEST
-
-START_TEST(the_end_of_a_wait_does_not_stay_behind_for_what_another_task_of_its_lane_waits_for)
-{
-    forge f = forge_start(1, 1, "f", NULL);
-    for (uint64_t t = 5; t <= 6; t++) {
-        forge_task(&f, 0, 1, t, 1, 0, 1, 0, t - 4);
-        forge_move(&f, 0, 1, t, SK_TASK_NONE, SK_TASK_READY, 0);
-        forge_record(&f, 0, t, SK_TRACE_WAIT, SK_WAIT_GET, (uint64_t[]){ t, 1ull << 32 | 1, 0, t - 4 }, 4);
-    }
-    forge_object(&f, 1, 20, 1, SK_OBJECT_PENDING, SK_OBJECT_READY, 8);
-    forge_object(&f, 1, 100, 2, SK_OBJECT_PENDING, SK_OBJECT_READY, 8);
-    forge_record(&f, 0, 50, SK_TRACE_WAIT_END, SK_WAIT_GET, (uint64_t[]){ 5, 1, SK_OK }, 3);
-    GByteArray *file = forge_end(&f, true, 200);
-    sk_reader *log = sk_trace_read_memory("x", file->data, file->len, NULL);
-    sk_cursor *c = sk_trace_read_cursor(log);
-    unsigned there = 0, ended = 0;
-    for (sk_event e; sk_trace_read_next(c, &e);) {
-        there += e.type == SK_TRACE_OBJECT && sk_trace_to(&e) == SK_OBJECT_READY;
-        if (e.type != SK_TRACE_WAIT_END)
-            continue;
-        ck_assert_uint_eq(there, 1);
-        ended++;
-    }
-    ck_assert_uint_eq(ended, 1);
-    sk_trace_read_cursor_free(c);
-    sk_trace_read_close(log);
-    g_byte_array_unref(file);
-}
-END_TEST
-
 START_TEST(a_record_whose_cause_never_comes_is_not_lost)
 {
     forge f = forge_start(1, 2, "f", NULL);
@@ -651,8 +584,6 @@ Suite *trace_read_suite(void)
     tcase_add_test(t, dropped_records_and_missing_chunks_are_counted);
     tcase_add_test(t, causes_come_before_effects_though_clocks_differ);
     tcase_add_test(t, an_argument_is_there_before_the_task_is_ready_though_clocks_differ);
-    tcase_add_test(t, a_wait_for_several_ends_after_so_many_of_them_are_there_though_clocks_differ);
-    tcase_add_test(t, the_end_of_a_wait_does_not_stay_behind_for_what_another_task_of_its_lane_waits_for);
     tcase_add_test(t, a_record_whose_cause_never_comes_is_not_lost);
     tcase_add_test(t, thousands_of_lanes_that_were_held_back_come_in_the_order_of_their_times);
     tcase_add_test(t, a_record_that_has_not_fitted_a_hundred_times_comes_nevertheless);
