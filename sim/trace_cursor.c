@@ -277,7 +277,7 @@ static bool fits(sk_cursor *c, lane *l)
         l->fitted = i;
         return true;
     case SK_TRACE_SPILL:
-        return object_state(c, e->word[0]) == SK_OBJECT_READY || waits_for(l, false, e->word[0]);
+        return object_state(c, e->word[0]) >= SK_OBJECT_READY || waits_for(l, false, e->word[0]);
     case SK_TRACE_WAIT_END:
         if (l->awaited && e->word[2] == SK_OK && object_state(c, l->awaited) == SK_OBJECT_PENDING)
             return waits_for(l, false, l->awaited);
