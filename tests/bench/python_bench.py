@@ -289,7 +289,7 @@ def main(arguments):
     with systems[name](WORKERS) as system:
         for row, unit, how in chosen:
             if how & ARRAYS and not numpy:
-                print("# %s: %s left out: NumPy is not installed (Debian: apt-get install python3-numpy)" % (name, row.__name__))
+                print("# %s: %s left out: there is no NumPy here (Debian: apt-get install python3-numpy)" % (name, row.__name__))
                 continue
             try:
                 if not how & ONCE:
