@@ -213,3 +213,9 @@ const sk_listing_mark *sk_listing_of_task(const sk_listing *l, const sk_model *m
 {
     return &l->marks[l->mark_of_site[m->tasks[task].site]];
 }
+
+const char *sk_listing_times(uint32_t n, char buf[16])
+{
+    g_snprintf(buf, 16, n < 10000 ? "× %u" : n < 1000000 ? "× %uk" : "× %uM", n < 10000 ? n : n < 1000000 ? n / 1000 : n / 1000000);
+    return buf;
+}

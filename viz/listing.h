@@ -43,6 +43,8 @@ typedef struct sk_listing {
 void sk_listing_follow(sk_listing *l, const sk_model *m); /* zeros are empty */
 void sk_listing_clear(sk_listing *l);
 void sk_listing_at(sk_listing *l, const sk_model *m, sk_step k, int64_t ns);
+/* "× 9999", "× 35k", "× 4M": how many tasks, never wider than four digits. In buf, which it returns. */
+const char *sk_listing_times(uint32_t n, char buf[16]);
 const sk_source *sk_listing_source(sk_listing *l, const sk_model *m, uint32_t file);
 
 /* A file as rows: the lines of its source; then the marked lines that are not among them: all of them if there is no source. */

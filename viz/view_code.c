@@ -196,8 +196,7 @@ static void figures(const page *p, const sk_listing_mark *mark, float y)
     float u = p->in->unit, part = p->list->longest > 0 ? (float)((double)mark->ns / (double)p->list->longest) : 0;
     char text[32];
     sk_draw_rect(p->out, (sk_rect){ p->in->area.x + 3 * u, y, (MARGIN - 4) * u, p->row }, &(sk_pen){ .fill = mark->all ? sk_palette_heat(part) : 0 });
-    g_snprintf(text, sizeof text, "× %u", mark->all);
-    sk_draw_label(p->out, (sk_rect){ p->in->area.x + 10 * u, y, p->count - p->in->area.x - 10 * u, p->row }, text, SK_FONT_BOLD, 12 * u, SK_RIGHT,
+    sk_draw_label(p->out, (sk_rect){ p->in->area.x + 10 * u, y, p->count - p->in->area.x - 10 * u, p->row }, sk_listing_times(mark->all, text), SK_FONT_BOLD, 12 * u, SK_RIGHT,
                   mark->all ? c->text : c->dim);
     if (p->bar > 0 && mark->all) {
         sk_view_bar(p->in, p->out, mark->tasks, mark->all, mark->submits, (sk_rect){ p->bar, y + 4 * u, 58 * u, p->row - 8 * u });

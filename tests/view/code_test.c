@@ -55,6 +55,20 @@ START_TEST(a_line_shows_what_its_tasks_say_at_any_time)
 }
 END_TEST
 
+/* The column is as wide as that; what does not fit would be cut, and be another number. */
+START_TEST(how_many_tasks_a_line_has_is_never_wider_than_four_digits)
+{
+    static const struct { uint32_t n; const char *text; } all[] = { { 0, "× 0" }, { 9999, "× 9999" }, { 10000, "× 10k" }, { 35425, "× 35k" },
+        { 999999, "× 999k" }, { 1000000, "× 1M" }, { UINT32_MAX, "× 4294M" } };
+    char text[16];
+    float room = sk_draw_width("× 9999", SK_FONT_BOLD, 12);
+    for (unsigned i = 0; i < G_N_ELEMENTS(all); i++) {
+        ck_assert_str_eq(sk_listing_times(all[i].n, text), all[i].text);
+        ck_assert(all[i].n >= 1000000000 || sk_draw_width(text, SK_FONT_BOLD, 12) <= room + 1);
+    }
+}
+END_TEST
+
 START_TEST(a_listing_that_grows_with_a_long_run_shows_what_a_fresh_one_shows)
 {
     forge f = forge_start(1, 4, "a", "b", "c", NULL);
@@ -499,6 +513,7 @@ TCase *code_cases(void)
     TCase *t = tcase_create("code");
     tcase_set_timeout(t, 300);
     tcase_add_test(t, a_line_shows_what_its_tasks_say_at_any_time);
+    tcase_add_test(t, how_many_tasks_a_line_has_is_never_wider_than_four_digits);
     tcase_add_test(t, a_listing_that_grows_with_a_long_run_shows_what_a_fresh_one_shows);
     tcase_add_test(t, source_beside_the_trace_is_found_by_its_path_and_by_its_name);
     tcase_add_test(t, source_is_found_from_the_folder_of_the_program_if_it_is_the_users_own);
