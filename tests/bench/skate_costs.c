@@ -19,14 +19,11 @@
 
 #include "bench_child.h"
 
-enum { PENDING = 1000000, TIMED = 3, SPINS = 20000, SPIN_US = 10, EVENTS = 10000000, MOST_CHILDREN = 256 };
+enum { PENDING = 1000000, TIMED = 3, SPINS = 20000, BENCH_REFS = PENDING, EVENTS = 10000000, MOST_CHILDREN = 256 };
+
+#include "bench_tree.h"
 
 /* ---- 1. The children ------------------------------------------------------------------------ */
-
-static sk_ref refs[PENDING];
-
-SK_REMOTE(int64_t, leaf, (int64_t, number)) { return number; }
-SK_REMOTE(int64_t, add, (int64_t, a), (int64_t, b)) { return a + b; }
 
 static double resident_bytes(void) { return bench_memory(0, "status", "VmRSS:"); }
 
@@ -36,13 +33,13 @@ static void child_memory(int both_refs)
     sk_ref gate = sk_promise(), number = sk_put(3);
     double before = resident_bytes();
     for (int i = 0; i < n; i++)
-        refs[i] = both_refs ? sk_remote(add, gate, number) : sk_remote(add, gate, 3);
+        bench_refs[i] = both_refs ? sk_remote(add, gate, number) : sk_remote(add, gate, 3);
     printf("%.17g\n", (resident_bytes() - before) / n);
     fflush(stdout);
     sk_fulfil(gate, 4);
     double sum = 0;
     for (int i = 0; i < n; i++)
-        sum += sk_take(double, refs[i]);
+        sum += sk_take(double, bench_refs[i]);
     bench_expect("sum of the pending tasks", sum, 7.0 * n);
 }
 
@@ -72,42 +69,8 @@ static void child_idle(int tasks)
     printf("%.17g\n", (cpu_seconds() - cpu) / (bench_now() - start) * 100);
 }
 
-static double tree_seconds(void)
-{
-    int leaves = bench_many(BENCH_LEAVES);
-    double start = bench_now();
-    for (int i = 0; i < leaves; i++)
-        refs[i] = sk_remote(leaf, i);
-    for (int k = 0; k < leaves - 1; k++) {
-        refs[leaves + k] = sk_remote(add, refs[2 * k], refs[2 * k + 1]);
-        sk_drop(refs[2 * k]);
-        sk_drop(refs[2 * k + 1]);
-    }
-    double sum = sk_take(double, refs[2 * leaves - 2]), seconds = bench_now() - start;
-    bench_expect("tree_dag", sum, leaves * (leaves - 1.0) / 2);
-    return seconds;
-}
-
-SK_REMOTE(int, spin)
-{
-    for (double end = bench_now() + SPIN_US * 1e-6; bench_now() < end;)
-        bench_pause();
-    return 1;
-}
-
-static double spin_seconds(void)
-{
-    int n = bench_many(SPINS);
-    double start = bench_now();
-    long sum = 0;
-    for (int i = 0; i < n; i++)
-        refs[i] = sk_remote(spin);
-    for (int i = 0; i < n; i++)
-        sum += sk_take(int, refs[i]);
-    double seconds = bench_now() - start;
-    bench_expect("spin", (double)sum, n);
-    return seconds;
-}
+static double tree_seconds(void) { return bench_tree_seconds(bench_many(BENCH_LEAVES)); }
+static double spin_seconds(void) { return bench_spin_seconds(bench_many(SPINS)); }
 
 /* Prints the median of n runs, after one to warm up. */
 static void child_times(double (*once)(void), int n)
@@ -124,7 +87,7 @@ static void child(const char *kind, int n, int argc, char **argv)
 {
     bench_is_far = strcmp(bench_skate_backend(argv), "processes") == 0;
     double start = bench_now();
-    memset(refs, 1, sizeof refs);
+    memset(bench_refs, 1, sizeof bench_refs);
     sk_init(&argc, &argv, &(sk_config){ .workers = bench_workers() });
     if (strcmp(kind, "memory") == 0)
         child_memory(n);

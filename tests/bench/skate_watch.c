@@ -18,52 +18,16 @@
 
 #include "bench_child.h"
 
-enum { SPINS = 20000, SPIN_US = 10, TIMED = 3, TASKS = 100000 };
+enum { SPINS = 20000, TIMED = 3, TASKS = 100000, BENCH_REFS = 2 * BENCH_LEAVES };
+
+#include "bench_tree.h"
 
 /* ---- 1. The program that is watched: begins when it is told to, and says how long it took ----------------------------------------- */
-
-SK_REMOTE(int64_t, leaf, (int64_t, number)) { return number; }
-SK_REMOTE(int64_t, add, (int64_t, a), (int64_t, b)) { return a + b; }
-SK_REMOTE(int, spin)
-{
-    for (double end = bench_now() + SPIN_US * 1e-6; bench_now() < end;)
-        bench_pause();
-    return 1;
-}
-
-static sk_ref refs[2 * BENCH_LEAVES];
-
-static double tree_seconds(int leaves)
-{
-    double start = bench_now();
-    for (int i = 0; i < leaves; i++)
-        refs[i] = sk_remote(leaf, i);
-    for (int k = 0; k < leaves - 1; k++) {
-        refs[leaves + k] = sk_remote(add, refs[2 * k], refs[2 * k + 1]);
-        sk_drop(refs[2 * k]);
-        sk_drop(refs[2 * k + 1]);
-    }
-    double sum = sk_take(double, refs[2 * leaves - 2]), seconds = bench_now() - start;
-    bench_expect("tree_dag", sum, leaves * (leaves - 1.0) / 2);
-    return seconds;
-}
-
-static double spin_seconds(int n)
-{
-    double start = bench_now();
-    long sum = 0;
-    for (int i = 0; i < n; i++)
-        refs[i] = sk_remote(spin);
-    for (int i = 0; i < n; i++)
-        sum += sk_take(int, refs[i]);
-    bench_expect("spin", (double)sum, n);
-    return bench_now() - start;
-}
 
 static void program(const char *kind, int n, int argc, char **argv)
 {
     double seconds[TIMED];
-    double (*once)(int) = strcmp(kind, "tree") ? spin_seconds : tree_seconds;
+    double (*once)(int) = strcmp(kind, "tree") ? bench_spin_seconds : bench_tree_seconds;
     sk_init(&argc, &argv, &(sk_config){ .workers = 1 });
     once(n);                                    /* to warm up */
     printf("1\n");
