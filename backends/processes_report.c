@@ -12,7 +12,9 @@ static void describe(const pn_worker *w, sk_runfile_row *row)
     if (!w->run)
         return;
     row->is_blocked = w->run->blocked;
-    snprintf(row->task, sizeof row->task, "%s", sk_task_name_of(sk_task_at(w->run->task)));
+    /* A body that nobody wants may outlive its task, whose record is another's then. Under way it is there: it ends with the turn only. */
+    bool is_task = !w->run->unwanted && sk_task_is_under_way(w->run->task);
+    snprintf(row->task, sizeof row->task, "%s", is_task ? sk_task_name_of(sk_task_at(w->run->task)) : w->run->fn->name);
 }
 
 pnode *pn_take_turn(void)

@@ -204,7 +204,7 @@ static bool take_over(pnode *n, run *r, size_t i, sk_type type, bool keeps)
     atomic_store_explicit(&blob->refs, keeps ? 2 : 1, relaxed);
     blob->sealed = true;
     blob->copy = 0;
-    blob->fn = sk_task_at(r->task)->fn->index;
+    blob->fn = r->fn->index;
     blob->maker = 0;
     if (r->host->number)
         n->far->made(n, blob);

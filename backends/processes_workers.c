@@ -60,15 +60,7 @@ static size_t channel_read(void *channel, uint8_t *bytes, size_t room)
 
 /* ---- starting ---- */
 
-static void tell_attendant(pnode *n)
-{
-    uint64_t one = 1;
-    while (write(n->wake_fd, &one, sizeof one) < 0)
-        if (errno == EAGAIN)
-            return;                        /* it has been told already */
-        else if (errno != EINTR)
-            sk_die(NULL, NULL, 1, "backend processes: the thread that attends to worker processes cannot be woken: write: %s", strerror(errno));
-}
+static void tell_attendant(pnode *n) { sk_bell_tell(n->wake_fd); }
 
 /* Here, and where it is. */
 static bool add_arena(pn_worker *w)

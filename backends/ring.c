@@ -1,10 +1,13 @@
 /* ring.c -- see ring.h. Linux: futexes, and not the private kind, since who rings and who sleeps may be two processes; eventfd. */
 #include "ring.h"
 
+#include "error.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -55,12 +58,15 @@ void sk_bell_ring_anyway(sk_bell *b)
     syscall(SYS_futex, &b->word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
-/* The count of an eventfd stays until it is read, so it does not matter whether the owner is in poll yet. EAGAIN: it has been told already. */
+/* The count of an eventfd stays until it is read, so it does not matter whether the owner is in poll yet. */
 void sk_bell_tell(int fd)
 {
     uint64_t one = 1;
-    while (write(fd, &one, sizeof one) < 0 && errno == EINTR)
-        ;
+    while (write(fd, &one, sizeof one) < 0)
+        if (errno == EAGAIN)
+            return;                        /* it has been told already */
+        else if (errno != EINTR)           /* whoever waits for what we have to say would wait for ever */
+            sk_die(NULL, NULL, 1, "a thread that sleeps in poll cannot be woken: write: %s", strerror(errno));
 }
 
 void sk_bell_ring_anyway_by(sk_bell *b, int fd)

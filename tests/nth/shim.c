@@ -75,11 +75,11 @@ int accept4(int fd, __SOCKADDR_ARG from, socklen_t *n, int flags)
     return REAL(accept4)(fd, from, n, flags);
 }
 
-/* Through calloc and realloc too: GLib and the C library call each of the three. */
+/* Through calloc and realloc too: GLib and the C library call each of the three. With errno: pthread_getattr_np takes an errno of 0 for success. */
 extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
-void *malloc(size_t n)             { return fails("malloc") ? NULL : __libc_malloc(n); }
-void *calloc(size_t n, size_t m)   { return fails("malloc") ? NULL : __libc_calloc(n, m); }
-void *realloc(void *p, size_t n)   { return fails("malloc") ? NULL : __libc_realloc(p, n); }
+void *malloc(size_t n)             { return fails("malloc") ? (errno = ENOMEM, NULL) : __libc_malloc(n); }
+void *calloc(size_t n, size_t m)   { return fails("malloc") ? (errno = ENOMEM, NULL) : __libc_calloc(n, m); }
+void *realloc(void *p, size_t n)   { return fails("malloc") ? (errno = ENOMEM, NULL) : __libc_realloc(p, n); }
 
 void *mmap(void *p, size_t n, int prot, int flags, int fd, off_t at)
 {
