@@ -150,9 +150,7 @@ bool tcp_kill(int node, int worker, char *why, size_t room)
 void tcp_end_children(tcp *c)
 {
     if (c->has_usher) {
-        uint64_t one = 1;
-        while (write(c->usher_fd, &one, sizeof one) < 0 && errno == EINTR)
-            ;
+        sk_bell_tell(c->usher_fd);
         pthread_join(c->usher, NULL);
     }
     if (c->usher_fd > 0)
