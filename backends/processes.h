@@ -267,6 +267,7 @@ bool pn_open(sk_backend *self, const sk_settings *settings, sk_error *err);
 
 /* processes_tasks.c: attempts. With the turn. */
 void pn_start(pnode *n, const sk_command *command);
+bool pn_lend_cpu(pnode *n, run *r);                            /* as sk_cluster_blocked */
 void pn_resume(pnode *n, run *r);
 bool pn_assign(pnode *n);                                      /* idle processes to attempts that wait for one. true: to some */
 void pn_died(pnode *n, run *r, sk_code code, const char *how);

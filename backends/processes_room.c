@@ -90,7 +90,7 @@ bool pn_end_hunger(pnode *n)
     for (run *r = n->first_run; r && hungry && lent < MOST_LENT; r = r->after)
         if (r->hungry && !r->lent && r->host->blocked + hungry + 1 < r->host->most) {
             r->lent = true;
-            sk_cluster_blocked(n->cluster, r->task, r->attempt);
+            pn_lend_cpu(n, r);
             return true;
         }
     for (run *r = n->last_run; r && hungry; r = r->before)

@@ -180,6 +180,16 @@ static size_t between_tasks(const pn_host *h)
     return count;
 }
 
+/* What waits for a process has its cpu: if there are too few, others are blocked in theirs, and one more takes over. */
+static void man_queue(pn_host *h)
+{
+    size_t waiting = 0;
+    for (run *q = h->queue; q; q = q->next)
+        waiting++;
+    if (waiting > h->starting + between_tasks(h))
+        pn_want_worker(h);
+}
+
 void pn_start(pnode *n, const sk_command *command)
 {
     pn_host *h = &n->hosts[command->node];
@@ -187,11 +197,16 @@ void pn_start(pnode *n, const sk_command *command)
     *h->queue_end = r;
     h->queue_end = &r->next;
     pn_assign(n);
-    size_t waiting = 0;
-    for (run *q = h->queue; q; q = q->next)
-        waiting++;
-    if (waiting > h->starting + between_tasks(h))             /* others are blocked in their processes: one more takes over */
-        pn_want_worker(h);
+    man_queue(h);
+}
+
+/* Its process was perhaps taken for one that is between two tasks when it had begun this one: what was started then waits for it. See between_tasks. */
+bool pn_lend_cpu(pnode *n, run *r)
+{
+    bool lends = sk_cluster_blocked(n->cluster, r->task, r->attempt);
+    if (lends)
+        man_queue(r->host);
+    return lends;
 }
 
 run *pn_run_of(pnode *n, uint64_t task)

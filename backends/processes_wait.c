@@ -165,7 +165,7 @@ static void wait_in_task(pnode *n, run *r, sk_wait *wait)
     }
     int64_t deadline = sk_wait_deadline(wait);
     pn_recall(n, r->worker);
-    sk_cluster_blocked(n->cluster, r->task, r->attempt);
+    pn_lend_cpu(n, r);
     r->due = false;
     r->wait = wait;
     r->blocked = true;

@@ -194,12 +194,12 @@ static void wait_in_task(tcp *c, run *r, uint64_t object, int64_t deadline)
     c->pulls++;
     n->pulling++;
     pn_recall(n, r->worker);
-    bool lends = sk_cluster_copies(n->cluster, object, NULL, 0) == 0 && sk_cluster_blocked(n->cluster, r->task, r->attempt);
+    bool lends = sk_cluster_copies(n->cluster, object, NULL, 0) == 0 && pn_lend_cpu(n, r);
     if (deadline != SK_NEVER)
         sk_events_set(&n->events, r->handle, deadline, PN_EVENT_RUN, (uint64_t)(uintptr_t)r);
     while (!has_come_or_comes(c, object, r->host->number) && !r->due && !r->died && !r->no_bytes) {
         if (!lends && is_being_made(object))   /* whoever makes it needs a cpu */
-            lends = sk_cluster_blocked(n->cluster, r->task, r->attempt);
+            lends = pn_lend_cpu(n, r);
         pn_leave_fiber(r);
     }
     sk_events_cancel(&n->events, r->handle);

@@ -227,6 +227,36 @@ CASE_ON_ONE_WORKER(brief_tasks_that_never_end_are_ended_by_force_whenever_that_c
     ck_assert_int_eq(sk_take(int64_t, sk_remote(brief, "", 7, NOTHING)), 7);
 }
 
+static void one_asks_while_others_are_had_back(void)
+{
+    learn_that_it_is_brief();
+    char name[30];
+    static int round;
+    snprintf(name, sizeof name, "go %d", round++);
+    const char *go = scratch(name);
+    sk_ref first = sk_remote(brief, go, 1, WAITS), r[MANY];
+    for (int i = 0; i < MANY; i++)
+        r[i] = sk_remote(brief, "", i, i == 0 ? ASKS : NOTHING);
+    turn_for(25000);                           /* now it takes long, */
+    attempt(go);                               /* ends, */
+    sk_ref last = sk_remote(brief, "", 1, NOTHING);            /* and somebody looks whether it does */
+    ck_assert_int_eq(sk_take(int64_t, first), 1);
+    for (int i = 0; i < MANY; i++)
+        ck_assert_int_eq(sk_take(int64_t, r[i]), i);
+    ck_assert_int_eq(sk_take(int64_t, last), 1);
+}
+
+/* Again and again from the start, when there is one process: it begins to ask while it is to give back what is behind, and the node starts another task, since
+ * it does not know that yet. */
+CASE(a_node_whose_only_process_waits_gets_another, .needs = SK_CAN_NODES | SK_CAN_ISOLATE, .by_hand = true)
+{
+    for (int round = 0; round < 10; round++) {
+        start(&(sk_config){ .workers = 1, .nodes = 2 });
+        on_one_worker(1, one_asks_while_others_are_had_back);
+        stop();
+    }
+}
+
 SK_REMOTE(int64_t, waits_for_one_that_lacks, (const char *, what))
 {
     return sk_get(int64_t, sk_remote_with(ON_NODE(sk_node(), .resources = what), one_more, (int64_t)1));
