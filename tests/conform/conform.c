@@ -417,7 +417,7 @@ static void forget_environment(void)
 static TCase *cases_on(const run *r, const char *only, int *skipped)
 {
     TCase *tcase = tcase_create(r->name);
-    tcase_set_timeout(tcase, 120);
+    tcase_set_timeout(tcase, 240);
     for (int i = 0; i < case_count; i++) {
         if (!is_wanted(cases[i], only))
             continue;
