@@ -31,7 +31,7 @@ typedef struct chart {
     memory *mem;
     const sk_compare *c;
     unsigned current;             /* the run that the other views show */
-    double from, to;              /* of the axis that is seen: ns since the first submission, as long as the current run's */
+    double from, to, all;         /* of the axis that is seen, and of all of it: ns since the first submission, as long as the current run's */
     bool whole;                   /* all of it */
     sk_rect plot, words, figures; /* of time; of sentences; of the rest. h 0: left out */
     float lane, gap;
@@ -75,6 +75,27 @@ static void follow(memory *mem, const sk_runs *runs)
     mem->compare = sk_compare_new(runs);
 }
 
+static const char *length_of(const chart *c, unsigned run, char text[32])
+{
+    const sk_compare_run *r = &c->c->run[run];
+    char time[16];
+    g_snprintf(text, 32, "%s%s", sk_timeline_time(r->makespan, time), r->spent.open ? " so far" : "");
+    return text;
+}
+
+/* The axis goes on behind the longest run, for the times that are written behind the ends. */
+static double axis_of_all(const chart *c)
+{
+    double all = 1;
+    char text[32];
+    for (unsigned i = 0; i < c->c->n; i++) {
+        float u = c->in->unit, wide = sk_draw_width(length_of(c, i, text), SK_FONT_BOLD, 11 * u) + 9 * u;
+        double room = MAX(c->plot.w - wide, c->plot.w / 2);
+        all = MAX(all, (double)c->c->run[i].makespan * stretch(c, i) * MAX(1.06, (double)c->plot.w / room));
+    }
+    return all;
+}
+
 /* false: there are no two runs, or there is no room. */
 static bool chart_of(chart *c, memory *mem, const sk_view_in *in, sk_draw *out)
 {
@@ -85,15 +106,8 @@ static bool chart_of(chart *c, memory *mem, const sk_view_in *in, sk_draw *out)
     follow(mem, s->runs);
     *c = (chart){ .in = in, .out = out, .mem = mem, .c = mem->compare, .gap = 9 * u };
     unsigned n = c->c->n;
-    double longest = 1;
     for (unsigned i = 0; i < n; i++)
         c->current = s->runs->model[i] == in->model ? i : c->current;
-    for (unsigned i = 0; i < n; i++)
-        longest = MAX(longest, (double)c->c->run[i].makespan * stretch(c, i));
-    int64_t start = c->c->run[c->current].spent.from;
-    c->whole = s->to <= s->from;
-    c->from = c->whole ? 0 : (double)(s->from - start);
-    c->to = c->whole ? longest * 1.06 : (double)(s->to - start); /* room for the last time */
     float labels = MIN(176 * u, w * 0.3f), axis = h > 100 * u ? 22 * u : 0, below = h > 230 * u ? MIN(h * 0.48f, 330 * u) : 0;
     c->lane = (h - axis - below) / (float)n - c->gap;
     if (c->lane > 92 * u) {
@@ -101,6 +115,11 @@ static bool chart_of(chart *c, memory *mem, const sk_view_in *in, sk_draw *out)
         c->lane = 92 * u;
     }
     c->plot = (sk_rect){ in->area.x + labels, in->area.y + axis, w - labels - 12 * u, (c->lane + c->gap) * (float)n };
+    int64_t start = c->c->run[c->current].spent.from;
+    c->whole = s->to <= s->from;
+    c->all = axis_of_all(c);
+    c->from = c->whole ? 0 : (double)(s->from - start);
+    c->to = c->whole ? c->all : (double)(s->to - start);
     sk_rect rest = { in->area.x + 12 * u, c->plot.y + c->plot.h, w - 24 * u, in->area.y + h - c->plot.y - c->plot.h };
     bool two = w > 820 * u;
     c->words = (sk_rect){ rest.x, rest.y, two ? rest.w * 0.5f - 14 * u : rest.w, two || rest.h < 260 * u ? rest.h : rest.h * 0.5f };
@@ -257,10 +276,10 @@ static void lane(const chart *c, unsigned i, const uint32_t *here)
     sk_draw_line(c->out, c->plot.x, full, right, full, &(sk_pen){ .stroke = p->dim, .dashed = true });
     sk_draw_line(c->out, c->plot.x, y + h, right, y + h, &(sk_pen){ .stroke = p->line });
     if (bar > 0 && end >= c->plot.x && begin <= right) { /* the makespan */
-        float wide = sk_draw_width(sk_timeline_time(r->makespan, text), SK_FONT_BOLD, 11 * u) + 8 * u, shown = MIN(end, right);
+        float wide = sk_draw_width(length_of(c, i, text), SK_FONT_BOLD, 11 * u) + 8 * u, shown = MIN(end, right);
         sk_draw_rect(c->out, (sk_rect){ begin, y + h + 3 * u, MAX(1, shown - begin), 4 * u },
                      &(sk_pen){ .fill = r->state ? p->failed : p->text });
-        if (end <= right)
+        if (end <= right && !r->spent.open) /* else it is not the end */
             sk_draw_rect(c->out, (sk_rect){ end - u, y, 2 * u, h + 8 * u }, &(sk_pen){ .fill = r->state ? p->failed : p->text });
         if (end + wide < right)
             sk_draw_text(c->out, end + 6 * u, y + h + 9 * u, text, SK_FONT_BOLD, 11 * u, SK_LEFT, p->text);
@@ -333,10 +352,7 @@ static void move(void *mine, const sk_view_in *in, sk_view_state *s, const sk_vi
     if (!chart_of(&c, mine, in, NULL))
         return;
     int64_t start = c.c->run[c.current].spent.from;
-    double all = 1.06, longest = 1, wide = (c.to - c.from) / (double)by->factor;
-    for (unsigned i = 0; i < c.c->n; i++)
-        longest = MAX(longest, (double)c.c->run[i].makespan * stretch(&c, i));
-    all *= longest;
+    double all = c.all, wide = (c.to - c.from) / (double)by->factor;
     wide = CLAMP(wide, 100, all * 1.2);
     double at = CLAMP((double)(by->x - c.plot.x) / (double)c.plot.w, 0, 1);
     double from = c.from + at * (c.to - c.from - wide) - (double)by->dx / (double)c.plot.w * wide;

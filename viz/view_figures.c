@@ -48,24 +48,46 @@ static void percents_of(const sk_spent *s, const part parts[SK_SHARES], int perc
     }
 }
 
+/* What the shares are of, and of which runs only so far: their tasks are not over. The caller's. */
+static char *heading_words(const sk_compare *c)
+{
+    GString *open = g_string_new(NULL);
+    unsigned n = 0;
+    for (unsigned i = 0; i < c->n; i++)
+        if (c->run[i].spent.open)
+            g_string_append_printf(open, "%s%c", n++ ? ", " : "", 'A' + (char)i);
+    if (n == c->n)
+        g_string_assign(open, "since the first submission, so far");
+    else if (n)
+        g_string_prepend(open, "first submission to last end ("), g_string_append(open, ": so far)");
+    else
+        g_string_assign(open, "first submission to last end");
+    g_string_prepend(open, "of one of them on average, ");
+    return g_string_free(open, FALSE);
+}
+
 /* As long as its makespan, on one scale (or all as long as each other): what a worker spent on average. Returns how high it all is. */
 float sk_figures_spent(const sk_view_in *in, sk_draw *out, const sk_compare *c, sk_rect box)
 {
     const sk_palette *p = in->palette;
-    float u = in->unit, x = box.x, row = 19 * u, name = MIN(150 * u, box.w / 3), room = box.w - name - 70 * u;
+    float u = in->unit, x = box.x, row = 19 * u, name = MIN(150 * u, box.w / 3), beyond = 70 * u;
     part parts[SK_SHARES];
     int64_t longest = 1;
     bool normal = in->state->normal;
-    char text[16];
+    char text[32], time[16];
+    g_autofree char *of_what = heading_words(c);
     parts_of(p, parts);
+    for (unsigned i = 0; i < c->n; i++) {
+        longest = MAX(longest, c->run[i].makespan);
+        beyond = c->run[i].spent.open ? 110 * u : beyond; /* for the words behind the time */
+    }
+    float room = box.w - name - beyond;
     if (box.h < (float)c->n * row + 36 * u || room < 40 * u)
         return 0;
-    for (unsigned i = 0; i < c->n; i++)
-        longest = MAX(longest, c->run[i].makespan);
     const char *heading = "Where the time of the workers went";
     float beside = sk_draw_width(heading, SK_FONT_BOLD, 12 * u) + 10 * u;
     sk_draw_label(out, (sk_rect){ x, box.y, box.w, 18 * u }, heading, SK_FONT_BOLD, 12 * u, SK_LEFT, p->text);
-    sk_draw_label(out, (sk_rect){ x + beside, box.y, MAX(0, box.w - beside), 18 * u }, "of one of them on average, first submission to last end", SK_FONT, 11 * u, SK_LEFT, p->dim);
+    sk_draw_label(out, (sk_rect){ x + beside, box.y, MAX(0, box.w - beside), 18 * u }, of_what, SK_FONT, 11 * u, SK_LEFT, p->dim);
     for (unsigned i = 0; i < c->n; i++) {
         const sk_compare_run *r = &c->run[i];
         float y = box.y + 20 * u + (float)i * row, at = x + name;
@@ -88,7 +110,8 @@ float sk_figures_spent(const sk_view_in *in, sk_draw *out, const sk_compare *c, 
             }
             at += wide;
         }
-        sk_draw_label(out, (sk_rect){ at + 5 * u, y, 66 * u, row }, sk_timeline_time(r->makespan, text), SK_FONT, 11 * u, SK_LEFT, p->text);
+        g_snprintf(text, sizeof text, "%s%s", sk_timeline_time(r->makespan, time), r->spent.open ? " so far" : "");
+        sk_draw_label(out, (sk_rect){ at + 5 * u, y, beyond - 4 * u, row }, text, SK_FONT, 11 * u, SK_LEFT, p->text);
     }
     float y = box.y + 20 * u + (float)c->n * row, at = x + name;
     for (unsigned k = 0; k < G_N_ELEMENTS(parts); k++) {
@@ -161,7 +184,8 @@ static void row(table *t, const char *name, sort sort, const int64_t *value, uin
         else
             g_snprintf(text, sizeof text, "%" G_GINT64_FORMAT, value[i]);
         sk_draw_label(out, (sk_rect){ x, t->y, half, t->row }, text, SK_FONT, 11 * u, SK_RIGHT, p->text);
-        if (i > 0 && value[0] > 0 && value[i] > 0 && value[i] != value[0])
+        bool pair = i > 0 && !c->run[0].spent.open && !c->run[i].spent.open; /* a part is not compared with a whole */
+        if (pair && value[0] > 0 && value[i] > 0 && value[i] != value[0])
             sk_draw_label(out, (sk_rect){ x + half + 5 * u, t->y, MAX(0, t->column - half - 5 * u), t->row },
                           sk_compare_ratio((double)value[i] / (double)value[0], ratio), SK_FONT, 10 * u, SK_LEFT, p->dim);
     }
@@ -188,7 +212,8 @@ void sk_figures_table(const sk_view_in *in, sk_draw *out, const sk_compare *c, s
     if (box.h < 50 * u)
         return;
     for (unsigned i = 0; i < n; i++) {
-        char letter[2] = { (char)('A' + (char)i), 0 };
+        char letter[12];
+        g_snprintf(letter, sizeof letter, "%c%s", 'A' + (char)i, c->run[i].spent.open ? ", so far" : "");
         sk_draw_label(out, (sk_rect){ t.x + name + t.column * (float)i, t.y, t.column * 0.58f, t.row }, letter, SK_FONT_BOLD, 12 * u, SK_RIGHT,
                       p->text);
         v[0][i] = c->run[i].makespan, v[1][i] = c->run[i].work, v[2][i] = c->run[i].tasks, v[3][i] = c->run[i].spent.workers;
