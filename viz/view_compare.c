@@ -33,7 +33,9 @@ typedef struct chart {
     unsigned current;             /* the run that the other views show */
     double from, to, all;         /* of the axis that is seen, and of all of it: ns since the first submission, as long as the current run's */
     bool whole;                   /* all of it */
-    sk_rect plot, words, figures; /* of time; of sentences; of the rest. h 0: left out */
+    sk_rect plot, words, figures; /* of time; of sentences; of the rest. h 0: they follow the sentences */
+    uint32_t top;                 /* of what is listed in `words`: the first that is seen */
+    bool instead;                 /* the area is too low for both: the list is seen when it is scrolled to, in place of the lanes */
     float lane, gap;
 } chart;
 
@@ -96,6 +98,13 @@ static double axis_of_all(const chart *c)
     return all;
 }
 
+/* How far the list can be scrolled: in place of the lanes, they come first. */
+static uint32_t last_listed(const chart *c)
+{
+    uint32_t n = sk_figures_listed(c->c, c->figures.h <= 0);
+    return c->instead ? n : MAX(n, 1) - 1;
+}
+
 /* false: there are no two runs, or there is no room. */
 static bool chart_of(chart *c, memory *mem, const sk_view_in *in, sk_draw *out)
 {
@@ -108,10 +117,11 @@ static bool chart_of(chart *c, memory *mem, const sk_view_in *in, sk_draw *out)
     unsigned n = c->c->n;
     for (unsigned i = 0; i < n; i++)
         c->current = s->runs->model[i] == in->model ? i : c->current;
-    float labels = MIN(176 * u, w * 0.3f), axis = h > 100 * u ? 22 * u : 0, below = h > 230 * u ? MIN(h * 0.48f, 330 * u) : 0;
+    float labels = MIN(176 * u, w * 0.3f), axis = h > 100 * u ? 22 * u : 0, below = h > 230 * u ? MIN(h * 0.48f, 330 * u) : h > 60 * u ? 19 * u : 0;
+    c->instead = h <= 230 * u;
     c->lane = (h - axis - below) / (float)n - c->gap;
     if (c->lane > 92 * u) {
-        below += below > 0 ? (c->lane - 92 * u) * (float)n : 0;
+        below += (c->lane - 92 * u) * (float)n;
         c->lane = 92 * u;
     }
     c->plot = (sk_rect){ in->area.x + labels, in->area.y + axis, w - labels - 12 * u, (c->lane + c->gap) * (float)n };
@@ -122,11 +132,18 @@ static bool chart_of(chart *c, memory *mem, const sk_view_in *in, sk_draw *out)
     c->to = c->whole ? c->all : (double)(s->to - start);
     sk_rect rest = { in->area.x + 12 * u, c->plot.y + c->plot.h, w - 24 * u, in->area.y + h - c->plot.y - c->plot.h };
     bool two = w > 820 * u;
-    c->words = (sk_rect){ rest.x, rest.y, two ? rest.w * 0.5f - 14 * u : rest.w, two || rest.h < 260 * u ? rest.h : rest.h * 0.5f };
-    c->figures = two ? (sk_rect){ rest.x + rest.w * 0.5f, rest.y, rest.w * 0.5f, rest.h }
-                     : (sk_rect){ rest.x, rest.y + c->words.h, rest.w, MAX(0, rest.h - c->words.h) };
-    if (below <= 0)
-        c->words.h = c->figures.h = 0;
+    float half = two ? rest.h : rest.h * 0.5f;
+    bool listed = c->instead || half < ((float)n * 19 + 112) * u; /* no room for the bars, and some rows of the table */
+    c->words = (sk_rect){ rest.x, rest.y, two && !listed ? rest.w * 0.5f - 14 * u : rest.w, two || listed ? rest.h : half };
+    c->figures = two ? (sk_rect){ rest.x + rest.w * 0.5f, rest.y, rest.w * 0.5f, half } : (sk_rect){ rest.x, rest.y + half, rest.w, half };
+    if (listed)
+        c->figures.h = 0;
+    float at = CLAMP(s->scroll, 0, (float)last_listed(c));
+    c->top = (uint32_t)at;
+    if (c->instead && c->top > 0) {
+        c->words = (sk_rect){ rest.x, in->area.y, rest.w, h };
+        c->top--;
+    }
     return c->plot.w > 8 && c->lane > 4;
 }
 
@@ -171,7 +188,7 @@ static void label(const chart *c, unsigned i)
 {
     const sk_compare_run *r = &c->c->run[i];
     const sk_palette *p = c->in->palette;
-    float u = c->in->unit, y = lane_y(c, i), line = 15 * u, pad = MAX(0, (c->lane - 4 * line) / 2);
+    float u = c->in->unit, y = lane_y(c, i), line = 15 * u;
     sk_rect box = { c->in->area.x + 5 * u, y, c->plot.x - c->in->area.x - 10 * u, c->lane };
     char time[16];
     const char *path = c->in->state->runs->path[i];
@@ -192,7 +209,9 @@ static void label(const chart *c, unsigned i)
                   { length, SK_FONT, r->state ? p->failed : p->text },
                   { where, SK_FONT, p->text },
                   { what, SK_FONT, p->dim } };
-    for (unsigned k = 0; k < G_N_ELEMENTS(lines) && (k == 0 || ((float)k + 1) * line <= c->lane + 2 * u); k++)
+    unsigned n = CLAMP((int)((c->lane + 2 * u) / line), 1, (int)G_N_ELEMENTS(lines)); /* the others are in the tooltip */
+    float pad = MAX(0, (c->lane - (float)n * line) / 2);
+    for (unsigned k = 0; k < n; k++)
         sk_draw_label(c->out, (sk_rect){ box.x + 7 * u, y + pad + (float)k * line, MAX(0, box.w - 12 * u), MIN(line, c->lane) }, lines[k].text,
                       lines[k].font, MIN(12 * u, c->lane * 0.8f), SK_LEFT, lines[k].colour);
 }
@@ -306,6 +325,15 @@ static void how_to(const sk_view_in *in, sk_draw *out)
     }
 }
 
+/* Below lanes that leave no room for it. */
+static void what_else(const chart *c)
+{
+    uint32_t n = c->c->words->len;
+    g_autofree char *words = g_strdup_printf("Down, or drag: %u sentence%s, and the figures", n, n == 1 ? "" : "s");
+    sk_draw_label(c->out, (sk_rect){ c->words.x, c->words.y, c->words.w, MIN(c->words.h, 17 * c->in->unit) }, words, SK_FONT, 11 * c->in->unit, SK_LEFT,
+                  c->in->palette->dim);
+}
+
 static void draw(void *mine, const sk_view_in *in, sk_draw *out)
 {
     const sk_palette *p = in->palette;
@@ -318,6 +346,11 @@ static void draw(void *mine, const sk_view_in *in, sk_draw *out)
     if (!chart_of(&c, mine, in, out))
         return;
     g_autofree uint32_t *here = functions_here(&c);
+    if (c.instead && in->state->scroll >= 1) {
+        sk_draw_layer(out, SK_LAYER_BOXES);
+        sk_figures_list(in, out, c.c, c.words, c.top, here);
+        return;
+    }
     axis(&c);
     sk_draw_layer(out, SK_LAYER_BOXES);
     sk_draw_clip(out, (sk_rect){ c.plot.x, in->area.y, c.plot.w + 10 * u, c.plot.y + c.plot.h - in->area.y });
@@ -329,14 +362,15 @@ static void draw(void *mine, const sk_view_in *in, sk_draw *out)
     sk_draw_clip(out, in->area);
     for (unsigned i = 0; i < c.c->n; i++)
         label(&c, i);
-    if (c.words.h > 0) {
-        sk_draw_clip(out, c.words);
-        sk_figures_words(in, out, c.c, c.words);
-        sk_draw_clip(out, in->area);
-    }
+    sk_draw_clip(out, c.words);
+    if (c.instead)
+        what_else(&c);
+    else
+        sk_figures_list(in, out, c.c, c.words, c.top, c.figures.h > 0 ? NULL : here);
+    sk_draw_clip(out, in->area);
     if (c.figures.h > 0) {
         float high = sk_figures_spent(in, out, c.c, c.figures);
-        sk_figures_table(in, out, c.c, (sk_rect){ c.figures.x, c.figures.y + high, c.figures.w, c.figures.h - high }, here);
+        sk_figures_table(in, out, c.c, (sk_rect){ c.figures.x, c.figures.y + high, c.figures.w, c.figures.h - high }, here, SK_FIXED_ROWS);
     }
 }
 
@@ -362,7 +396,7 @@ static void move(void *mine, const sk_view_in *in, sk_view_state *s, const sk_vi
     } else {
         s->from = start + (int64_t)from, s->to = start + (int64_t)(from + wide);
     }
-    s->scroll = CLAMP(s->scroll - by->dy / (50 * in->unit), 0, (float)(MAX(c.c->words->len, 1) - 1));
+    s->scroll = CLAMP(s->scroll - by->dy / MIN(50 * in->unit, in->area.h / 8), 0, (float)last_listed(&c)); /* Down is an eighth: one at least */
 }
 
 static void *open_memory(void) { return g_new0(memory, 1); }
