@@ -280,7 +280,7 @@ START_TEST(those_who_take_a_result_are_those_that_name_it)
             ck_assert_uint_eq(m->uses[d].task, t);
             *at = d == m->objects[m->deps[d]].last_use ? SK_NO_INDEX : m->uses[d].next;
         }
-        if (deepest == SK_NO_INDEX && m->tasks[t].ndeps && m->tasks[t].layer + 1 == m->nlayers)
+        if (m->tasks[t].ndeps && (deepest == SK_NO_INDEX || m->tasks[t].layer > m->tasks[deepest].layer))
             deepest = t;
     }
     for (uint32_t i = 0; i < m->nobjects; i++)
