@@ -59,6 +59,17 @@ static void axis(const chart *c, float top, float bottom)
 
 /* ---- 2. A lane ------------------------------------------------------------------------------------------------------------------------- */
 
+/* Who it is; without room for that, which of its colour it is: words that are cut to a letter or two say nothing. */
+static void slice_label(const chart *c, const sk_model_slice *s, sk_rect box, sk_colour text)
+{
+    float u = c->in->unit, size = MIN(12 * u, box.h * 0.75f);
+    sk_rect room = { box.x + 4 * u, box.y, box.w - 8 * u, box.h };
+    g_autofree char *number = g_strdup_printf("%u", s->task + 1), *whole = g_strdup_printf("%s %s", sk_model_name(c->in->model, s->task), number);
+    const char *label = sk_draw_width(whole, SK_FONT, size) <= room.w ? whole : number;
+    if (sk_draw_width(label, SK_FONT, size) <= room.w)
+        sk_draw_label(c->out, room, label, SK_FONT, size, s->blocked ? SK_RIGHT : SK_LEFT, text);
+}
+
 static void slice(const chart *c, uint32_t index, sk_rect box)
 {
     const sk_model_slice *s = &c->in->model->slices[index];
@@ -85,11 +96,8 @@ static void slice(const chart *c, uint32_t index, sk_rect box)
             sk_draw_sign(c->out, s->how == SK_END_FAILED ? SK_SIGN_CROSS : SK_SIGN_AGAIN,
                          (sk_rect){ box.x + box.w - size - 5 * u, box.y + (box.h - size) / 2, size, size }, colour);
     }
-    if (box.w > 24 * u && box.h >= 11 * u) {
-        g_autofree char *label = g_strdup_printf("%s %u", sk_model_name(c->in->model, s->task), s->task + 1);
-        sk_draw_label(c->out, (sk_rect){ box.x + 4 * u, box.y, box.w - 8 * u, box.h }, label, SK_FONT, MIN(12 * u, box.h * 0.75f),
-                      s->blocked ? SK_RIGHT : SK_LEFT, s->blocked ? p->dim : look.text);
-    }
+    if (box.w > 16 * u && box.h >= 11 * u)
+        slice_label(c, s, box, s->blocked ? p->dim : look.text);
     if (s->task == c->in->state->task)
         sk_draw_rect(c->out, (sk_rect){ box.x - 3 * u, box.y - 3 * u, box.w + 6 * u, box.h + 6 * u },
                      &(sk_pen){ .stroke = p->select, .width = 2 * u, .radius = 4 * u });

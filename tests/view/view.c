@@ -833,6 +833,7 @@ int main(int argc, char **argv)
     suite_add_tcase(suite, compare_cases());
     suite_add_tcase(suite, figures_case());
     suite_add_tcase(suite, graph_case());
+    suite_add_tcase(suite, timeline_case());
     suite_add_tcase(suite, film_tests(view_trace));
     suite_add_tcase(suite, critical_case());
     suite_add_tcase(suite, predict_case());
