@@ -448,6 +448,19 @@ static void move(void *memory, const sk_view_in *in, sk_view_state *s, const sk_
     s->scroll = CLAMP(s->scroll - by->dy / c.lane, 0, (float)(m->nworkers - c.shown));
 }
 
+/* Where the picture is in time. The tray is not on the axis, and what is written there and above is to be read. */
+static void cursor(const chart *c, float top, float high)
+{
+    float u = c->in->unit, now = x_of(c, c->in->state->ns), tray = c->first_lane - c->tray;
+    const sk_pen line = { .stroke = c->in->palette->now, .width = 1.5f * u };
+    if (c->in->state->ns >= c->in->model->last || now < c->plot.x || now > c->plot.x + c->plot.w)
+        return;
+    if (c->tray > 0)
+        sk_draw_line(c->out, now, top, now, tray, &line);
+    sk_draw_line(c->out, now, c->tray > 0 ? c->first_lane : top, now, top + high, &line);
+    sk_draw_poly(c->out, (sk_point[]){ { now - 5 * u, top - u }, { now + 5 * u, top - u }, { now, top + 6 * u } }, 3, &(sk_pen){ .fill = line.stroke });
+}
+
 static void draw(void *memory, const sk_view_in *in, sk_draw *out)
 {
     const sk_model *m = in->model;
@@ -485,11 +498,7 @@ static void draw(void *memory, const sk_view_in *in, sk_draw *out)
         critical(&c);
     if (s->task != SK_NO_INDEX && s->task < m->ntasks)
         arrows(&c, s->task);
-    float now = x_of(&c, s->ns);
-    if (s->ns < m->last && now >= c.plot.x && now <= c.plot.x + c.plot.w) {
-        sk_draw_line(out, now, top, now, top + high, &(sk_pen){ .stroke = p->now, .width = 1.5f * u });
-        sk_draw_poly(out, (sk_point[]){ { now - 5 * u, top - 5 * u }, { now + 5 * u, top - 5 * u }, { now, top + 2 * u } }, 3, &(sk_pen){ .fill = p->now });
-    }
+    cursor(&c, top, high);
 }
 
 static void *open_memory(void) { return g_new0(sk_profile, 1); }
