@@ -260,6 +260,16 @@ static void say_moved(sk_compare *c, unsigned i)
         say(c, "%c moves %s between nodes, %c %s.", *c->run[i].name, text[1], *c->run[0].name, text[0]);
 }
 
+/* As far as it is known; while its tasks run, it has no end. The caller's. */
+static char *length_of(const sk_compare_run *r)
+{
+    char time[16];
+    sk_timeline_time(r->makespan, time);
+    return r->spent.open ? g_strdup_printf("has taken %s so far", time)
+           : r->part     ? g_strdup_printf("ends after %s in its trace", time)
+                         : g_strdup_printf("takes %s", time);
+}
+
 /* Of another program only how long it takes is told: that its parts differ is no wonder. Nor is a part of a run compared with a whole. */
 static void say_pair(sk_compare *c, unsigned i)
 {
@@ -267,10 +277,10 @@ static void say_pair(sk_compare *c, unsigned i)
     char ratio[16], speed[16], x[16], y[16];
     g_autofree char *first = g_path_get_basename(a->m->program), *second = g_path_get_basename(b->m->program);
     bool same = !strcmp(first, second);
-    if (a->part || b->part)
-        return say(c, "%s %s %s%s, %s %s %s%s.", b->name, b->part ? "ends after" : "takes", sk_timeline_time(b->makespan, x),
-                   b->part ? " in its trace" : "", a->name, a->part ? "ends after" : "takes", sk_timeline_time(a->makespan, y),
-                   a->part ? " in its trace" : "");
+    if (a->part || b->part) {
+        g_autofree char *of_a = length_of(a), *of_b = length_of(b);
+        return say(c, "%s %s, %s %s.", b->name, of_b, a->name, of_a);
+    }
     if (a->makespan > 0 && b->makespan > 0) {
         double r = (double)b->makespan / (double)a->makespan;
         if (fabs(r - 1) < 0.005)

@@ -134,20 +134,24 @@ static bool write_storyboard(const sk_view *view, const sk_model *m, const sk_fi
     return good;
 }
 
-bool sk_film_seek(const sk_view *view, sk_view_state *s, const sk_model *m, const char *when)
+bool sk_film_seek(const sk_view *view, sk_view_state *s, const sk_model *m, const char *option, const char *when)
 {
     int64_t first = m->first, last = m->last;
-    if (is_of_runs(view, s))
+    char end[16];
+    bool several = is_of_runs(view, s);
+    if (several)
         sk_storyboard_span(s->runs, m, s->normal, &first, &last);
+    if (sk_view_beyond(m, when, last, end))
+        fprintf(stderr, "skate view: %s %s is beyond the end of the %s, %s: taken as that\n", option, when, several && !g_str_has_prefix(when, "step:") ? "longest run" : "run", end);
     return sk_view_seek_within(s, m, when, first, last);
 }
 
 /* The time that an option names; NULL: `otherwise`. */
-static bool moment(const sk_view *view, const sk_model *m, const sk_view_state *state, const char *when, sk_step otherwise, sk_moment *at)
+static bool moment(const sk_view *view, const sk_model *m, const sk_view_state *state, const char *option, const char *when, sk_step otherwise, sk_moment *at)
 {
     sk_view_state s = *state;
     sk_view_step(&s, m, otherwise);
-    bool good = !when || sk_film_seek(view, &s, m, when);
+    bool good = !when || sk_film_seek(view, &s, m, option, when);
     *at = (sk_moment){ s.step, s.ns };
     return good;
 }
@@ -159,9 +163,9 @@ int sk_film_main(const sk_view *view, const sk_model *m, const sk_view_state *st
                           .as_it_was = pace ? !strcmp(pace, "time") : view == &sk_view_timeline };
     sk_film film;
     sk_error err;
-    if (!moment(view, m, state, from, 0, &plan.from))
+    if (!moment(view, m, state, "--from", from, 0, &plan.from))
         return sk_options_usage("--from is a time like 12ms, 1.5s, 50% or step:120, unlike ", from);
-    if (!moment(view, m, state, to, m->nsteps, &plan.to))
+    if (!moment(view, m, state, "--to", to, m->nsteps, &plan.to))
         return sk_options_usage("--to is a time like 12ms, 1.5s, 50% or step:120, unlike ", to);
     if (is_of_runs(view, state)) {
         if (pace && !plan.as_it_was)

@@ -13,9 +13,9 @@ const GOptionEntry *sk_film_options(void);
 int sk_film_wanted(void);
 sk_make sk_film_make(void);
 bool sk_film_good(const char **wrong, const char **which);
-/* To a time that somebody has written (sk_view_seek_text); where several runs are seen at once, of the time from the first submission to the last end of
- * any of them. false: it is none. */
-bool sk_film_seek(const sk_view *view, sk_view_state *s, const sk_model *m, const char *when);
+/* To a time that somebody has written as this option (sk_view_seek_text); where several runs are seen at once, of the time from the first submission to
+ * the last end of any of them. After the end it is the end, and that is said. false: it is none. */
+bool sk_film_seek(const sk_view *view, sk_view_state *s, const sk_model *m, const char *option, const char *when);
 /* Writes it: the exit status. width, height: 0: as large as it is by itself. */
 int sk_film_main(const sk_view *view, const sk_model *m, const sk_view_state *state, int width, int height);
 /* --strict, and this trace is not whole: says so, and how much is missing. */

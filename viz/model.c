@@ -114,10 +114,12 @@ static void place(sk_model *m, uint32_t task, uint32_t fn, uint32_t site, uint32
     t->group = group_index(m, fn, site, layer, task);
     m->fns[fn].tasks++;
     m->groups[t->group].tasks++;
-    if (layer >= m->nlayers)
-        m->deepest = SK_NO_INDEX, m->nlayers = layer + 1;
-    if (layer + 1 == m->nlayers && t->ndeps)
-        m->deepest = MIN(m->deepest, task);
+    m->nlayers = MAX(m->nlayers, layer + 1);
+    if (!t->ndeps)
+        return;
+    uint32_t last = m->deepest == SK_NO_INDEX ? 0 : m->tasks[m->deepest].layer;
+    if (m->deepest == SK_NO_INDEX || layer > last || (layer == last && task < m->deepest))
+        *SK_GROW(m->roots, m->nroots) = m->deepest = task;
 }
 
 /* A task that something happens to, so there it is. */
@@ -553,7 +555,7 @@ void sk_model_free(sk_model *m)
     for (uint32_t i = 0; i < m->nworkers; i++)
         g_free(m->workers[i].slices);
     void *arrays[] = { m->events, m->tasks, m->objects, m->deps, m->uses, m->slices, m->workers, m->lanes, m->nodes, m->waits, m->awaited, m->transfers, m->spills, m->says,
-                       m->fns, m->sites, m->groups, own->open_wait, own->life, own->group, own->checks, own->check_group, own->answer, own };
+                       m->fns, m->sites, m->groups, m->roots, own->open_wait, own->life, own->group, own->checks, own->check_group, own->answer, own };
     g_string_chunk_free(own->text);
     sk_critical_free(own->critical);
     for (unsigned i = 0; i < G_N_ELEMENTS(arrays); i++)

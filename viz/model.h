@@ -137,7 +137,8 @@ typedef struct sk_model {
     sk_model_site *sites;         uint32_t nsites;     /* 0: unknown */
     sk_model_group *groups;       uint32_t ngroups;    /* by first appearance */
     uint32_t nlayers, nbands;
-    uint32_t deepest;                                  /* the first task of the last layer that takes a result; SK_NO_INDEX: none does */
+    uint32_t deepest;                                  /* of the tasks that take a result, the first in the last layer; SK_NO_INDEX: none does */
+    uint32_t *roots;              uint32_t nroots;     /* what has been the deepest so far, one after the other: it is the last of them */
     int64_t first, last;                               /* the times of the first and the last step */
     struct sk_model_own *own;                          /* what only making it needs */
 } sk_model;

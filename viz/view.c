@@ -55,32 +55,59 @@ static int64_t within(double ns, int64_t least, int64_t most)
     return ns >= (double)most ? most : ns <= (double)least ? least : (int64_t)ns;
 }
 
-bool sk_view_seek_within(sk_view_state *s, const sk_model *m, const char *when, int64_t first, int64_t last)
+/* A time that somebody has written: a number, and of what. */
+typedef enum unit { STEPS, PERCENT, NS } unit;
+typedef struct written { unit unit; double x; } written;
+
+static bool read_time(const char *when, written *t)
 {
-    static const struct { const char *name; double ns; } units[] = { { "ns", 1 }, { "us", 1e3 }, { "ms", 1e6 }, { "s", 1e9 } };
+    static const struct { const char *name; unit unit; double by; } units[] = { { "%", PERCENT, 1 }, { "ns", NS, 1 }, { "us", NS, 1e3 }, { "ms", NS, 1e6 }, { "s", NS, 1e9 } };
     char *end;
     bool step = g_str_has_prefix(when, "step:");
     double x = g_ascii_strtod(when + (step ? 5 : 0), &end);
     if (end == when + (step ? 5 : 0) || !isfinite(x) || x < 0)
         return false;
-    if (step && !*end) {
-        sk_view_step(s, m, (sk_step)MIN(x, (double)m->nsteps));
-        return true;
-    }
-    if (!step && !strcmp(end, "%") && first == last) { /* no time passes in it: of its events, then */
-        sk_view_step(s, m, (sk_step)((double)m->nsteps * MIN(x, 100) / 100));
-        return true;
-    }
-    if (!step && !strcmp(end, "%")) {
-        sk_view_seek(s, m, within((double)first + ((double)last - (double)first) * MIN(x, 100) / 100, first, last));
-        return true;
-    }
+    *t = (written){ STEPS, x };
     for (unsigned i = 0; !step && i < G_N_ELEMENTS(units); i++)
         if (!strcmp(end, units[i].name)) {
-            sk_view_seek(s, m, within(x * units[i].ns, first, last));
+            *t = (written){ units[i].unit, x * units[i].by };
             return true;
         }
-    return false;
+    return step && !*end;
+}
+
+bool sk_view_seek_within(sk_view_state *s, const sk_model *m, const char *when, int64_t first, int64_t last)
+{
+    written t;
+    if (!read_time(when, &t))
+        return false;
+    double part = MIN(t.x, 100) / 100;
+    if (t.unit == STEPS)
+        sk_view_step(s, m, (sk_step)MIN(t.x, (double)m->nsteps));
+    else if (t.unit == NS)
+        sk_view_seek(s, m, within(t.x, first, last));
+    else if (first == last) /* no time passes in it: of its events, then */
+        sk_view_step(s, m, (sk_step)((double)m->nsteps * part));
+    else
+        sk_view_seek(s, m, within((double)first + ((double)last - (double)first) * part, first, last));
+    return true;
+}
+
+const char *sk_view_beyond(const sk_model *m, const char *when, int64_t last, char end[16])
+{
+    written t = { STEPS, 0 };
+    char time[16];
+    if (!read_time(when, &t))
+        return NULL;
+    if (t.unit == STEPS)
+        g_snprintf(end, 16, "step:%u", m->nsteps);
+    else if (t.unit == PERCENT)
+        g_strlcpy(end, "100%", 16);
+    else
+        sk_timeline_time(last, end);
+    bool beyond = t.x > (t.unit == STEPS ? m->nsteps : t.unit == PERCENT ? 100 : (double)last);
+    /* who writes a time as it is shown, which is rounded, means the end */
+    return beyond && (t.unit != NS || strcmp(sk_timeline_time(within(t.x, 0, INT64_MAX), time), end)) ? end : NULL;
 }
 
 bool sk_view_seek_text(sk_view_state *s, const sk_model *m, const char *when)

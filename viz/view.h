@@ -85,6 +85,8 @@ sk_palette sk_view_palette(const sk_view_state *s, const sk_model *m);
 bool sk_view_seek_text(sk_view_state *s, const sk_model *m, const char *when);
 /* The same where more is shown than this run: "50%" is of first .. last, and a time before or after them is the nearest of them. */
 bool sk_view_seek_within(sk_view_state *s, const sk_model *m, const char *when, int64_t first, int64_t last);
+/* Is that after the end, of which this is the time? Then the end, as somebody would write it; else NULL. */
+const char *sk_view_beyond(const sk_model *m, const char *when, int64_t last, char end[16]);
 /* To this time, or this step. */
 void sk_view_seek(sk_view_state *s, const sk_model *m, int64_t ns);
 void sk_view_step(sk_view_state *s, const sk_model *m, sk_step k);

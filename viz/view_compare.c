@@ -31,9 +31,11 @@ typedef struct chart {
     memory *mem;
     const sk_compare *c;
     unsigned current;             /* the run that the other views show */
-    double from, to;              /* of the axis that is seen: ns since the first submission, as long as the current run's */
+    double from, to, all;         /* of the axis that is seen, and of all of it: ns since the first submission, as long as the current run's */
     bool whole;                   /* all of it */
-    sk_rect plot, words, figures; /* of time; of sentences; of the rest. h 0: left out */
+    sk_rect plot, words, figures; /* of time; of sentences; of the rest. h 0: they follow the sentences */
+    uint32_t top;                 /* of what is listed in `words`: the first that is seen */
+    bool instead;                 /* the area is too low for both: the list is seen when it is scrolled to, in place of the lanes */
     float lane, gap;
 } chart;
 
@@ -75,6 +77,34 @@ static void follow(memory *mem, const sk_runs *runs)
     mem->compare = sk_compare_new(runs);
 }
 
+static const char *length_of(const chart *c, unsigned run, char text[32])
+{
+    const sk_compare_run *r = &c->c->run[run];
+    char time[16];
+    g_snprintf(text, 32, "%s%s", sk_timeline_time(r->makespan, time), r->spent.open ? " so far" : "");
+    return text;
+}
+
+/* The axis goes on behind the longest run, for the times that are written behind the ends. */
+static double axis_of_all(const chart *c)
+{
+    double all = 1;
+    char text[32];
+    for (unsigned i = 0; i < c->c->n; i++) {
+        float u = c->in->unit, wide = sk_draw_width(length_of(c, i, text), SK_FONT_BOLD, 11 * u) + 9 * u;
+        double room = MAX(c->plot.w - wide, c->plot.w / 2);
+        all = MAX(all, (double)c->c->run[i].makespan * stretch(c, i) * MAX(1.06, (double)c->plot.w / room));
+    }
+    return all;
+}
+
+/* How far the list can be scrolled: in place of the lanes, they come first. */
+static uint32_t last_listed(const chart *c)
+{
+    uint32_t n = sk_figures_listed(c->c, c->figures.h <= 0);
+    return c->instead ? n : MAX(n, 1) - 1;
+}
+
 /* false: there are no two runs, or there is no room. */
 static bool chart_of(chart *c, memory *mem, const sk_view_in *in, sk_draw *out)
 {
@@ -85,29 +115,35 @@ static bool chart_of(chart *c, memory *mem, const sk_view_in *in, sk_draw *out)
     follow(mem, s->runs);
     *c = (chart){ .in = in, .out = out, .mem = mem, .c = mem->compare, .gap = 9 * u };
     unsigned n = c->c->n;
-    double longest = 1;
     for (unsigned i = 0; i < n; i++)
         c->current = s->runs->model[i] == in->model ? i : c->current;
-    for (unsigned i = 0; i < n; i++)
-        longest = MAX(longest, (double)c->c->run[i].makespan * stretch(c, i));
-    int64_t start = c->c->run[c->current].spent.from;
-    c->whole = s->to <= s->from;
-    c->from = c->whole ? 0 : (double)(s->from - start);
-    c->to = c->whole ? longest * 1.06 : (double)(s->to - start); /* room for the last time */
-    float labels = MIN(176 * u, w * 0.3f), axis = h > 100 * u ? 22 * u : 0, below = h > 230 * u ? MIN(h * 0.48f, 330 * u) : 0;
+    float labels = MIN(176 * u, w * 0.3f), axis = h > 100 * u ? 22 * u : 0, below = h > 230 * u ? MIN(h * 0.48f, 330 * u) : h > 60 * u ? 19 * u : 0;
+    c->instead = h <= 230 * u;
     c->lane = (h - axis - below) / (float)n - c->gap;
     if (c->lane > 92 * u) {
-        below += below > 0 ? (c->lane - 92 * u) * (float)n : 0;
+        below += (c->lane - 92 * u) * (float)n;
         c->lane = 92 * u;
     }
     c->plot = (sk_rect){ in->area.x + labels, in->area.y + axis, w - labels - 12 * u, (c->lane + c->gap) * (float)n };
+    int64_t start = c->c->run[c->current].spent.from;
+    c->whole = s->to <= s->from;
+    c->all = axis_of_all(c);
+    c->from = c->whole ? 0 : (double)(s->from - start);
+    c->to = c->whole ? c->all : (double)(s->to - start);
     sk_rect rest = { in->area.x + 12 * u, c->plot.y + c->plot.h, w - 24 * u, in->area.y + h - c->plot.y - c->plot.h };
     bool two = w > 820 * u;
-    c->words = (sk_rect){ rest.x, rest.y, two ? rest.w * 0.5f - 14 * u : rest.w, two || rest.h < 260 * u ? rest.h : rest.h * 0.5f };
-    c->figures = two ? (sk_rect){ rest.x + rest.w * 0.5f, rest.y, rest.w * 0.5f, rest.h }
-                     : (sk_rect){ rest.x, rest.y + c->words.h, rest.w, MAX(0, rest.h - c->words.h) };
-    if (below <= 0)
-        c->words.h = c->figures.h = 0;
+    float half = two ? rest.h : rest.h * 0.5f;
+    bool listed = c->instead || half < ((float)n * 19 + 112) * u; /* no room for the bars, and some rows of the table */
+    c->words = (sk_rect){ rest.x, rest.y, two && !listed ? rest.w * 0.5f - 14 * u : rest.w, two || listed ? rest.h : half };
+    c->figures = two ? (sk_rect){ rest.x + rest.w * 0.5f, rest.y, rest.w * 0.5f, half } : (sk_rect){ rest.x, rest.y + half, rest.w, half };
+    if (listed)
+        c->figures.h = 0;
+    float at = CLAMP(s->scroll, 0, (float)last_listed(c));
+    c->top = (uint32_t)at;
+    if (c->instead && c->top > 0) {
+        c->words = (sk_rect){ rest.x, in->area.y, rest.w, h };
+        c->top--;
+    }
     return c->plot.w > 8 && c->lane > 4;
 }
 
@@ -152,7 +188,7 @@ static void label(const chart *c, unsigned i)
 {
     const sk_compare_run *r = &c->c->run[i];
     const sk_palette *p = c->in->palette;
-    float u = c->in->unit, y = lane_y(c, i), line = 15 * u, pad = MAX(0, (c->lane - 4 * line) / 2);
+    float u = c->in->unit, y = lane_y(c, i), line = 15 * u;
     sk_rect box = { c->in->area.x + 5 * u, y, c->plot.x - c->in->area.x - 10 * u, c->lane };
     char time[16];
     const char *path = c->in->state->runs->path[i];
@@ -173,7 +209,9 @@ static void label(const chart *c, unsigned i)
                   { length, SK_FONT, r->state ? p->failed : p->text },
                   { where, SK_FONT, p->text },
                   { what, SK_FONT, p->dim } };
-    for (unsigned k = 0; k < G_N_ELEMENTS(lines) && (k == 0 || ((float)k + 1) * line <= c->lane + 2 * u); k++)
+    unsigned n = CLAMP((int)((c->lane + 2 * u) / line), 1, (int)G_N_ELEMENTS(lines)); /* the others are in the tooltip */
+    float pad = MAX(0, (c->lane - (float)n * line) / 2);
+    for (unsigned k = 0; k < n; k++)
         sk_draw_label(c->out, (sk_rect){ box.x + 7 * u, y + pad + (float)k * line, MAX(0, box.w - 12 * u), MIN(line, c->lane) }, lines[k].text,
                       lines[k].font, MIN(12 * u, c->lane * 0.8f), SK_LEFT, lines[k].colour);
 }
@@ -257,10 +295,10 @@ static void lane(const chart *c, unsigned i, const uint32_t *here)
     sk_draw_line(c->out, c->plot.x, full, right, full, &(sk_pen){ .stroke = p->dim, .dashed = true });
     sk_draw_line(c->out, c->plot.x, y + h, right, y + h, &(sk_pen){ .stroke = p->line });
     if (bar > 0 && end >= c->plot.x && begin <= right) { /* the makespan */
-        float wide = sk_draw_width(sk_timeline_time(r->makespan, text), SK_FONT_BOLD, 11 * u) + 8 * u, shown = MIN(end, right);
+        float wide = sk_draw_width(length_of(c, i, text), SK_FONT_BOLD, 11 * u) + 8 * u, shown = MIN(end, right);
         sk_draw_rect(c->out, (sk_rect){ begin, y + h + 3 * u, MAX(1, shown - begin), 4 * u },
                      &(sk_pen){ .fill = r->state ? p->failed : p->text });
-        if (end <= right)
+        if (end <= right && !r->spent.open) /* else it is not the end */
             sk_draw_rect(c->out, (sk_rect){ end - u, y, 2 * u, h + 8 * u }, &(sk_pen){ .fill = r->state ? p->failed : p->text });
         if (end + wide < right)
             sk_draw_text(c->out, end + 6 * u, y + h + 9 * u, text, SK_FONT_BOLD, 11 * u, SK_LEFT, p->text);
@@ -287,6 +325,15 @@ static void how_to(const sk_view_in *in, sk_draw *out)
     }
 }
 
+/* Below lanes that leave no room for it. */
+static void what_else(const chart *c)
+{
+    uint32_t n = c->c->words->len;
+    g_autofree char *words = g_strdup_printf("Down, or drag: %u sentence%s, and the figures", n, n == 1 ? "" : "s");
+    sk_draw_label(c->out, (sk_rect){ c->words.x, c->words.y, c->words.w, MIN(c->words.h, 17 * c->in->unit) }, words, SK_FONT, 11 * c->in->unit, SK_LEFT,
+                  c->in->palette->dim);
+}
+
 static void draw(void *mine, const sk_view_in *in, sk_draw *out)
 {
     const sk_palette *p = in->palette;
@@ -299,6 +346,11 @@ static void draw(void *mine, const sk_view_in *in, sk_draw *out)
     if (!chart_of(&c, mine, in, out))
         return;
     g_autofree uint32_t *here = functions_here(&c);
+    if (c.instead && in->state->scroll >= 1) {
+        sk_draw_layer(out, SK_LAYER_BOXES);
+        sk_figures_list(in, out, c.c, c.words, c.top, here);
+        return;
+    }
     axis(&c);
     sk_draw_layer(out, SK_LAYER_BOXES);
     sk_draw_clip(out, (sk_rect){ c.plot.x, in->area.y, c.plot.w + 10 * u, c.plot.y + c.plot.h - in->area.y });
@@ -310,14 +362,15 @@ static void draw(void *mine, const sk_view_in *in, sk_draw *out)
     sk_draw_clip(out, in->area);
     for (unsigned i = 0; i < c.c->n; i++)
         label(&c, i);
-    if (c.words.h > 0) {
-        sk_draw_clip(out, c.words);
-        sk_figures_words(in, out, c.c, c.words);
-        sk_draw_clip(out, in->area);
-    }
+    sk_draw_clip(out, c.words);
+    if (c.instead)
+        what_else(&c);
+    else
+        sk_figures_list(in, out, c.c, c.words, c.top, c.figures.h > 0 ? NULL : here);
+    sk_draw_clip(out, in->area);
     if (c.figures.h > 0) {
         float high = sk_figures_spent(in, out, c.c, c.figures);
-        sk_figures_table(in, out, c.c, (sk_rect){ c.figures.x, c.figures.y + high, c.figures.w, c.figures.h - high }, here);
+        sk_figures_table(in, out, c.c, (sk_rect){ c.figures.x, c.figures.y + high, c.figures.w, c.figures.h - high }, here, SK_FIXED_ROWS);
     }
 }
 
@@ -333,10 +386,7 @@ static void move(void *mine, const sk_view_in *in, sk_view_state *s, const sk_vi
     if (!chart_of(&c, mine, in, NULL))
         return;
     int64_t start = c.c->run[c.current].spent.from;
-    double all = 1.06, longest = 1, wide = (c.to - c.from) / (double)by->factor;
-    for (unsigned i = 0; i < c.c->n; i++)
-        longest = MAX(longest, (double)c.c->run[i].makespan * stretch(&c, i));
-    all *= longest;
+    double all = c.all, wide = (c.to - c.from) / (double)by->factor;
     wide = CLAMP(wide, 100, all * 1.2);
     double at = CLAMP((double)(by->x - c.plot.x) / (double)c.plot.w, 0, 1);
     double from = c.from + at * (c.to - c.from - wide) - (double)by->dx / (double)c.plot.w * wide;
@@ -346,7 +396,7 @@ static void move(void *mine, const sk_view_in *in, sk_view_state *s, const sk_vi
     } else {
         s->from = start + (int64_t)from, s->to = start + (int64_t)(from + wide);
     }
-    s->scroll = CLAMP(s->scroll - by->dy / (50 * in->unit), 0, (float)(MAX(c.c->words->len, 1) - 1));
+    s->scroll = CLAMP(s->scroll - by->dy / MIN(50 * in->unit, in->area.h / 8), 0, (float)last_listed(&c)); /* Down is an eighth: one at least */
 }
 
 static void *open_memory(void) { return g_new0(memory, 1); }

@@ -48,24 +48,46 @@ static void percents_of(const sk_spent *s, const part parts[SK_SHARES], int perc
     }
 }
 
+/* What the shares are of, and of which runs only so far: their tasks are not over. The caller's. */
+static char *heading_words(const sk_compare *c)
+{
+    GString *open = g_string_new(NULL);
+    unsigned n = 0;
+    for (unsigned i = 0; i < c->n; i++)
+        if (c->run[i].spent.open)
+            g_string_append_printf(open, "%s%c", n++ ? ", " : "", 'A' + (char)i);
+    if (n == c->n)
+        g_string_assign(open, "since the first submission, so far");
+    else if (n)
+        g_string_prepend(open, "first submission to last end ("), g_string_append(open, ": so far)");
+    else
+        g_string_assign(open, "first submission to last end");
+    g_string_prepend(open, "of one of them on average, ");
+    return g_string_free(open, FALSE);
+}
+
 /* As long as its makespan, on one scale (or all as long as each other): what a worker spent on average. Returns how high it all is. */
 float sk_figures_spent(const sk_view_in *in, sk_draw *out, const sk_compare *c, sk_rect box)
 {
     const sk_palette *p = in->palette;
-    float u = in->unit, x = box.x, row = 19 * u, name = MIN(150 * u, box.w / 3), room = box.w - name - 70 * u;
+    float u = in->unit, x = box.x, row = 19 * u, name = MIN(150 * u, box.w / 3), beyond = 70 * u;
     part parts[SK_SHARES];
     int64_t longest = 1;
     bool normal = in->state->normal;
-    char text[16];
+    char text[32], time[16];
+    g_autofree char *of_what = heading_words(c);
     parts_of(p, parts);
+    for (unsigned i = 0; i < c->n; i++) {
+        longest = MAX(longest, c->run[i].makespan);
+        beyond = c->run[i].spent.open ? 110 * u : beyond; /* for the words behind the time */
+    }
+    float room = box.w - name - beyond;
     if (box.h < (float)c->n * row + 36 * u || room < 40 * u)
         return 0;
-    for (unsigned i = 0; i < c->n; i++)
-        longest = MAX(longest, c->run[i].makespan);
     const char *heading = "Where the time of the workers went";
     float beside = sk_draw_width(heading, SK_FONT_BOLD, 12 * u) + 10 * u;
     sk_draw_label(out, (sk_rect){ x, box.y, box.w, 18 * u }, heading, SK_FONT_BOLD, 12 * u, SK_LEFT, p->text);
-    sk_draw_label(out, (sk_rect){ x + beside, box.y, MAX(0, box.w - beside), 18 * u }, "of one of them on average, first submission to last end", SK_FONT, 11 * u, SK_LEFT, p->dim);
+    sk_draw_label(out, (sk_rect){ x + beside, box.y, MAX(0, box.w - beside), 18 * u }, of_what, SK_FONT, 11 * u, SK_LEFT, p->dim);
     for (unsigned i = 0; i < c->n; i++) {
         const sk_compare_run *r = &c->run[i];
         float y = box.y + 20 * u + (float)i * row, at = x + name;
@@ -88,16 +110,18 @@ float sk_figures_spent(const sk_view_in *in, sk_draw *out, const sk_compare *c, 
             }
             at += wide;
         }
-        sk_draw_label(out, (sk_rect){ at + 5 * u, y, 66 * u, row }, sk_timeline_time(r->makespan, text), SK_FONT, 11 * u, SK_LEFT, p->text);
+        g_snprintf(text, sizeof text, "%s%s", sk_timeline_time(r->makespan, time), r->spent.open ? " so far" : "");
+        sk_draw_label(out, (sk_rect){ at + 5 * u, y, beyond - 4 * u, row }, text, SK_FONT, 11 * u, SK_LEFT, p->text);
     }
-    float y = box.y + 20 * u + (float)c->n * row, at = x + name;
+    float y = box.y + 20 * u + (float)c->n * row, wide = 0;
+    for (unsigned k = 0; k < G_N_ELEMENTS(parts); k++)
+        wide += 26 * u + sk_draw_width(parts[k].name, SK_FONT, 11 * u);
+    float at = name + wide <= box.w ? x + name : x, each = MIN(1, box.w / wide); /* of what it wants: words are cut, with a sign */
     for (unsigned k = 0; k < G_N_ELEMENTS(parts); k++) {
-        float wide = 26 * u + sk_draw_width(parts[k].name, SK_FONT, 11 * u);
-        if (at + wide > box.x + box.w)
-            break;
+        wide = each * (26 * u + sk_draw_width(parts[k].name, SK_FONT, 11 * u));
         sk_draw_rect(out, (sk_rect){ at, y + 3 * u, 11 * u, 11 * u },
                      &(sk_pen){ .fill = parts[k].fill, .pattern = parts[k].pattern, .stroke = p->dim });
-        sk_draw_label(out, (sk_rect){ at + 15 * u, y, wide, 17 * u }, parts[k].name, SK_FONT, 11 * u, SK_LEFT, p->dim);
+        sk_draw_label(out, (sk_rect){ at + 15 * u, y, each < 1 ? MAX(0, wide - 17 * u) : wide, 17 * u }, parts[k].name, SK_FONT, 11 * u, SK_LEFT, p->dim);
         at += wide;
     }
     return 20 * u + (float)c->n * row + 26 * u;
@@ -111,6 +135,8 @@ typedef struct table {
     const sk_compare *c;
     float x, y, name, column, row, bottom;
     uint32_t left, fns; /* rows to come; how many of all are of functions, which stand apart */
+    uint32_t above;     /* rows that are scrolled out of sight */
+    const char *where;  /* are those that have no room? */
 } table;
 typedef enum sort { TIME, COUNT, BYTES } sort;
 
@@ -124,7 +150,7 @@ static bool is_full(table *t)
         t->left--;
         return false;
     }
-    g_autofree char *more = g_strdup_printf("+ %u row%s: there is no room here", t->left, t->left == 1 ? "" : "s");
+    g_autofree char *more = g_strdup_printf("+ %u row%s: %s", t->left, t->left == 1 ? "" : "s", t->where);
     if (t->y + t->row <= t->bottom)
         sk_draw_label(t->out, (sk_rect){ t->x, t->y, t->name + t->column * (float)t->c->n, t->row }, more, SK_FONT, 11 * u, SK_LEFT, t->in->palette->dim);
     t->bottom = 0;
@@ -139,6 +165,10 @@ static void row(table *t, const char *name, sort sort, const int64_t *value, uin
     const sk_compare *c = t->c;
     const sk_palette *p = in->palette;
     float u = in->unit, indent = fn == SK_NO_INDEX ? 0 : 16 * u;
+    if (t->above) {
+        t->above--, t->left--;
+        return;
+    }
     if (is_full(t))
         return;
     if (indent > 0) {
@@ -161,7 +191,8 @@ static void row(table *t, const char *name, sort sort, const int64_t *value, uin
         else
             g_snprintf(text, sizeof text, "%" G_GINT64_FORMAT, value[i]);
         sk_draw_label(out, (sk_rect){ x, t->y, half, t->row }, text, SK_FONT, 11 * u, SK_RIGHT, p->text);
-        if (i > 0 && value[0] > 0 && value[i] > 0 && value[i] != value[0])
+        bool pair = i > 0 && !c->run[0].spent.open && !c->run[i].spent.open; /* a part is not compared with a whole */
+        if (pair && value[0] > 0 && value[i] > 0 && value[i] != value[0])
             sk_draw_label(out, (sk_rect){ x + half + 5 * u, t->y, MAX(0, t->column - half - 5 * u), t->row },
                           sk_compare_ratio((double)value[i] / (double)value[0], ratio), SK_FONT, 10 * u, SK_LEFT, p->dim);
     }
@@ -176,27 +207,36 @@ static bool any_run_has(const sk_compare *c, uint32_t fn)
     return false;
 }
 
-void sk_figures_table(const sk_view_in *in, sk_draw *out, const sk_compare *c, sk_rect box, const uint32_t *here)
+enum { OF_ALL = 5 }; /* rows of the whole run, besides its parts */
+
+static uint32_t rows_of_functions(const sk_compare *c)
+{
+    uint32_t n = 0;
+    for (uint32_t f = 0; f < c->nfns; f++)
+        n += any_run_has(c, f);
+    return n;
+}
+
+void sk_figures_table(const sk_view_in *in, sk_draw *out, const sk_compare *c, sk_rect box, const uint32_t *here, int first)
 {
     const sk_palette *p = in->palette;
     float u = in->unit, name = MIN(140 * u, box.w * 0.28f);
     unsigned n = c->n;
-    enum { OF_ALL = 5 }; /* rows of the whole run, besides its parts */
-    table t = { in, out, c, box.x, box.y, name, MIN((box.w - name) / (float)n, 150 * u), 16 * u, box.y + box.h, 0, 0 };
+    table t = { in, out, c, box.x, box.y, name, MIN((box.w - name) / (float)n, 150 * u), 16 * u, box.y + box.h, 0, rows_of_functions(c),
+                (uint32_t)MAX(first, 0), first == SK_FIXED_ROWS ? "there is no room here" : "Down, or drag" };
     part parts[SK_SHARES];
     int64_t v[OF_ALL][SK_RUNS];
     if (box.h < 50 * u)
         return;
     for (unsigned i = 0; i < n; i++) {
-        char letter[2] = { (char)('A' + (char)i), 0 };
+        char letter[12];
+        g_snprintf(letter, sizeof letter, "%c%s", 'A' + (char)i, c->run[i].spent.open ? ", so far" : "");
         sk_draw_label(out, (sk_rect){ t.x + name + t.column * (float)i, t.y, t.column * 0.58f, t.row }, letter, SK_FONT_BOLD, 12 * u, SK_RIGHT,
                       p->text);
         v[0][i] = c->run[i].makespan, v[1][i] = c->run[i].work, v[2][i] = c->run[i].tasks, v[3][i] = c->run[i].spent.workers;
         v[4][i] = (int64_t)c->run[i].moved;
     }
     t.y += t.row;
-    for (uint32_t f = 0; f < c->nfns; f++)
-        t.fns += any_run_has(c, f);
     t.left = OF_ALL + SK_SHARES + t.fns;
     row(&t, "makespan", TIME, v[0], SK_NO_INDEX, SK_NO_INDEX);
     parts_of(p, parts);
@@ -217,26 +257,55 @@ void sk_figures_table(const sk_view_in *in, sk_draw *out, const sk_compare *c, s
             row(&t, c->fns[f].name, TIME, c->fns[f].ns, f, here[f]);
 }
 
-/* ---- 3. Sentences ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- 3. Sentences, and what follows them ------------------------------------------------------------------------------------------------- */
 
-void sk_figures_words(const sk_view_in *in, sk_draw *out, const sk_compare *c, sk_rect box)
+uint32_t sk_figures_listed(const sk_compare *c, bool figures)
+{
+    return c->words->len + (figures ? 1 + OF_ALL + SK_SHARES + rows_of_functions(c) : 0);
+}
+
+/* What is not seen of the list. */
+static void more(const sk_view_in *in, sk_draw *out, sk_rect box, uint32_t sentences, bool figures)
+{
+    g_autofree char *words = sentences ? g_strdup_printf("%u more%s: Down, or drag", sentences, figures ? ", and the figures" : "")
+                                       : g_strdup("the figures: Down, or drag");
+    sk_draw_label(out, box, words, SK_FONT, 11 * in->unit, SK_LEFT, in->palette->dim);
+}
+
+/* The bars, if they are not above the first row of the table that is seen, and the table. Without room for the bars and for a word of what follows there is
+ * the table alone: it has the same figures. */
+static void figures(const sk_view_in *in, sk_draw *out, const sk_compare *c, sk_rect box, bool bars, int row, const uint32_t *here)
+{
+    float u = in->unit, high = bars && box.h >= ((float)c->n * 19 + 60) * u ? sk_figures_spent(in, out, c, box) : 0;
+    sk_rect rest = { box.x, box.y + high, box.w, box.h - high };
+    if (rest.h >= 50 * u)
+        sk_figures_table(in, out, c, rest, here, row);
+    else if (rest.h >= 14 * u)
+        sk_draw_label(out, (sk_rect){ rest.x, rest.y, rest.w, 14 * u }, "more figures: Down, or drag", SK_FONT, 11 * u, SK_LEFT, in->palette->dim);
+}
+
+void sk_figures_list(const sk_view_in *in, sk_draw *out, const sk_compare *c, sk_rect box, uint32_t first, const uint32_t *here)
 {
     const sk_palette *p = in->palette;
     float u = in->unit, y = box.y, bottom = box.y + box.h - 4 * u;
     const GPtrArray *words = c->words;
-    sk_draw_label(out, (sk_rect){ box.x, y, box.w, 18 * u }, "In words", SK_FONT_BOLD, 12 * u, SK_LEFT, p->text);
-    y += 21 * u;
-    for (uint32_t i = (uint32_t)CLAMP(in->state->scroll, 0, (float)(MAX(words->len, 1) - 1)); i < words->len; i++) {
+    if (first < words->len) {
+        sk_draw_label(out, (sk_rect){ box.x, y, box.w, 18 * u }, "In words", SK_FONT_BOLD, 12 * u, SK_LEFT, p->text);
+        y += 21 * u;
+    }
+    for (uint32_t i = first; i < words->len; i++) {
         const char *text = words->pdata[i];
         float lines = ceilf(sk_draw_width(text, SK_FONT, 12 * u) / MAX(1, box.w - 14 * u) + 0.1f), room = bottom - y;
-        if (i + 1 < words->len)
+        if (i + 1 < words->len || here)
             room -= 17 * u;
-        if (room < MIN(lines, 2) * 17 * u) {
-            g_autofree char *more = g_strdup_printf("%u more: Down, or drag", words->len - i);
-            sk_draw_label(out, (sk_rect){ box.x + 12 * u, y, box.w - 12 * u, 17 * u }, more, SK_FONT, 11 * u, SK_LEFT, p->dim);
-            break;
-        }
+        if (room < MIN(lines, 2) * 17 * u)
+            return more(in, out, (sk_rect){ box.x + 12 * u, y, box.w - 12 * u, 17 * u }, words->len - i, here != NULL);
         sk_draw_rect(out, (sk_rect){ box.x + u, y + 6 * u, 4 * u, 4 * u }, &(sk_pen){ .fill = p->dim, .radius = 2 * u });
         y += sk_draw_paragraph(out, (sk_rect){ box.x + 12 * u, y, MAX(0, box.w - 12 * u), room }, text, SK_FONT, 12 * u, p->text) + 3 * u;
     }
+    if (!here)
+        return;
+    if (first < words->len && bottom - y < ((float)c->n * 19 + 100) * u) /* they are better seen on top */
+        return more(in, out, (sk_rect){ box.x + 12 * u, y, box.w - 12 * u, 17 * u }, 0, true);
+    figures(in, out, c, (sk_rect){ box.x, y, box.w, bottom - y }, first <= words->len, MAX(0, (int)first - (int)words->len - 1), here);
 }

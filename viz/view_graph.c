@@ -90,6 +90,20 @@ static void connect(const plan *p, sk_point a, sk_point b, const sk_pen *pen)
         sk_draw_curve(p->out, a.x, a.y + p->h / 2, b.x, b.y - p->h / 2, &bent);
 }
 
+/* From the side of one box to that of another in the same row; those there and those back beside each other. What stands between lies on them. */
+static void connect_beside(const plan *p, sk_point a, sk_point b, const sk_pen *pen)
+{
+    sk_pen straight = *pen;
+    if (p->in->state->flip) {
+        float way = a.y < b.y ? 1 : -1, x = a.x + way * p->w / 4;
+        sk_draw_curve(p->out, x, a.y + way * p->h / 2, x, b.y - way * p->h / 2, &straight);
+    } else {
+        float way = a.x < b.x ? 1 : -1, y = a.y + way * p->h / 4;
+        straight.across = true;
+        sk_draw_curve(p->out, a.x + way * p->w / 2, y, b.x - way * p->w / 2, y, &straight);
+    }
+}
+
 /* ---- 2. Edges -------------------------------------------------------------------------------------------------------------------------- */
 
 static void edges_of(const plan *p, uint32_t task)
@@ -277,7 +291,7 @@ static void scale_groups(plan *p, float *slot)
     }
     for (uint32_t g = 0; g < m->ngroups; g++)
         slot[g] += (float)(most - in_band[m->groups[g].band]) / 2;
-    scale(p, 0, (float)most - 1, m->nbands, 190 * p->in->unit, 64 * p->in->unit);
+    scale(p, 0, (float)most - 1, m->nbands, 190 * p->in->unit, 84 * p->in->unit);
 }
 
 /* Which groups, and which of the edges between them, the critical path goes through. */
@@ -309,10 +323,11 @@ static void groups(plan *p, const float *slot)
         const edge *it = &p->mem->edges[e];
         const sk_model_group *a = &m->groups[it->from], *b = &m->groups[it->to];
         bool there = m->tasks[a->first_task].submitted <= p->in->state->step && m->tasks[b->first_task].submitted <= p->in->state->step;
-        if (it->from != it->to && there && a->band < b->band)
-            sk_draw_layer(p->out, on[e] ? SK_LAYER_BOXES : SK_LAYER_EDGES),
-                connect(p, at(p, slot[it->from], (float)a->band), at(p, slot[it->to], (float)b->band),
-                        &(sk_pen){ .stroke = on[e] ? c->critical : c->edge, .width = (1 + 0.6f * log2f((float)it->n)) * p->in->unit, .arrow = true });
+        if (it->from == it->to || !there)
+            continue;
+        sk_draw_layer(p->out, on[e] ? SK_LAYER_BOXES : SK_LAYER_EDGES);
+        (a->band < b->band ? connect : connect_beside)(p, at(p, slot[it->from], (float)a->band), at(p, slot[it->to], (float)b->band),
+            &(sk_pen){ .stroke = on[e] ? c->critical : c->edge, .width = (1 + 0.6f * log2f((float)it->n)) * p->in->unit, .arrow = true });
     }
     sk_draw_layer(p->out, SK_LAYER_BOXES);
     for (uint32_t g = 0; g < m->ngroups; g++)

@@ -23,6 +23,7 @@ static const char help[] =
     "Without --scale a window on X11 is as large as GDK_SCALE and GDK_DPI_SCALE say, else by the dots per inch of the display (Xft.dpi).\n"
     "T is a time since the program called sk_init: 12ms, 1.5s, 800us, 50% (of the run), or step:120 (after 120 events).\n"
     "Of compared runs it is on the clock of the one that is named first; 50% is of the time from the first submission to the last end of any of them.\n"
+    "What is beyond the end is taken as the end, and that is said.\n"
     "\n"
     "Example:\n"
     "  skate run --trace run.sktrace build/lessons/06-tree-reduction\n"
@@ -228,8 +229,8 @@ int main(int argc, char **argv)
     state.critical = critical;
     state.fold = fold == SK_UNSET ? 0 : (uint32_t)fold;
     state.normal = parts;
-    state.runs = runs.n > 1 && !window ? &runs : NULL;
-    if (when && !sk_film_seek(view, &state, m, when)) {
+    state.runs = runs.n > 1 ? &runs : NULL;
+    if (when && !sk_film_seek(view, &state, m, "--at", when)) {
         status = sk_options_usage("--at is a time like 12ms, 1.5s, 50% or step:120, unlike ", when);
     } else if (chosen != SK_UNSET && (chosen < 1 || (uint32_t)chosen > m->ntasks)) {
         words = g_strdup_printf("--select %d: the tasks are 1 to %u", chosen, m->ntasks);
@@ -244,6 +245,7 @@ int main(int argc, char **argv)
         state.task = chosen != SK_UNSET ? (uint32_t)chosen - 1 : SK_NO_INDEX;
         shown.model = m;
         shown.state = state;
+        shown.state.runs = NULL; /* the window makes its own */
         for (unsigned i = 1; i < runs.n; i++)
             shown.other[i - 1] = runs.model[i], shown.other_path[i - 1] = runs.path[i], shown.others = i;
         runs.n = 0; /* the window's now */

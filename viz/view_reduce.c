@@ -2,7 +2,8 @@
  *
  * The idea: the tree is all that the result needs: the result of the selected task, else of the task in the deepest layer. Leaves stand in the
  * order of the operands, and whoever combines stands in the middle of what it combines: the order of the operands can be read off, and
- * with it why floating-point sums differ. While a combination begins, its operands travel to it (sk_view_state.motion).
+ * with it why floating-point sums differ. While a run goes on and the deepest task changes, its tree grows: what it adds stands to the left or to the right of
+ * what is placed, as the operands have it, and nothing that is there is moved. So a tree is a fold over the model's roots. While a combination begins, its operands travel to it (sk_view_state.motion).
  *
  * A frame looks at every knot, but draws only what is in sight and has a place of its own: where knots stand closer than a few pixels, the first of
  * those in a cell of the picture stands for the others. What is selected, has failed or is on the critical path is drawn all the same. */
@@ -24,7 +25,9 @@ typedef struct tree {
     knot *knots;            /* operands before who takes them: the root is the last */
     uint32_t *operands;     /* indices of knots */
     uint32_t nknots, noperands, leaves, height;
+    int32_t from, to;       /* the leaves stand at from .. to - 1; the first of all stood at 0 */
     uint32_t root;          /* of these knots: all it needs was there when it was submitted, so they stay */
+    uint32_t nth;           /* it is this one of the model's roots; SK_NO_INDEX: somebody has selected it */
     sk_ids of;              /* tasks to indices of knots */
     float slot, level, size, x0, y0;
     float slot_at, level_at; /* what is in the middle */
@@ -34,13 +37,14 @@ typedef struct tree {
 
 static uint32_t operand(const sk_model *m, uint32_t task, unsigned d) { return m->objects[m->deps[m->tasks[task].first_dep + d]].producer; }
 
-/* Depth first, with a stack of its own: trees may be chains. */
-static void grow(tree *t, uint32_t root)
+/* What this task has and is not placed yet, depth first, with a stack of its own: trees may be chains. Leaves get their numbers. Returns how many of
+ * them come before the root so far, as an operand. */
+static uint32_t add_knots(tree *t, uint32_t root)
 {
     typedef struct frame { uint32_t task; unsigned next; } frame;
     const sk_model *m = t->in->model;
     frame *stack = NULL;
-    uint32_t n = 0;
+    uint32_t n = 0, leaves = 0, before = 0;
     sk_ids seen = { 0 };
     *SK_GROW(stack, n) = (frame){ root, 0 };
     sk_trace_ids_add(&seen, root);
@@ -48,24 +52,24 @@ static void grow(tree *t, uint32_t root)
         frame *f = &stack[n - 1]; /* until the stack grows */
         if (f->next < m->tasks[f->task].ndeps) {
             uint32_t from = operand(m, f->task, f->next++);
-            if (from != SK_NO_INDEX && sk_trace_ids_find(&seen, from) == SK_NO_INDEX) {
+            if (t->nknots && from == t->root)
+                before = leaves;
+            if (from != SK_NO_INDEX && sk_trace_ids_find(&t->of, from) == SK_NO_INDEX && sk_trace_ids_find(&seen, from) == SK_NO_INDEX) {
                 sk_trace_ids_add(&seen, from);
                 *SK_GROW(stack, n) = (frame){ from, 0 };
             }
             continue;
         }
         knot k = { .task = f->task, .first = t->noperands };
-        float sum = 0;
         for (unsigned d = 0; d < m->tasks[f->task].ndeps; d++) {
             uint32_t from = operand(m, f->task, d), i = from == SK_NO_INDEX ? SK_NO_INDEX : sk_trace_ids_find(&t->of, from);
             if (i == SK_NO_INDEX)
                 continue;
-            sum += t->knots[i].x;
             *SK_GROW(t->operands, t->noperands) = i;
             k.n++;
             k.height = MAX(k.height, t->knots[i].height + 1);
         }
-        k.x = k.n ? sum / (float)k.n : (float)t->leaves++;
+        k.x = k.n ? 0 : (float)leaves++;
         t->height = MAX(t->height, k.height);
         sk_trace_ids_add(&t->of, k.task);
         *SK_GROW(t->knots, t->nknots) = k;
@@ -73,6 +77,24 @@ static void grow(tree *t, uint32_t root)
     }
     sk_trace_ids_clear(&seen);
     g_free(stack);
+    t->leaves += leaves;
+    return before;
+}
+
+/* The tree of a root that takes the result of the root so far, if there is one: what is there already stays where it is. */
+static void grow(tree *t, uint32_t root)
+{
+    uint32_t old = t->nknots, was = t->leaves, left = add_knots(t, root);
+    t->from -= (int32_t)left;
+    for (uint32_t i = old; i < t->nknots; i++) {
+        knot *k = &t->knots[i];
+        float sum = 0;
+        for (uint32_t d = 0; d < k->n; d++)
+            sum += t->knots[t->operands[k->first + d]].x;
+        k->x = k->n ? sum / (float)k->n : k->x < (float)left ? (float)t->from + k->x : (float)t->to + k->x - (float)left;
+    }
+    t->to += (int32_t)(t->leaves - was - left);
+    t->root = root;
 }
 
 /* ---- What is in sight ----------------------------------------------------------------------------------------------------------------- */
@@ -229,7 +251,7 @@ static void scale(tree *t)
     float w = in->area.w - 2 * pad, h = in->area.h - 2 * pad - head;
     t->slot = MIN(w / (float)MAX(1, t->leaves), 110 * u);
     t->level = MIN(h / (float)(t->height + 1), 96 * u);
-    t->slot_at = (float)(t->leaves - 1) / 2, t->level_at = (float)t->height / 2;
+    t->slot_at = (float)(t->from + t->to - 1) / 2, t->level_at = (float)t->height / 2;
     if (s->zoom > 0) {
         t->slot = s->zoom;
         t->level = MIN(MAX(t->level, s->zoom * 0.6f), 96 * u);
@@ -240,24 +262,51 @@ static void scale(tree *t)
     t->y0 = in->area.y + head + pad + h / 2 - t->level_at * t->level;
 }
 
-static void clear(tree *t)
+static void clear(tree *t, const sk_view_in *in, sk_draw *out)
 {
     sk_trace_ids_clear(&t->of);
     g_free(t->knots);
     g_free(t->operands);
-    *t = (tree){ 0 };
+    *t = (tree){ .in = in, .out = out, .nth = SK_NO_INDEX };
 }
 
-/* The tree of this root; it grows once. */
+static bool takes(const sk_model *m, uint32_t task, uint32_t from)
+{
+    for (unsigned d = 0; d < m->tasks[task].ndeps; d++)
+        if (operand(m, task, d) == from)
+            return true;
+    return false;
+}
+
+/* The tree of the deepest task, from that of one before it, if each of those between takes the result of the one before: else it is another tree. (If it
+ * has it at all it is an operand of its own: what is between them would have been the deepest.) */
+static void follow_roots(tree *t)
+{
+    const sk_model *m = t->in->model;
+    uint32_t last = m->nroots - 1, i = last, at = t->nknots ? t->nth : SK_NO_INDEX;
+    while (i > 0 && i != at && takes(m, m->roots[i], m->roots[i - 1]))
+        i--;
+    if (i != at) {
+        clear(t, t->in, t->out);
+        grow(t, m->roots[i]);
+    }
+    for (; i < last; i++)
+        grow(t, m->roots[i + 1]);
+    t->nth = last;
+}
+
+/* The tree of this root; it grows once, or on with the run. */
 static void look_at(tree *t, const sk_view_in *in, sk_draw *out, uint32_t root)
 {
-    if (t->nknots && t->root != root)
-        clear(t);
     t->in = in;
     t->out = out;
-    t->root = root;
-    if (!t->nknots)
+    if (root == in->model->deepest) {
+        follow_roots(t);
+    } else if (!t->nknots || t->root != root || t->nth != SK_NO_INDEX) {
+        clear(t, in, out);
         grow(t, root);
+        t->nth = SK_NO_INDEX;
+    }
     scale(t);
 }
 
@@ -273,7 +322,7 @@ static void move(void *memory, const sk_view_in *in, sk_view_state *s, const sk_
     s->zoom = CLAMP(t->slot * by->factor, 0.01f, 160 * in->unit);
     s->pan_x = t->slot_at, s->pan_y = t->level_at;
     scale(t); /* as it would be now: from there it is pulled to where it should be */
-    s->pan_x = CLAMP(s->pan_x + slot - (by->x + by->dx - t->x0) / t->slot, 0, (float)MAX(t->leaves, 1u) - 1); /* never out of sight */
+    s->pan_x = CLAMP(s->pan_x + slot - (by->x + by->dx - t->x0) / t->slot, (float)t->from, (float)MAX(t->to - 1, t->from)); /* never out of sight */
     s->pan_y = CLAMP(s->pan_y + level - (by->y + by->dy - t->y0) / t->level, 0, (float)t->height);
 }
 
@@ -317,7 +366,7 @@ static void draw(void *memory, const sk_view_in *in, sk_draw *out)
 static void *open_memory(void) { return g_new0(tree, 1); }
 static void close_memory(void *memory)
 {
-    clear(memory);
+    clear(memory, NULL, NULL);
     g_free(memory);
 }
 

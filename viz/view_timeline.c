@@ -59,6 +59,17 @@ static void axis(const chart *c, float top, float bottom)
 
 /* ---- 2. A lane ------------------------------------------------------------------------------------------------------------------------- */
 
+/* Who it is; without room for that, which of its colour it is: words that are cut to a letter or two say nothing. */
+static void slice_label(const chart *c, const sk_model_slice *s, sk_rect box, sk_colour text)
+{
+    float u = c->in->unit, size = MIN(12 * u, box.h * 0.75f);
+    sk_rect room = { box.x + 4 * u, box.y, box.w - 8 * u, box.h };
+    g_autofree char *number = g_strdup_printf("%u", s->task + 1), *whole = g_strdup_printf("%s %s", sk_model_name(c->in->model, s->task), number);
+    const char *label = sk_draw_width(whole, SK_FONT, size) <= room.w ? whole : number;
+    if (sk_draw_width(label, SK_FONT, size) <= room.w)
+        sk_draw_label(c->out, room, label, SK_FONT, size, s->blocked ? SK_RIGHT : SK_LEFT, text);
+}
+
 static void slice(const chart *c, uint32_t index, sk_rect box)
 {
     const sk_model_slice *s = &c->in->model->slices[index];
@@ -85,11 +96,8 @@ static void slice(const chart *c, uint32_t index, sk_rect box)
             sk_draw_sign(c->out, s->how == SK_END_FAILED ? SK_SIGN_CROSS : SK_SIGN_AGAIN,
                          (sk_rect){ box.x + box.w - size - 5 * u, box.y + (box.h - size) / 2, size, size }, colour);
     }
-    if (box.w > 24 * u && box.h >= 11 * u) {
-        g_autofree char *label = g_strdup_printf("%s %u", sk_model_name(c->in->model, s->task), s->task + 1);
-        sk_draw_label(c->out, (sk_rect){ box.x + 4 * u, box.y, box.w - 8 * u, box.h }, label, SK_FONT, MIN(12 * u, box.h * 0.75f),
-                      s->blocked ? SK_RIGHT : SK_LEFT, s->blocked ? p->dim : look.text);
-    }
+    if (box.w > 16 * u && box.h >= 11 * u)
+        slice_label(c, s, box, s->blocked ? p->dim : look.text);
     if (s->task == c->in->state->task)
         sk_draw_rect(c->out, (sk_rect){ box.x - 3 * u, box.y - 3 * u, box.w + 6 * u, box.h + 6 * u },
                      &(sk_pen){ .stroke = p->select, .width = 2 * u, .radius = 4 * u });
@@ -440,6 +448,19 @@ static void move(void *memory, const sk_view_in *in, sk_view_state *s, const sk_
     s->scroll = CLAMP(s->scroll - by->dy / c.lane, 0, (float)(m->nworkers - c.shown));
 }
 
+/* Where the picture is in time. The tray is not on the axis, and what is written there and above is to be read. */
+static void cursor(const chart *c, float top, float high)
+{
+    float u = c->in->unit, now = x_of(c, c->in->state->ns), tray = c->first_lane - c->tray;
+    const sk_pen line = { .stroke = c->in->palette->now, .width = 1.5f * u };
+    if (c->in->state->ns >= c->in->model->last || now < c->plot.x || now > c->plot.x + c->plot.w)
+        return;
+    if (c->tray > 0)
+        sk_draw_line(c->out, now, top, now, tray, &line);
+    sk_draw_line(c->out, now, c->tray > 0 ? c->first_lane : top, now, top + high, &line);
+    sk_draw_poly(c->out, (sk_point[]){ { now - 5 * u, top - u }, { now + 5 * u, top - u }, { now, top + 6 * u } }, 3, &(sk_pen){ .fill = line.stroke });
+}
+
 static void draw(void *memory, const sk_view_in *in, sk_draw *out)
 {
     const sk_model *m = in->model;
@@ -477,11 +498,7 @@ static void draw(void *memory, const sk_view_in *in, sk_draw *out)
         critical(&c);
     if (s->task != SK_NO_INDEX && s->task < m->ntasks)
         arrows(&c, s->task);
-    float now = x_of(&c, s->ns);
-    if (s->ns < m->last && now >= c.plot.x && now <= c.plot.x + c.plot.w) {
-        sk_draw_line(out, now, top, now, top + high, &(sk_pen){ .stroke = p->now, .width = 1.5f * u });
-        sk_draw_poly(out, (sk_point[]){ { now - 5 * u, top - 5 * u }, { now + 5 * u, top - 5 * u }, { now, top + 2 * u } }, 3, &(sk_pen){ .fill = p->now });
-    }
+    cursor(&c, top, high);
 }
 
 static void *open_memory(void) { return g_new0(sk_profile, 1); }

@@ -98,7 +98,7 @@ void sk_window_go_to_run(sk_window *w, unsigned run)
     if (w->runs.n < 2)
         return sk_window_say(w, "there is no other run; to compare some: skate view A.sktrace B.sktrace");
     run %= w->runs.n;
-    bool end = was.step >= w->model->nsteps;
+    bool end = was.step >= w->model->nsteps && was.ns <= w->model->last; /* after it: others may still go on */
     memcpy(w->marks[here].at, p->marks, sizeof p->marks);
     w->marks[here].n = p->nmarks;
     show(w, w->runs.model[run], w->runs.path[run]);

@@ -280,7 +280,7 @@ START_TEST(those_who_take_a_result_are_those_that_name_it)
             ck_assert_uint_eq(m->uses[d].task, t);
             *at = d == m->objects[m->deps[d]].last_use ? SK_NO_INDEX : m->uses[d].next;
         }
-        if (deepest == SK_NO_INDEX && m->tasks[t].ndeps && m->tasks[t].layer + 1 == m->nlayers)
+        if (m->tasks[t].ndeps && (deepest == SK_NO_INDEX || m->tasks[t].layer > m->tasks[deepest].layer))
             deepest = t;
     }
     for (uint32_t i = 0; i < m->nobjects; i++)
@@ -831,6 +831,9 @@ int main(int argc, char **argv)
     suite_add_tcase(suite, view_stats_case());
     suite_add_tcase(suite, code_cases());
     suite_add_tcase(suite, compare_cases());
+    suite_add_tcase(suite, figures_case());
+    suite_add_tcase(suite, graph_case());
+    suite_add_tcase(suite, timeline_case());
     suite_add_tcase(suite, film_tests(view_trace));
     suite_add_tcase(suite, critical_case());
     suite_add_tcase(suite, predict_case());
