@@ -46,10 +46,10 @@ static void axis(const chart *c, float top, float bottom)
     step *= step * 2 >= least ? 2 : step * 5 >= least ? 5 : 10;
     if (step / 2 >= least)
         step /= 2;
-    double zero = (double)c->in->model->first; /* times are told from the first event on */
-    for (double t = ceil(((double)c->from - zero) / step) * step; t + zero <= (double)c->to; t += step) {
+    /* as in the title and in --at: from the start of the run on, which is before its first event */
+    for (double t = ceil((double)c->from / step) * step; t <= (double)c->to; t += step) {
         char text[16];
-        float x = x_of(c, (int64_t)(t + zero));
+        float x = x_of(c, (int64_t)t);
         sk_timeline_time((int64_t)t, text);
         sk_draw_line(c->out, x, top, x, bottom, &(sk_pen){ .stroke = p->grid });
         if (x + 3 * u + sk_draw_width(text, SK_FONT, 11 * u) <= c->in->area.x + c->in->area.w)

@@ -89,9 +89,41 @@ START_TEST(the_cursor_does_not_lie_on_what_is_written)
 }
 END_TEST
 
+/* Of a run whose first event comes a quarter of a second after its start. */
+START_TEST(the_axis_tells_the_time_that_is_shown)
+{
+    enum { MS = 1000000 };
+    forge f = forge_start(1, 1, "late", NULL);
+    forge_task(&f, 0, 250 * MS, 1, 1, 0, 1, 0, 1);
+    forge_move(&f, 0, 250 * MS, 1, SK_TASK_NONE, SK_TASK_READY, 0);
+    forge_run(&f, 0, 250 * MS, 900 * MS, 1, 1);
+    sk_model *m = view_model_of(forge_end(&f, true, 1000 * MS));
+    ck_assert_int_eq(m->first, 250 * MS);
+    sk_view_state s;
+    sk_draw *d = sk_draw_new();
+    void *memory = sk_view_timeline.open();
+    sk_view_state_init(&s, m);
+    sk_view_seek(&s, m, 600 * MS);
+    sk_frame_draw(&sk_view_timeline, memory, m, &s, 1100, 400, d);
+    sk_colour now = sk_palette_of(SK_THEME_LIGHT)->now;
+    float tick = 0, cursor = -100;
+    for (uint32_t i = 0; i < d->nitems; i++)
+        if (d->items[i].kind == SK_DRAW_TEXT && d->items[i].box.y > 36 && !strcmp(d->chars + d->items[i].text, "600 ms"))
+            tick = d->items[i].box.x;
+        else if (d->items[i].kind == SK_DRAW_POLY && d->items[i].pen.fill == now)
+            cursor = d->items[i].box.x + d->items[i].box.w / 2;
+    ck_assert_float_eq_tol(tick, cursor + 3, 1);
+    ck_assert(draws(d, "t = 600 ms"));
+    sk_view_timeline.close(memory);
+    sk_draw_free(d);
+    sk_model_free(m);
+}
+END_TEST
+
 TCase *timeline_case(void)
 {
     TCase *t = tcase_create("timeline");
+    tcase_add_test(t, the_axis_tells_the_time_that_is_shown);
     tcase_add_test(t, the_cursor_does_not_lie_on_what_is_written);
     tcase_add_test(t, a_bar_without_room_for_the_name_of_its_task_has_its_number);
     return t;
