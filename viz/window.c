@@ -244,7 +244,7 @@ static void ask_picture(sk_window *w)
 {
     g_autofree char *name = w->path ? g_path_get_basename(w->path) : g_strdup("start");
     char *dot = strrchr(name, '.');
-    if (dot)
+    if (dot && !w->live) /* a run's name may end with an address */
         *dot = 0;
     do { /* those of the last session stay */
         g_free(w->picture);

@@ -17,7 +17,7 @@ static const GOptionEntry entries[] = {
     { "secret-file", 0, 0, G_OPTION_ARG_FILENAME, &secret_file, "that both ends have ($SKATE_SECRET_FILE); skate secret new FILE makes one", "FILE" },
     { "bind", 0, 0, G_OPTION_ARG_STRING, &bind_to, "beside the program: at which address of this machine (127.0.0.1; 0.0.0.0: at all)", "ADDR" },
     { "port", 0, 0, G_OPTION_ARG_STRING, &port, "beside the program: at which port (0: any that is free)", "N" },
-    { "from", 0, 0, G_OPTION_ARG_STRING, &far, "beside the viewer: from the relay that listens there (then: skate view --attach PID OF THE RELAY)", "HOST:PORT" },
+    { "from", 0, 0, G_OPTION_ARG_STRING, &far, "beside the viewer: from the relay that listens there (skate view --attach does this by itself)", "HOST:PORT" },
     G_OPTION_ENTRY_NULL
 };
 
@@ -31,7 +31,7 @@ static const char help[] =
     "Example:\n"
     "  lab-01$ skate run --live ./program &\n"
     "  lab-01$ skate relay $! --bind 0.0.0.0 --port 7001 --secret-file ~/.skate-secret\n"
-    "  desk$   skate relay --from lab-01:7001 --secret-file ~/.skate-secret";
+    "  desk$   skate view --attach lab-01:7001 --secret-file ~/.skate-secret";
 
 static void usage(const char *what, const char *which)
 {

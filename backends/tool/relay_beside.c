@@ -326,7 +326,7 @@ static void turn(beside *b)
 static void say_where(const beside *b, const char *listens, const char *secret_file)
 {
     bool is_any = !strncmp(listens, "0.0.0.0:", 8) || !strncmp(listens, "[::]:", 5);
-    printf("process %d is watched at %s: skate relay --from %s%s --secret-file %s\n", (int)b->pid, listens, is_any ? g_get_host_name() : listens,
+    printf("process %d is watched at %s: skate view --attach %s%s --secret-file %s\n", (int)b->pid, listens, is_any ? g_get_host_name() : listens,
            is_any ? strrchr(listens, ':') : "", secret_file);
     fflush(stdout);
 }

@@ -388,7 +388,8 @@ static void nonsense_is_refused(void)
     snprintf(name, sizeof name, "@skate-live/%d", (int)getpid());
     expect(sk_attach_address(name, &means[0], &err) && sk_attach_address(name + 1, &means[1], &err) && means[0] == getpid() && means[1] == getpid(),
            "a socket's name is a run's, as its number is");
-    expect(!sk_attach_address("localhost:7000", &means[0], &err) && strstr(err.message, "ssh -X"), "an address of a network says how to watch from there");
+    expect(sk_attach_address("localhost:7000", &means[0], &err) && means[0] == 0, "an address of a network is no process of this machine");
+    expect(!sk_attach_address("localhost:", &means[0], &err) && strstr(err.message, "nor HOST:PORT of a relay"), "what is neither is said to be");
     expect(!sk_attach_address("4711 ", &means[0], &err) && strstr(err.message, "neither"), "half a number is none");
     expect(!sk_attach_open(getpid(), &err) && strstr(err.message, "lets nobody watch"), "a process that is no run cannot be watched");
     expect(!sk_attach_open(0x3ffffff, &err) && strstr(err.message, "there is no process"), "nor one that is not there");

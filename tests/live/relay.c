@@ -1,5 +1,5 @@
 /* relay.c -- a run that is watched from another machine, by way of `skate relay` (backends/tool/relay.h): both of its ends are started here, on
- * loopback; and who is refused.
+ * loopback; and who is refused. viz/far.c, which starts one of them for a viewer, is tested by tests/view/run and tests/window/run.
  *
  * Reading order: starting relays; a viewer that looks at bytes; the cases; what is refused. */
 #define _GNU_SOURCE
@@ -92,7 +92,7 @@ static relay beside(pid_t pid)
     char number[20];
     snprintf(number, sizeof number, "%d", (int)pid);
     relay r = start_relay((const char *[]){ "skate relay", number, "--secret-file", MINE, NULL }, NULL);
-    expect(strstr(r.line, "is watched at 127.0.0.1:") && strstr(r.line, "skate relay --from 127.0.0.1:"), "the relay says where it listens");
+    expect(strstr(r.line, "is watched at 127.0.0.1:") && strstr(r.line, "skate view --attach 127.0.0.1:"), "the relay says where it listens");
     return r;
 }
 
