@@ -261,7 +261,8 @@ LESSON_SRC  := $(foreach d,$(LESSON_DIRS),$(wildcard $(d)/*.c))
 SOURCES := $(LIB_SRC) $(VIZ_SRC) $(TOOL_SRC) $(LESSONS_SRC) $(CONFORM_SRC) $(SUPPORT_SRC) $(UNIT_SRC) \
     $(PROPERTY_SRC) $(FAULTS_SRC) $(CHAOS_SRC) $(PROXY_SRC) $(NET_SRC) $(NTH_SRC) $(WINDOW_SRC) $(VIEW_TEST_SRC) $(FUZZ_SRC) $(DIGEST_SRC) $(LIVE_SRC) $(LESSON_SRC)
 
-TOOLS := $(patsubst backends/tool/%.c,$(LIBEXEC)/skate-%,$(filter-out %/skate.c,$(TOOL_SRC)))
+RELAY_SRC := $(wildcard backends/tool/relay_*.c)       # parts of skate-relay
+TOOLS := $(patsubst backends/tool/%.c,$(LIBEXEC)/skate-%,$(filter-out %/skate.c $(RELAY_SRC),$(TOOL_SRC)))
 VIEW := $(if $(NEED_VIEW),,$(LIBEXEC)/skate-view)
 PROGRAMS := $(B)/bin/skate $(TOOLS) $(if $(VIZ_SRC),$(LIBEXEC)/skate-trace) $(VIEW) \
     $(if $(LESSONS_SRC),$(LIBEXEC)/skate-lessons)
@@ -279,6 +280,7 @@ $(B)/bin/skate: $(B)/obj/backends/tool/skate.o
 	$(Q)$(LINK) -o $@ $< $(GLIB_LIBS)
 
 $(TOOLS): $(LIBEXEC)/skate-%: $(B)/obj/backends/tool/%.o
+$(LIBEXEC)/skate-relay: $(call objects,$(RELAY_SRC))
 $(LIBEXEC)/skate-lessons: $(call objects,$(LESSONS_SRC))
 # viz/ as a library, of which its programs and the tests take what they call
 $(B)/obj/libviz.a: $(call objects,$(filter-out $(VIZ_MAIN),$(VIZ_SRC))) $(B)/.files

@@ -135,7 +135,7 @@ static bool is_wanted(sk_auth *a)
     sk_id_print(&peer->node, its);
     if (peer->flags != a->self.flags)
         fail(a, SK_WHY_MODE, SK_AUTH_NO, "flags %08x in its HELLO, %08x in ours: TLS must be on both ends, or on none", peer->flags, a->self.flags);
-    else if (peer->role == 0 || peer->role > SK_ROLE_TOOL || !(a->spec.peer_roles & 1u << peer->role))
+    else if (peer->role == 0 || peer->role > SK_ROLE_LAST || !(a->spec.peer_roles & 1u << peer->role))
         fail(a, SK_WHY_ROLE, SK_AUTH_NO, "it is a %s (role %u), which is not wanted here", sk_auth_role_name(peer->role), peer->role);
     else if (is_zero(&peer->node))
         fail(a, SK_WHY_PEER, SK_AUTH_NO, "its node id is all zero, which nobody has");
@@ -380,7 +380,7 @@ static void hear(sk_auth *a)
 void sk_auth_begin(sk_auth *a, const sk_auth_spec *spec)
 {
     sk_error err = { 0 };
-    assert((spec->secret || spec->in_tls) && spec->peer_roles && spec->role >= SK_ROLE_DRIVER && spec->role <= SK_ROLE_TOOL);
+    assert((spec->secret || spec->in_tls) && spec->peer_roles && spec->role >= SK_ROLE_DRIVER && spec->role <= SK_ROLE_LAST);
     assert(!is_zero(&spec->node) && (!spec->accepts || !is_zero(&spec->cluster)));
     *a = (sk_auth){ .spec = *spec };
     a->self = (sk_auth_hello){ .version = SK_AUTH_PROTOCOL, .role = (uint16_t)spec->role, .flags = spec->in_tls ? SK_AUTH_IN_TLS : 0,
@@ -455,7 +455,7 @@ void sk_auth_clear(sk_auth *a) { sk_secret_wipe(a, sizeof *a); }
 
 const char *sk_auth_role_name(unsigned role)
 {
-    static const char *const names[] = { "nobody", "driver", "node", "worker", "tool" };
+    static const char *const names[] = { "nobody", "driver", "node", "worker", "tool", "relay", "viewer" };
     return role < G_N_ELEMENTS(names) ? names[role] : "stranger";
 }
 

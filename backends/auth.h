@@ -40,7 +40,11 @@ enum { SK_AUTH_PROTOCOL = 1, SK_AUTH_HELLO_BYTES = 108, SK_AUTH_PROOF_BYTES = 44
 
 /* ---- What is said ---- */
 
-typedef enum sk_auth_role { SK_ROLE_DRIVER = 1, SK_ROLE_NODE, SK_ROLE_WORKER, SK_ROLE_TOOL } sk_auth_role;
+typedef enum sk_auth_role {
+    SK_ROLE_DRIVER = 1, SK_ROLE_NODE, SK_ROLE_WORKER, SK_ROLE_TOOL,
+    SK_ROLE_RELAY, SK_ROLE_VIEWER,         /* of a run that is watched from afar (backends/tool/relay.h): these know each other only */
+    SK_ROLE_LAST = SK_ROLE_VIEWER
+} sk_auth_role;
 
 typedef enum sk_auth_status {              /* on the wire */
     SK_AUTH_OK, SK_AUTH_NO, SK_AUTH_VERSION, SK_AUTH_BUILD, SK_AUTH_CLUSTER, SK_AUTH_BUSY, SK_AUTH_DUPLICATE_NODE

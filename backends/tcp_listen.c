@@ -86,7 +86,7 @@ static void welcome(sk_tcp *t, int fd, const sk_address *from)
 {
     sk_error err;
     const sk_transport_self *me = t->config.me;
-    sk_tls_self self = { .secret = me->secret, .cluster = me->cluster, .node = me->node, .head = me->role == SK_ROLE_DRIVER };
+    sk_tls_self self = { .secret = me->secret, .cluster = me->cluster, .node = me->node, .head = me->role == SK_ROLE_DRIVER || me->role == SK_ROLE_RELAY };
     sk_tcp_link *l = sk_tcp_link_new(t, NULL);
     l->link.other = *from;
     l->link.deadline = t->now + HANDSHAKE_S * INT64_C(1000000000);

@@ -10,7 +10,7 @@
  *                                                             finds itself on the wrong side refuses
  *
  * Who dials knows the name of a node from the registry, but of the head only HOST:PORT: then the server's name and the cluster's are all
- * zeros, and only a head answers to that. After this the handshake of auth.h is done inside, as on loopback, for names, roles and builds.
+ * zeros, and only a head answers to that, or a relay. After this the handshake of auth.h is done inside, as on loopback, for names, roles and builds.
  *
  * The memory between: ciphertext that has come is in `in`, what is to be sent in `out`, each of SK_TLS_BUFFER. Records are of 16 KiB, but
  * sockets are read and written in whole buffers. Plaintext goes straight into the reader's memory.
@@ -33,7 +33,7 @@ enum { SK_TLS_BUFFER = 128 << 10, SK_TLS_MORE = 0, SK_TLS_END = -1, SK_TLS_BROKE
 typedef struct sk_tls_self {               /* who this end is. Copied but for the secret, which is borrowed until the handshake is over */
     const sk_secret *secret;
     sk_id cluster, node;
-    bool head;                             /* answers to all zeros too */
+    bool head;                             /* or a relay: answers to all zeros too */
 } sk_tls_self;
 
 /* The end that dials `server` (NULL: a head), or that is dialed. NULL: GnuTLS does not have what is asked for; *err says. */

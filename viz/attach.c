@@ -58,11 +58,12 @@ bool sk_attach_address(const char *text, pid_t *pid, sk_error *err)
         *pid = (pid_t)number;
         return true;
     }
-    if (is_host_and_port(text))
-        fail(err, "%s is an address of a network, but a run is watched on its own machine, where the viewer is handed its log; "
-                  "from another: ssh -X HOST skate view --attach PID", text);
-    else
-        fail(err, "\"%s\" is neither the number of a process, 1 or more, nor the name of a run's socket, @%s1234; `skate ps` lists the runs", text, NAME);
+    if (is_host_and_port(text)) {
+        *pid = 0;
+        return true;
+    }
+    fail(err, "\"%s\" is neither the number of a process, 1 or more, nor the name of a run's socket, @%s1234, nor HOST:PORT of a relay; `skate ps` lists the runs",
+         text, NAME);
     return false;
 }
 

@@ -31,8 +31,8 @@ typedef struct sk_attach_status {
     uint64_t refusals;      /* how often it has */
 } sk_attach_status;
 
-/* Whom `text` means: 1234, a process of this machine; or skate-live/1234, the name of its socket, as `ss -xl` prints it (@skate-live/1234).
- * false and *err: it is no address of a run; HOST:PORT is none, since the log's descriptor does not leave the machine. */
+/* Whom `text` means: 1234, a process of this machine; or skate-live/1234, the name of its socket, as `ss -xl` prints it (@skate-live/1234); or
+ * HOST:PORT, another machine: then *pid is 0, and far.h has a process that can be attached to. false and *err: it is no address of a run. */
 bool sk_attach_address(const char *text, pid_t *pid, sk_error *err);
 
 /* NULL and *err: nobody listens there, it is another user's, or it speaks another version. Waits two seconds at most. */

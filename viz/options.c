@@ -30,6 +30,7 @@ static const struct { const char *name; int makes; const char *views; int viewed
     { "parts", OF_FILE, "compare", PICTURES, TRUE },
     { "critical", OF_FILE, "graph reduce timeline cluster", SK_MAKE_STORYBOARD, FALSE }, /* ... and no status line */
     { "calm", WINDOWS, NULL, 0, FALSE },
+    { "secret-file", SK_MAKE_LIVE, NULL, 0, FALSE },
     { "from", SK_MAKE_FILM | SK_MAKE_STORYBOARD, NULL, 0, FALSE },
     { "to", SK_MAKE_FILM | SK_MAKE_STORYBOARD, NULL, 0, FALSE },
     { "frames", SK_MAKE_STORYBOARD, NULL, 0, FALSE },

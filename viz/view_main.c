@@ -29,6 +29,7 @@ static const char help[] =
     "  skate run --trace run.sktrace build/lessons/06-tree-reduction\n"
     "  skate view run.sktrace\n"
     "  skate run --view --gate build/lessons/06-tree-reduction\n"
+    "  skate view --attach lab-01:7001 --secret-file ~/.skate-secret\n"
     "  skate view run.sktrace -o graph.png\n"
     "  skate view run.sktrace -o half.svg --view timeline --at 50% --theme dark\n"
     "  skate view threads.sktrace tcp.sktrace\n"
@@ -66,17 +67,14 @@ static char *help_and_keys(void)
     return all;
 }
 
-static int watch(int pid, bool starts, sk_window_options *shown)
+static int watch(sk_watch *live, const sk_error *err, sk_window_options *shown)
 {
-    sk_error err;
-    sk_watch *live = sk_watch_open(pid, starts, &err);
     if (!live) {
-        fprintf(stderr, "skate view: %s\n", err.message);
+        fprintf(stderr, "skate view: %s\n", err->message);
         return 1;
     }
-    g_autofree char *name = g_strdup_printf("process %d", pid);
     shown->live = &live->window;
-    shown->path = name;
+    shown->path = live->name;
     shown->model = sk_model_new();
     sk_view_state fresh;
     sk_view_state_init(&fresh, shown->model);
@@ -114,7 +112,7 @@ static bool load(sk_runs *runs, int n, char **paths)
 
 int main(int argc, char **argv)
 {
-    g_autofree char *out = NULL, *name = NULL, *when = NULL, *size = NULL, *theme = NULL, *words = NULL, *script = NULL, *address = NULL;
+    g_autofree char *out = NULL, *name = NULL, *when = NULL, *size = NULL, *theme = NULL, *words = NULL, *script = NULL, *address = NULL, *secret_file = NULL;
     int scale = SK_UNSET, chosen = SK_UNSET, fold = SK_UNSET;
     gboolean starts = FALSE, flip = FALSE, parts = FALSE, critical = FALSE, state_text = FALSE, calm = FALSE;
     GOptionEntry entries[] = {
@@ -130,7 +128,8 @@ int main(int argc, char **argv)
         { "parts", 0, 0, G_OPTION_ARG_NONE, &parts, "Compare, of several FILEs: draw each run as long as the first, to compare parts of each", NULL },
         { "critical", 0, 0, G_OPTION_ARG_NONE, &critical, "Graph, reduce, timeline, cluster: the critical path is picked out; all views: the status line tells of it", NULL },
         { "calm", 0, 0, G_OPTION_ARG_NONE, &calm, "Window: things jump to their places instead of moving", NULL },
-        { "attach", 0, 0, G_OPTION_ARG_STRING, &address, "Window: of a program that runs here, by its number or its socket's name (skate ps lists them; started with skate run --view or --live)", "ADDR" },
+        { "attach", 0, 0, G_OPTION_ARG_STRING, &address, "Window: of a program that runs here, by its number or its socket's name (skate ps lists them; started with skate run --view or --live); or elsewhere, where skate relay listens: HOST:PORT", "ADDR" },
+        { "secret-file", 0, 0, G_OPTION_ARG_FILENAME, &secret_file, "With --attach HOST:PORT: the secret that skate relay has, too ($SKATE_SECRET_FILE)", "FILE" },
         { "starts", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &starts, "It is just being started: wait for it (skate run --view)", NULL },
         { "script", 0, 0, G_OPTION_ARG_FILENAME, &script, "Window: none; do what the lines of FILE say (see below)", "FILE" },
         { "state", 0, 0, G_OPTION_ARG_NONE, &state_text, "No picture: the state at T as text, on standard output", NULL },
@@ -181,6 +180,10 @@ int main(int argc, char **argv)
         return sk_options_usage("--size is WIDTHxHEIGHT, 50 to 20000 each (1920x1080), unlike ", size);
     if (live && !sk_attach_address(address, &pid, &err))
         return sk_options_usage("--attach: ", err.message);
+    if (live && pid && secret_file)
+        return sk_options_usage("--secret-file is for --attach HOST:PORT; this is --attach ", address);
+    if (live && !pid && !secret_file && !g_getenv("SKATE_SECRET_FILE"))
+        return sk_options_usage("--secret-file FILE is missing, a copy of the one that skate relay PID --secret-file FILE has at the other end: --attach ", address);
     if (live && (argc > 1 || !window))
         return sk_options_usage("--attach shows a run that goes on: it goes without a FILE, -o, --state, --gif and --storyboard", NULL);
     sk_make make = out          ? SK_MAKE_PICTURE
@@ -205,7 +208,7 @@ int main(int argc, char **argv)
     shown.state.theme = theme && !strcmp(theme, "dark") ? SK_THEME_DARK : SK_THEME_LIGHT;
     shown.state.scale = scale == SK_UNSET ? 0 : (float)scale / 100;
     if (live)
-        return watch(pid, starts, &shown);
+        return watch(pid ? sk_watch_open(pid, starts, &err) : sk_watch_open_far(address, secret_file, &err), &err, &shown);
     if (argc < 2)
         return sk_window_main(&shown);
     sk_runs runs = { .n = 0 };

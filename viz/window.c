@@ -242,9 +242,11 @@ static void do_live(sk_window *w, sk_command_id id)
 
 static void ask_picture(sk_window *w)
 {
+    if (w->picture)
+        return; /* of the same moment: two would be one */
     g_autofree char *name = w->path ? g_path_get_basename(w->path) : g_strdup("start");
     char *dot = strrchr(name, '.');
-    if (dot)
+    if (dot && !w->live) /* a run's name may end with an address */
         *dot = 0;
     do { /* those of the last session stay */
         g_free(w->picture);

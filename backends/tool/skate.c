@@ -42,6 +42,8 @@ static const command commands[] = {
       "skate trace run.sktrace --summary" },
     { "view", "skate-view", false, "watch a run in a window: its graph, its timeline; or make pictures of it",
       "skate view run.sktrace" },
+    { "relay", "skate-relay", false, "let a viewer on another machine watch a program that runs here",
+      "skate relay 4711 --bind 0.0.0.0 --port 7001 --secret-file ~/.skate-secret" },
     { "calibrate", "skate-calibrate", false, "measure this machine, for predictions",
       "skate calibrate -o here.cluster" },
     { "predict", "skate-predict", false, "how long a program takes, predicted and measured",
