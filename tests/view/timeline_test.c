@@ -93,7 +93,12 @@ END_TEST
 START_TEST(the_axis_tells_the_time_that_is_shown)
 {
     enum { MS = 1000000 };
-    forge f = forge_start(1, 1, "late", NULL);
+    forge f = forge_new(1);
+    forge_info(&f, "program", "forge");
+    forge_info(&f, "backend", "threads");
+    forge_fn(&f, 1, "late");
+    forge_site(&f, 1, 1);
+    forge_record(&f, 0, 250 * MS, SK_TRACE_NODE, SK_NODE_NONE << 4 | SK_NODE_ALIVE, &(uint64_t){ 1 }, 1);
     forge_task(&f, 0, 250 * MS, 1, 1, 0, 1, 0, 1);
     forge_move(&f, 0, 250 * MS, 1, SK_TASK_NONE, SK_TASK_READY, 0);
     forge_run(&f, 0, 250 * MS, 900 * MS, 1, 1);
