@@ -181,7 +181,7 @@ static void axis(const chart *c)
     }
     if (c->plot.y > c->in->area.y && c->plot.x > 100 * u)
         sk_draw_label(c->out, (sk_rect){ c->in->area.x + 12 * u, c->in->area.y, c->plot.x - c->in->area.x - 20 * u, 22 * u },
-                      c->in->state->normal ? "parts of each (Z: time)" : "time (Z: parts of each)", SK_FONT, 10 * u, SK_LEFT, p->dim);
+                      c->in->state->normal ? "parts of each (Z: time)" : "since first task (Z: parts)", SK_FONT, 10 * u, SK_LEFT, p->dim);
 }
 
 static void label(const chart *c, unsigned i)
