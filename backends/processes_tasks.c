@@ -186,7 +186,10 @@ static void man_queue(pn_host *h)
     size_t waiting = 0;
     for (run *q = h->queue; q; q = q->next)
         waiting++;
-    if (waiting > h->starting + between_tasks(h))
+    size_t come = h->starting + between_tasks(h);
+    for (const pn_worker *w = h->idle; w; w = w->next_idle)    /* see pn_assign: soon */
+        come++;
+    if (waiting > come)
         pn_want_worker(h);
 }
 

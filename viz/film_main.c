@@ -142,7 +142,7 @@ bool sk_film_seek(const sk_view *view, sk_view_state *s, const sk_model *m, cons
     if (several)
         sk_storyboard_span(s->runs, m, s->normal, &first, &last);
     if (sk_view_beyond(m, when, last, end))
-        fprintf(stderr, "skate view: %s %s is beyond the end of the %s, %s: taken as that\n", option, when, several && !g_str_has_prefix(when, "step:") ? "longest run" : "run", end);
+        fprintf(stderr, "skate view: %s %s is beyond the end of the %s, %s: taken as that\n", option, when, several && !s->normal && !g_str_has_prefix(when, "step:") ? "longest run" : "run", end);
     return sk_view_seek_within(s, m, when, first, last);
 }
 

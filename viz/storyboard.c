@@ -347,7 +347,8 @@ static void runs_caption(const sk_compare *c, unsigned shown, bool parts, int64_
         ended[i] = n.tasks[SK_TASK_DONE] + n.tasks[SK_TASK_FAILED] + n.tasks[SK_TASK_CANCELLED];
         same &= r->tasks == c->run[0].tasks;
         if (over)
-            g_string_append_printf(words, "%s%c %s%s", join, 'A' + (char)i, i ? "" : "takes ", sk_timeline_time(r->makespan, time));
+            g_string_append_printf(words, "%s%c %s%s%s", join, 'A' + (char)i, i ? "" : "takes ", sk_timeline_time(r->makespan, time),
+                                   r->part ? " so far" : "");
         else
             g_string_append_printf(brief, "%s%c %u/%u", join, 'A' + (char)i, ended[i], r->tasks);
     }

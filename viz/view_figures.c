@@ -191,7 +191,7 @@ static void row(table *t, const char *name, sort sort, const int64_t *value, uin
         else
             g_snprintf(text, sizeof text, "%" G_GINT64_FORMAT, value[i]);
         sk_draw_label(out, (sk_rect){ x, t->y, half, t->row }, text, SK_FONT, 11 * u, SK_RIGHT, p->text);
-        bool pair = i > 0 && !c->run[0].spent.open && !c->run[i].spent.open; /* a part is not compared with a whole */
+        bool pair = i > 0 && !c->run[0].part && !c->run[i].part; /* a part is not compared with a whole */
         if (pair && value[0] > 0 && value[i] > 0 && value[i] != value[0])
             sk_draw_label(out, (sk_rect){ x + half + 5 * u, t->y, MAX(0, t->column - half - 5 * u), t->row },
                           sk_compare_ratio((double)value[i] / (double)value[0], ratio), SK_FONT, 10 * u, SK_LEFT, p->dim);

@@ -44,13 +44,16 @@ static void axis(const chart *c, float top, float bottom)
     float u = c->in->unit;
     double least = (double)(c->to - c->from) * 90.0 * (double)u / (double)c->plot.w, step = pow(10, floor(log10(MAX(least, 1.0))));
     step *= step * 2 >= least ? 2 : step * 5 >= least ? 5 : 10;
-    if (step / 2 >= least)
+    if (step / 2 >= least && step >= 10)
         step /= 2;
-    /* as in the title and in --at: from the start of the run on, which is before its first event */
-    for (double t = ceil((double)c->from / step) * step; t <= (double)c->to; t += step) {
+    /* as in the title and in --at: from the start of the run on, which is before its first event. (A double may be too coarse for a damaged log's times.) */
+    int64_t by = (int64_t)step;
+    for (int64_t t = c->from / by * by; t <= c->to; t += by) {
         char text[16];
-        float x = x_of(c, (int64_t)t);
-        sk_timeline_time((int64_t)t, text);
+        if (t < c->from)
+            continue;
+        float x = x_of(c, t);
+        sk_timeline_time(t, text);
         sk_draw_line(c->out, x, top, x, bottom, &(sk_pen){ .stroke = p->grid });
         if (x + 3 * u + sk_draw_width(text, SK_FONT, 11 * u) <= c->in->area.x + c->in->area.w)
             sk_draw_text(c->out, x + 3 * u, top - 5 * u, text, SK_FONT, 11 * u, SK_LEFT, p->dim);

@@ -89,6 +89,33 @@ static bool draws(const sk_draw *d, const char *words)
     return false;
 }
 
+/* All tasks that it knows of are over; there may have been more. */
+START_TEST(a_log_that_is_cut_between_two_tasks_is_not_compared_with_a_whole)
+{
+    enum { MS = 1000000 };
+    forge f = forge_start(1, 1, "work", NULL);
+    forge_task(&f, 0, 0, 1, 1, 0, 1, 0, 1);
+    forge_move(&f, 0, 0, 1, SK_TASK_NONE, SK_TASK_READY, 0);
+    forge_run(&f, 0, 0, 10 * MS, 1, 1);
+    sk_model *whole = two_tasks(false), *cut = view_model_of(forge_end(&f, false, 10 * MS));
+    cut->trouble = "cut off";
+    sk_runs runs = { .path = { "a", "b" }, .model = { whole, cut }, .n = 2 };
+    sk_compare *c = sk_compare_new(&runs);
+    sk_view_state s;
+    sk_view_state_init(&s, whole);
+    sk_view_in in = { whole, &s, sk_palette_of(SK_THEME_LIGHT), { 0, 0, 1200, 400 }, 1 };
+    uint32_t here[] = { 0 };
+    sk_draw *d = sk_draw_new();
+    sk_figures_table(&in, d, c, in.area, here, SK_FIXED_ROWS);
+    ck_assert(draws(d, "40.0 ms") && draws(d, "10.0 ms"));
+    ck_assert(!draws(d, "0.25x") && !draws(d, "0.50x"));
+    sk_draw_free(d);
+    sk_compare_free(c);
+    sk_model_free(whole);
+    sk_model_free(cut);
+}
+END_TEST
+
 START_TEST(a_run_whose_tasks_are_not_over_is_not_said_to_have_ended)
 {
     sk_model *whole = two_tasks(false), *cut = two_tasks(true);
@@ -227,6 +254,7 @@ TCase *figures_case(void)
     tcase_set_timeout(t, 300);
     tcase_add_test(t, a_figure_that_is_small_beside_the_first_is_told_as_its_part);
     tcase_add_test(t, rows_of_figures_that_have_no_room_are_counted);
+    tcase_add_test(t, a_log_that_is_cut_between_two_tasks_is_not_compared_with_a_whole);
     tcase_add_test(t, a_run_whose_tasks_are_not_over_is_not_said_to_have_ended);
     tcase_add_test(t, all_sentences_and_figures_can_be_come_to_at_every_scale);
     tcase_add_test(t, the_shares_of_a_run_add_up_to_a_hundred);

@@ -125,9 +125,37 @@ START_TEST(the_axis_tells_the_time_that_is_shown)
 }
 END_TEST
 
+/* A double has no nanoseconds there. */
+START_TEST(a_damaged_log_of_forty_years_later_has_an_axis)
+{
+    const uint64_t start = (uint64_t)1 << 60;
+    forge f = forge_new(1);
+    forge_info(&f, "program", "forge");
+    forge_info(&f, "backend", "threads");
+    forge_fn(&f, 1, "late");
+    forge_site(&f, 1, 1);
+    forge_record(&f, 0, start, SK_TRACE_NODE, SK_NODE_NONE << 4 | SK_NODE_ALIVE, &(uint64_t){ 1 }, 1);
+    forge_task(&f, 0, start, 1, 1, 0, 1, 0, 1);
+    forge_move(&f, 0, start, 1, SK_TASK_NONE, SK_TASK_READY, 0);
+    forge_run(&f, 0, start, start + 900, 1, 1);
+    sk_model *m = view_model_of(forge_end(&f, true, start + 1000));
+    ck_assert_int_eq(m->first, (int64_t)start);
+    sk_view_state s;
+    sk_draw *d = sk_draw_new();
+    void *memory = sk_view_timeline.open();
+    sk_view_state_init(&s, m);
+    sk_frame_draw(&sk_view_timeline, memory, m, &s, 1100, 400, d);
+    ck_assert_uint_lt(d->nitems, 1000);
+    sk_view_timeline.close(memory);
+    sk_draw_free(d);
+    sk_model_free(m);
+}
+END_TEST
+
 TCase *timeline_case(void)
 {
     TCase *t = tcase_create("timeline");
+    tcase_add_test(t, a_damaged_log_of_forty_years_later_has_an_axis);
     tcase_add_test(t, the_axis_tells_the_time_that_is_shown);
     tcase_add_test(t, the_cursor_does_not_lie_on_what_is_written);
     tcase_add_test(t, a_bar_without_room_for_the_name_of_its_task_has_its_number);
