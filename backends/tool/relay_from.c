@@ -64,6 +64,8 @@ static void on_far_end(from *f, const sk_peer_info *info)
 {
     if (f->was_up && info->end != SK_PEER_BROKEN)
         end(f, SK_NODE_HEAD_LOST, "the relay at %s is gone: %s", f->address, info->why);
+    else if (f->has_hello && info->end == SK_PEER_BROKEN)  /* it has spoken as a relay does */
+        end(f, SK_NODE_HEAD_LOST, "the connection to the relay at %s was damaged: %s", f->address, info->why);
     else if (info->end == SK_PEER_BROKEN || (info->end == SK_PEER_REFUSED && (info->refused == SK_WHY_MAGIC || info->refused == SK_WHY_ROLE)))
         nonsense(f, info->why);
     else if (info->end == SK_PEER_REFUSED && info->refused == SK_WHY_VERSION)

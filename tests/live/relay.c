@@ -371,7 +371,7 @@ static void a_peer_that_lies_is_refused(void)
     char longest[SK_LIVE_LINE * 2];
     memset(longest, 'x', sizeof longest - 1);
     longest[sizeof longest - 1] = '\0';
-    a_liar_is_refused((said[]){ HELLO, { RELAY_LINE, 0, longest }, { 0 } }, 76, "protocol error");
+    a_liar_is_refused((said[]){ HELLO, { RELAY_LINE, 0, longest }, { 0 } }, 69, "was damaged: protocol error");
     liar_is = SK_ROLE_DRIVER;              /* a head of a cluster, which has the same secret */
     a_liar_is_refused((said[]){ HELLO, { 0 } }, 76, "is no relay of a run: it is a driver");
     liar_is = SK_ROLE_RELAY;
