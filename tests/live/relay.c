@@ -220,6 +220,25 @@ static void who_leaves_opens_the_gate_from_afar(void)
     expect(end_of_relay(&r) == 0, "the end beside the program ends with that");
 }
 
+/* The relay has come while the gate was closed; but that was opened, and closed again by another viewer. */
+static void a_relay_that_waits_holds_no_gate_that_was_opened(void)
+{
+    pid_t pid = start("hold", "--sk-gate", NULL);
+    view here = watch(pid);
+    relay r = beside(pid);
+    WAIT_FOR(&here, STATUS(&here)->gate_is_closed);
+    sk_attach_gate(here.a, false);
+    WAIT_FOR(&here, !STATUS(&here)->gate_is_closed && here.to[SK_TASK_RUNNING] == 1);
+    view other = watch(pid);
+    sk_attach_gate(here.a, true);
+    WAIT_FOR(&other, STATUS(&other)->gate_is_closed);
+    sk_attach_close(here.a);
+    WAIT_FOR(&other, !STATUS(&other)->gate_is_closed);
+    sk_attach_close(other.a);
+    meet(where, O_WRONLY);
+    expect(end_of(pid) == 1 && end_of_relay(&r) == 0, "who closed it last opens it by leaving");
+}
+
 static void one_viewer_after_the_other(void)
 {
     bool can = !strcmp(backend, "processes");
@@ -292,6 +311,7 @@ void relay_cases(void)
     the_log_comes_byte_by_byte();
     the_gate_goes_through();
     who_leaves_opens_the_gate_from_afar();
+    a_relay_that_waits_holds_no_gate_that_was_opened();
     one_viewer_after_the_other();
     how_it_ends_is_seen_from_afar();
 }
