@@ -330,11 +330,11 @@ int relay_from(relay_order *order)
     order->self.peer_roles = 1 << SK_ROLE_RELAY;
     sk_transport_config config = { .me = &order->self, .kinds = relay_kinds, .nkinds = RELAY_KINDS, .events = &events, .data = &f,
                                    .dial_ns = (int64_t)PATIENCE_S * 1000000000 };
-    f.patience = g_get_monotonic_time() + 2 * PATIENCE_S * G_USEC_PER_SEC;
     if (!open_file(&f, &err) || !(f.transport = sk_tcp_transport.open(&config, &err)))
         end(&f, SK_NODE_UNABLE, "%s", err.message);
     else if (!(f.far = sk_transport_dial(f.transport, f.address, NULL, NULL, &err)).id)
         end(&f, SK_NODE_HEAD_LOST, "%s cannot be dialed: %s", f.address, err.message);
+    f.patience = g_get_monotonic_time() + 2 * PATIENCE_S * G_USEC_PER_SEC;     /* from now on: its name may have taken long to find */
     while (!f.over)
         turn(&f);
     if (f.far.id && f.transport) {         /* what the viewer has said last goes before it */

@@ -424,11 +424,7 @@ static void throw_garbage(const char *address)
     close(fd);
 }
 
-static void without_room(void)
-{
-    signal(SIGXFSZ, SIG_IGN);
-    setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 64, 64 });
-}
+static void without_room(void) { setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 64, 64 }); }
 
 static void without_a_directory(void) { setenv("TMPDIR", "/nowhere/at/all", 1); }
 
