@@ -151,8 +151,11 @@ static void obey(viewer *v, char *line)
             say(v, "no tasks cannot be held back: the program was started without --sk-gate\n");
             return;
         }
-        v->holds = !strcmp(line, "gate closed");
-        sk_turnstile_set(v->holds);
+        bool closes = !strcmp(line, "gate closed");
+        for (int i = 0; i < MOST; i++)
+            viewers[i].holds &= closes;    /* who opens it takes it from all that had closed it */
+        v->holds = closes;
+        sk_turnstile_set(closes);
     } else if (sscanf(line, "step %u%n", &n, &end) == 1 && !line[end] && n > 0) {
         sk_turnstile_step(n);
     } else if (sscanf(line, "kill %d %d%n", &node, &worker, &end) == 2 && !line[end]) {

@@ -15,7 +15,7 @@
  *                     step N                             so many do
  *                     kill NODE WORKER                   ends this worker's process by force; WORKER -1: the node (of tcp, if the program has started it)
  *
- * A viewer that leaves opens the gate it has closed. Where `skate run` has started one for this process (SKATE_VIEWER_FOR in the environment is its pid), a
+ * A viewer that leaves opens the gate it has closed, unless somebody has opened it since. Where `skate run` has started one for this process (SKATE_VIEWER_FOR in the environment is its pid), a
  * run that is over sooner than the viewer has come waits for it, two seconds at most: else there would be nothing left to see.
  *
  * From another machine: `skate relay` speaks these lines on both ends (backends/tool/relay.h). */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LINE = 1000 };
+enum { LINE = 1000, LAST_WORDS_MS = 500 };
 
 struct sk_far {
     pid_t pid;              /* 0: it has ended, and is reaped */
@@ -45,6 +46,24 @@ static void become(const char *path, const char *address, const char *secret_fil
     _exit(127);
 }
 
+/* Above the standard descriptors, which may be closed here: the relay gives those numbers to others. */
+static bool make_pipe(int ends[2])
+{
+    int low[2];
+    if (pipe2(low, O_CLOEXEC) != 0)
+        return false;
+    for (int i = 0; i < 2; i++)
+        ends[i] = fcntl(low[i], F_DUPFD_CLOEXEC, 3);
+    int why = errno;
+    close(low[0]);
+    close(low[1]);
+    for (int i = 0; i < 2 && (ends[0] < 0 || ends[1] < 0); i++)
+        if (ends[i] >= 0)
+            close(ends[i]);
+    errno = why;
+    return ends[0] >= 0 && ends[1] >= 0;
+}
+
 /* Its first line, without the newline. */
 static void read_line(int fd, char line[LINE])
 {
@@ -74,7 +93,7 @@ sk_far *sk_far_open(const char *address, const char *secret_file, sk_error *err)
     g_autofree char *path = relay_path();
     sk_far *f = g_new0(sk_far, 1);
     f->said = -1;
-    if (pipe2(ends, O_CLOEXEC) != 0)
+    if (!make_pipe(ends))
         return fail(f, err, g_strerror(errno));
     f->said = ends[0];
     pid_t self = getpid();
@@ -108,7 +127,8 @@ void sk_far_close(sk_far *f)
 {
     if (!f)
         return;
-    if (f->pid) {
+    if (f->pid) {                /* it ends when its viewer has left, after what that has said last */
+        poll(&(struct pollfd){ f->said, 0, 0 }, 1, LAST_WORDS_MS);
         kill(f->pid, SIGTERM);
         while (waitpid(f->pid, NULL, 0) < 0 && errno == EINTR)
             ;

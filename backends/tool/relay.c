@@ -25,6 +25,7 @@ static const char help[] =
     "On the machine of the program, with its number (skate ps; it was started with skate run --live): prints where it listens, and serves one viewer at a\n"
     "time until the run is over. The viewer can do what it can at the machine itself: hold tasks back, let them go, end workers. If it leaves, the gate opens.\n"
     "Before the first one has come, the gate of a program that was started with --gate stays closed: it waits for the viewer.\n"
+    "With --from, started by hand: stays until its viewer has come and left, though the run may be over; it has the log then. Ctrl-C ends it.\n"
     "Both ends must have the same secret file. Beyond loopback all is encrypted.\n\n"
     "Exit status: 0 the run is over, or the viewer has left; 2 misuse; 65 another version; 69 nobody is there, or the other end is gone; 70 the system does not\n"
     "give what is needed; 76 what answers is no relay; 77 it has another secret.\n\n"
@@ -86,6 +87,7 @@ int main(int argc, char **argv)
 {
     setlocale(LC_CTYPE, "");
     signal(SIGPIPE, SIG_IGN);              /* who has read where it listens need not read on */
+    signal(SIGXFSZ, SIG_IGN);              /* a log larger than ulimit -f allows is a write that fails, and is said to */
     g_set_prgname("skate relay");
     g_autoptr(GError) error = NULL;
     g_autoptr(GOptionContext) context = g_option_context_new("PID | --from HOST:PORT");

@@ -22,7 +22,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-enum { RELAY_VERSION = 1, RELAY_HELLO = SK_TRANSPORT_TYPE, RELAY_LOG, RELAY_LINE, RELAY_END, RELAY_KINDS = 4, RELAY_CHUNK = 256 << 10 };
+enum { RELAY_VERSION = 1, RELAY_HELLO = SK_TRANSPORT_TYPE, RELAY_LOG, RELAY_LINE, RELAY_END, RELAY_KINDS = 4 };
+enum { RELAY_CHUNK = 16 << 10 };           /* a peer whose frame is not whole in ten seconds is ended (tcp_peers.c): so 2 KB/s are enough */
 extern const sk_frame_kind relay_kinds[RELAY_KINDS];
 
 /* ---- The ends. Each returns the exit status, what went wrong has been said ---- */

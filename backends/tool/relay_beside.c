@@ -21,7 +21,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { NICE = 10, PATIENCE_MS = 2000, END_MS = 20, GONE_MS = 1000, QUEUE = 1 << 20 };
+enum { NICE = 10, PATIENCE_MS = 2000, RETRY_US = 20000, END_MS = 20, GONE_MS = 1000, QUEUE = 1 << 20 };
 
 typedef struct upto {
     char text[SK_LIVE_LINE];               /* "": none */
@@ -32,7 +32,8 @@ typedef struct beside {
     pid_t pid;
     int pidfd;                             /* -1: the kernel has none */
     int program, log;                      /* -1: it is not watched now; program: or its run is over */
-    bool has_ended;                        /* it has closed the connection: what it writes now is the end of its log */
+    bool says_end;                         /* in its words */
+    bool has_ended;                        /* it has said so, closed the connection, or is gone: what it writes now is the end of its log */
     unsigned long long scale;
     relay_lines in;
     char hello[SK_LIVE_LINE], gate[SK_LIVE_LINE];
@@ -43,6 +44,7 @@ typedef struct beside {
     sk_peer viewer;                        /* 0: there is none */
     char viewer_at[SK_TRANSPORT_ADDRESS];
     bool told_end;
+    bool is_closed;                        /* it lets nobody watch it any more */
     bool over;
 } beside;
 
@@ -57,10 +59,18 @@ static bool connect_to(beside *b, sk_error *err)
 {
     struct sockaddr_un at;
     socklen_t size = relay_socket_of(b->pid, &at);
-    b->program = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    b->program = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (b->program < 0)
         return sk_error_set(err, SK_LIMIT, "no socket: %s", strerror(errno));
-    if (connect(b->program, (struct sockaddr *)&at, size) != 0)
+    /* The first time it may not have come so far: skate run --live ./program & skate relay $! */
+    int64_t until = b->transport ? 0 : g_get_monotonic_time() + PATIENCE_MS * 1000;
+    int failed;
+    while ((failed = connect(b->program, (struct sockaddr *)&at, size) == 0 ? 0 : errno) == ECONNREFUSED && g_get_monotonic_time() < until && !is_gone(b))
+        g_usleep(RETRY_US);
+    b->is_closed = failed == ECONNREFUSED;
+    if (failed == EAGAIN)                  /* a queue that is full */
+        return sk_error_set(err, SK_MISUSE, "process %d does not answer: others wait to watch it already, or it has been stopped", (int)b->pid);
+    if (failed)
         return is_gone(b) ? sk_error_set(err, SK_MISUSE, "there is no process %d; `skate ps` lists the runs", (int)b->pid)
                           : sk_error_set(err, SK_MISUSE, "process %d lets nobody watch it: it is no Skate program, its run is over, or it was started without "
                                          "--sk-live (skate run --live does that)", (int)b->pid);
@@ -194,21 +204,29 @@ static void on_program_line(void *data, const char *text)
     } else if (!strncmp(text, "gate ", 5)) {
         g_strlcpy(b->gate, text, sizeof b->gate);
         tell_line(b, text);
-    } else if (strcmp(text, "end")) {      /* it closes the connection then */
+    } else if (!strcmp(text, "end")) {
+        b->says_end = true;
+    } else {
         tell_line(b, text);
     }
 }
 
-static void hear_program(beside *b)
+/* That it closes the connection is not waited for: a process that a task of it has started may have it open, too. `gone`: nothing more will come. */
+static void hear_program(beside *b, bool gone)
 {
     sk_error err;
-    if (relay_hear(b->program, &b->in, on_program_line, b))
+    bool more = true;
+    do
+        more = relay_hear(b->program, &b->in, on_program_line, b) && !b->says_end;
+    while (more && gone && poll(&(struct pollfd){ b->program, POLLIN, 0 }, 1, 0) == 1);
+    if (more && !gone)
         return;
     close(b->program);
     b->program = -1;
     b->has_ended = true;
     b->due.text[0] = b->latest.text[0] = '\0';             /* END says more */
-    b->reader = sk_trace_follow_open(b->log, "the log", b->scale, &err);
+    if (b->viewer.id)                      /* all of it is read then */
+        b->reader = sk_trace_follow_open(b->log, "the log", b->scale, &err);
 }
 
 /* ---- the viewer ---- */
@@ -224,6 +242,7 @@ static void welcome(beside *b, sk_peer peer, const sk_peer_info *info)
     if (b->program < 0 && !attach(b, &err)) {
         relay_send_line(b->transport, peer, "no %s", err.message);
         sk_transport_drop(b->transport, peer, "there is nothing to watch");
+        b->over = b->is_closed;            /* the run is over, though the process is there */
         return;
     }
     b->viewer = peer;
@@ -313,10 +332,11 @@ static void turn(beside *b)
 {
     int64_t left;
     int fd = sk_transport_watch(b->transport, &left);
-    struct pollfd polled[] = { { fd, POLLIN, 0 }, { b->program, POLLIN, 0 }, { b->viewer.id || b->program >= 0 ? -1 : b->pidfd, POLLIN, 0 } };
+    struct pollfd polled[] = { { fd, POLLIN, 0 }, { b->program, POLLIN, 0 }, { b->has_ended ? -1 : b->pidfd, POLLIN, 0 } };
     poll(polled, 3, patience(b, left));
-    if (b->program >= 0 && polled[1].revents)
-        hear_program(b);
+    bool gone = b->program >= 0 && is_gone(b);             /* before it is heard: then that was all */
+    if (b->program >= 0 && (gone || polled[1].revents))
+        hear_program(b, gone);
     sk_transport_poll(b->transport, 0);
     send_log(b);
     look_for_the_end(b);

@@ -64,6 +64,8 @@ static void on_far_end(from *f, const sk_peer_info *info)
 {
     if (f->was_up && info->end != SK_PEER_BROKEN)
         end(f, SK_NODE_HEAD_LOST, "the relay at %s is gone: %s", f->address, info->why);
+    else if (f->has_hello && info->end == SK_PEER_BROKEN)  /* it has spoken as a relay does */
+        end(f, SK_NODE_HEAD_LOST, "the connection to the relay at %s was damaged: %s", f->address, info->why);
     else if (info->end == SK_PEER_BROKEN || (info->end == SK_PEER_REFUSED && (info->refused == SK_WHY_MAGIC || info->refused == SK_WHY_ROLE)))
         nonsense(f, info->why);
     else if (info->end == SK_PEER_REFUSED && info->refused == SK_WHY_VERSION)
@@ -328,11 +330,11 @@ int relay_from(relay_order *order)
     order->self.peer_roles = 1 << SK_ROLE_RELAY;
     sk_transport_config config = { .me = &order->self, .kinds = relay_kinds, .nkinds = RELAY_KINDS, .events = &events, .data = &f,
                                    .dial_ns = (int64_t)PATIENCE_S * 1000000000 };
-    f.patience = g_get_monotonic_time() + 2 * PATIENCE_S * G_USEC_PER_SEC;
     if (!open_file(&f, &err) || !(f.transport = sk_tcp_transport.open(&config, &err)))
         end(&f, SK_NODE_UNABLE, "%s", err.message);
     else if (!(f.far = sk_transport_dial(f.transport, f.address, NULL, NULL, &err)).id)
         end(&f, SK_NODE_HEAD_LOST, "%s cannot be dialed: %s", f.address, err.message);
+    f.patience = g_get_monotonic_time() + 2 * PATIENCE_S * G_USEC_PER_SEC;     /* from now on: its name may have taken long to find */
     while (!f.over)
         turn(&f);
     if (f.far.id && f.transport) {         /* what the viewer has said last goes before it */

@@ -3,7 +3,7 @@
  *
  * Reading order: starting relays; a viewer that looks at bytes; the cases; what is refused. */
 #define _GNU_SOURCE
-#include "live.h"
+#include "relays.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,14 +23,7 @@
 
 /* ---- starting relays ---- */
 
-typedef struct relay {
-    pid_t pid;
-    FILE *out;                             /* what it says, on both */
-    char line[800];                        /* the first */
-    char address[200];                     /* beside: where it listens */
-} relay;
-
-static const char *secret(const char *name, char digit)
+const char *secret(const char *name, char digit)
 {
     static char paths[2][100];
     char *path = paths[digit == 'b'];
@@ -46,10 +39,7 @@ static const char *secret(const char *name, char digit)
     return path;
 }
 
-#define MINE secret("mine", 'a')
-
-/* `prepare`, in the child, may be NULL. */
-static relay start_relay(const char *const *args, void (*prepare)(void))
+relay start_relay(const char *const *args, void (*prepare)(void))
 {
     static char path[600];
     int ends[2];
@@ -80,14 +70,14 @@ static relay start_relay(const char *const *args, void (*prepare)(void))
     return r;
 }
 
-static int end_of_relay(relay *r)
+int end_of_relay(relay *r)
 {
     int status = end_of(r->pid);
     fclose(r->out);
     return status;
 }
 
-static relay beside(pid_t pid)
+relay beside(pid_t pid)
 {
     char number[20];
     snprintf(number, sizeof number, "%d", (int)pid);
@@ -96,19 +86,19 @@ static relay beside(pid_t pid)
     return r;
 }
 
-static relay from_with(const char *address, const char *file, void (*prepare)(void))
+relay from_with(const char *address, const char *file, void (*prepare)(void))
 {
     return start_relay((const char *[]){ "skate relay", "--from", address, file ? "--secret-file" : NULL, file, NULL }, prepare);
 }
 
-static relay from(const relay *r)
+relay from(const relay *r)
 {
     relay f = from_with(r->address, MINE, NULL);
     expect(strstr(f.line, "is watched through process "), "the other end says that it is ready");
     return f;
 }
 
-static void refused_with(relay r, int status, const char *words)
+void refused_with(relay r, int status, const char *words)
 {
     char says[200];
     if (strstr(r.line, " is watched "))
@@ -122,15 +112,14 @@ static void refused_with(relay r, int status, const char *words)
 
 /* ---- a viewer that looks at bytes ---- */
 
-static int dial(pid_t pid)
+int dial(pid_t pid)
 {
     struct sockaddr_un at = { .sun_family = AF_UNIX };
     int n = snprintf(at.sun_path + 1, sizeof at.sun_path - 1, SK_LIVE_NAME, (int)pid), fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     return connect(fd, (struct sockaddr *)&at, (socklen_t)(sizeof(sa_family_t) + 1 + (size_t)n)) == 0 ? fd : -1;
 }
 
-/* The descriptor that comes with the first line. */
-static int take_log(int fd)
+int take_log(int fd)
 {
     char text[SK_LIVE_LINE];
     union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control;
@@ -142,7 +131,7 @@ static int take_log(int fd)
     return log;
 }
 
-static bool are_equal(int log, const char *path)
+bool are_equal(int log, const char *path)
 {
     struct stat a, b;
     int file = open(path, O_RDONLY);
@@ -220,6 +209,25 @@ static void who_leaves_opens_the_gate_from_afar(void)
     expect(end_of_relay(&r) == 0, "the end beside the program ends with that");
 }
 
+/* The relay has come while the gate was closed; but that was opened, and closed again by another viewer. */
+static void a_relay_that_waits_holds_no_gate_that_was_opened(void)
+{
+    pid_t pid = start("hold", "--sk-gate", NULL);
+    view here = watch(pid);
+    relay r = beside(pid);
+    WAIT_FOR(&here, STATUS(&here)->gate_is_closed);
+    sk_attach_gate(here.a, false);
+    WAIT_FOR(&here, !STATUS(&here)->gate_is_closed && here.to[SK_TASK_RUNNING] == 1);
+    view other = watch(pid);
+    sk_attach_gate(here.a, true);
+    WAIT_FOR(&other, STATUS(&other)->gate_is_closed);
+    sk_attach_close(here.a);
+    WAIT_FOR(&other, !STATUS(&other)->gate_is_closed);
+    sk_attach_close(other.a);
+    meet(where, O_WRONLY);
+    expect(end_of(pid) == 1 && end_of_relay(&r) == 0, "who closed it last opens it by leaving");
+}
+
 static void one_viewer_after_the_other(void)
 {
     bool can = !strcmp(backend, "processes");
@@ -292,6 +300,7 @@ void relay_cases(void)
     the_log_comes_byte_by_byte();
     the_gate_goes_through();
     who_leaves_opens_the_gate_from_afar();
+    a_relay_that_waits_holds_no_gate_that_was_opened();
     one_viewer_after_the_other();
     how_it_ends_is_seen_from_afar();
 }
@@ -371,7 +380,7 @@ static void a_peer_that_lies_is_refused(void)
     char longest[SK_LIVE_LINE * 2];
     memset(longest, 'x', sizeof longest - 1);
     longest[sizeof longest - 1] = '\0';
-    a_liar_is_refused((said[]){ HELLO, { RELAY_LINE, 0, longest }, { 0 } }, 76, "protocol error");
+    a_liar_is_refused((said[]){ HELLO, { RELAY_LINE, 0, longest }, { 0 } }, 69, "was damaged: protocol error");
     liar_is = SK_ROLE_DRIVER;              /* a head of a cluster, which has the same secret */
     a_liar_is_refused((said[]){ HELLO, { 0 } }, 76, "is no relay of a run: it is a driver");
     liar_is = SK_ROLE_RELAY;
@@ -415,11 +424,7 @@ static void throw_garbage(const char *address)
     close(fd);
 }
 
-static void without_room(void)
-{
-    signal(SIGXFSZ, SIG_IGN);
-    setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 64, 64 });
-}
+static void without_room(void) { setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 64, 64 }); }
 
 static void without_a_directory(void) { setenv("TMPDIR", "/nowhere/at/all", 1); }
 
@@ -443,6 +448,7 @@ void relay_refusals(void)
     refused_with(from_with(address, MINE, NULL), 76, "is no relay of a run");
     expect(end_of(web) == 0, "it is left");
     a_peer_that_lies_is_refused();
+    stub_cases();
 
     pid_t pid = start("hold", "--sk-live", NULL);
     view here = watch(pid);
