@@ -758,6 +758,8 @@ static void standstill(threads *b)
 {
     if (atomic_load_explicit(&b->draining, seq_cst) || atomic_load_explicit(&b->closing, seq_cst) || alarm_will_ring(b))
         return;
+    if (atomic_load_explicit(&b->awake, seq_cst) > 0)          /* an alarm rings, or has: who comes to sleep last looks */
+        return;
     atomic_fetch_add_explicit(&b->awake, 1, seq_cst);          /* while we look, and so that one looks at a time */
     int lease = sk_cpus_wanted() + sk_cpus_wanted_idle() > 0 ? take_lease(b) : NO_LEASE;
     if (lease != NO_LEASE) {
@@ -845,13 +847,14 @@ static void *alarm_main(void *data)
             struct timespec ts = { b->alarms[0].at / 1000000000, b->alarms[0].at % 1000000000 };
             pthread_cond_timedwait(&b->alarm_set, &b->lock, &ts);
         } else {
+            atomic_fetch_add_explicit(&b->awake, 1, seq_cst);      /* before it is off the list: one of the two keeps others from taking this for a standstill */
             sk_task_name task = b->alarms[0].task;
             b->alarms[0] = b->alarms[--b->nalarms];
             if (b->nalarms)
                 sift(b, 0);
             pthread_mutex_unlock(&b->lock);
             sk_task_alarm(task);
-            if (atomic_load_explicit(&b->awake, seq_cst) == 0)
+            if (atomic_fetch_sub_explicit(&b->awake, 1, seq_cst) == 1)
                 standstill(b);             /* the last thing that could have happened */
             pthread_mutex_lock(&b->lock);
         }

@@ -326,6 +326,23 @@ CASE(a_task_that_runs_too_long_fails_with_task_timeout)
     (void)FAILS(next, SK_TASK);
 }
 
+SK_REMOTE(int64_t, turns_until_cancelled)
+{
+    while (!sk_cancelled())
+        ;
+    return 1;
+}
+
+/* It is over before those who wait for it have been told. */
+CASE(a_task_that_ends_at_once_when_its_time_is_up_has_timed_out_and_is_no_deadlock, .needs = SK_CAN_OVERLAP)
+{
+    for (int i = 0; i < 200; i++) {
+        sk_ref task = sk_remote_with(SK_OPTS(.timeout_s = 0.001), turns_until_cancelled);
+        (void)FAILS(task, SK_TASK_TIMEOUT);
+        sk_drop(task);
+    }
+}
+
 CASE(a_task_that_ends_in_time_has_no_timeout)
 {
     for (int i = 0; i < 50; i++)
