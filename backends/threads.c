@@ -549,7 +549,7 @@ static void work(threads *b, thread *t)
             sk_task_run((sk_task_name){ name }, t->lease);
             continue;
         }
-        bool leave = wanted || atomic_load_explicit(&b->closing, relaxed)
+        bool leave = wanted || atomic_load_explicit(&b->closing, acquire)
                      || (!searching && atomic_load_explicit(&b->searching, relaxed) > 0);
         if (!leave && !searching) {
             searching = true;
@@ -840,7 +840,7 @@ static void *alarm_main(void *data)
     threads *b = data;
     sk_thread_attach(NULL);
     pthread_mutex_lock(&b->lock);
-    while (!atomic_load_explicit(&b->closing, relaxed)) {
+    while (!atomic_load_explicit(&b->closing, acquire)) {
         if (b->nalarms == 0) {
             pthread_cond_wait(&b->alarm_set, &b->lock);
         } else if (b->alarms[0].at > sk_monotonic_ns()) {
