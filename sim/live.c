@@ -1,6 +1,7 @@
 /* live.c -- see live.h. Reading order: viewers; what they say; what they hear; the thread; open and close. */
 #include "live.h"
 
+#include "live_socket.h"
 #include "session.h"
 #include "trace.h"
 #include "turnstile.h"
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -85,21 +85,6 @@ static uint64_t scale(void)
     return (uint64_t)(((unsigned __int128)(now.ns - first.ns) << 48) / (now.tick - first.tick));
 }
 
-static bool send_hello(const viewer *v)
-{
-    char text[100];
-    int n = snprintf(text, sizeof text, "skate %d %d %llu %s\n", SK_LIVE_VERSION, (int)getpid(), (unsigned long long)scale(), has_gate ? "gate" : "-");
-    union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control = { 0 };
-    struct iovec part = { text, (size_t)n };
-    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.room };
-    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-    head->cmsg_level = SOL_SOCKET;
-    head->cmsg_type = SCM_RIGHTS;
-    head->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(head), &log_fd, sizeof log_fd);
-    return sendmsg(v->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == n;
-}
-
 static void say_gate(const viewer *v)
 {
     char text[60];
@@ -110,15 +95,13 @@ static void say_gate(const viewer *v)
 static void welcome(void)
 {
     viewer *v = NULL, nobody = { .fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC) };
-    struct ucred who;
-    socklen_t size = sizeof who;
     is_full = nobody.fd < 0 && (errno == EMFILE || errno == ENFILE);
     if (nobody.fd < 0)
         return;
     for (int i = 0; i < MOST && !v; i++)
         if (viewers[i].fd < 0)
             v = &viewers[i];
-    if (getsockopt(nobody.fd, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0 || (who.uid != geteuid() && who.uid != 0)) {
+    if (!sk_live_is_trusted(nobody.fd, false)) {
         say(&nobody, "no this run is another user's\n");
         close(nobody.fd);
         return;
@@ -129,7 +112,7 @@ static void welcome(void)
         return;
     }
     *v = nobody;
-    if (!send_hello(v)) {
+    if (!sk_live_send_hello(v->fd, SK_LIVE_VERSION, scale(), has_gate ? "gate" : "-", log_fd)) {
         leave(v);
         return;
     }
@@ -272,15 +255,6 @@ static void *serve(void *data)
 
 /* ---- open and close ---- */
 
-static bool listen_there(void)
-{
-    struct sockaddr_un at = { .sun_family = AF_UNIX };
-    int n = snprintf(at.sun_path + 1, sizeof at.sun_path - 1, SK_LIVE_NAME, (int)getpid());
-    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    return listener >= 0 && bind(listener, (struct sockaddr *)&at, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) == 0
-           && listen(listener, MOST) == 0;
-}
-
 static void close_all(void)
 {
     int *all[] = { &listener, &wake, &log_fd };
@@ -312,7 +286,7 @@ unsigned sk_live_open(const char *log_path, bool gate, sk_error *err)
     wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     sigset_t all, old;                     /* the program's signals are for its own threads */
     sigfillset(&all);
-    int failed = log_fd < 0 || wake < 0 || !listen_there() ? errno : 0;
+    int failed = log_fd < 0 || wake < 0 || (listener = sk_live_listen(MOST)) < 0 ? errno : 0;
     if (!failed) {
         pthread_attr_t attributes;
         pthread_attr_init(&attributes);

@@ -18,9 +18,7 @@
 
 #include "backends/node.h"
 #include "live.h"
-
-#include <sys/socket.h>
-#include <sys/un.h>
+#include "live_socket.h"
 
 enum { RELAY_VERSION = 1, RELAY_HELLO = SK_TRANSPORT_TYPE, RELAY_LOG, RELAY_LINE, RELAY_END, RELAY_KINDS = 4 };
 enum { RELAY_CHUNK = 16 << 10 };           /* a peer whose frame is not whole in ten seconds is ended (tcp_peers.c): so 2 KB/s are enough */
@@ -41,11 +39,6 @@ int relay_from(relay_order *order);
 
 /* "skate relay: ..." on standard error; returns the status. */
 int relay_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* The socket of a process that is watched; its length. */
-socklen_t relay_socket_of(pid_t pid, struct sockaddr_un *at);
-/* Does the process at the other end belong to this user, or to root? And, for who dials (`any_of_root`), is this process root's? */
-bool relay_is_trusted(int fd, bool any_of_root);
 
 typedef struct relay_lines {
     char text[SK_LIVE_LINE];               /* that is coming in */

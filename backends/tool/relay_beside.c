@@ -58,7 +58,7 @@ static bool is_gone(const beside *b)
 static bool connect_to(beside *b, sk_error *err)
 {
     struct sockaddr_un at;
-    socklen_t size = relay_socket_of(b->pid, &at);
+    socklen_t size = sk_live_address(b->pid, &at);
     b->program = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (b->program < 0)
         return sk_error_set(err, SK_LIMIT, "no socket: %s", strerror(errno));
@@ -74,7 +74,7 @@ static bool connect_to(beside *b, sk_error *err)
         return is_gone(b) ? sk_error_set(err, SK_MISUSE, "there is no process %d; `skate ps` lists the runs", (int)b->pid)
                           : sk_error_set(err, SK_MISUSE, "process %d lets nobody watch it: it is no Skate program, its run is over, or it was started without "
                                          "--sk-live (skate run --live does that)", (int)b->pid);
-    if (!relay_is_trusted(b->program, true))
+    if (!sk_live_is_trusted(b->program, true))
         return sk_error_set(err, SK_MISUSE, "process %d: what listens for viewers there is another user's", (int)b->pid);
     return true;
 }

@@ -131,15 +131,6 @@ static void keep(from *f, uint64_t offset, const uint8_t *bytes, size_t size)
 
 /* ---- from the far end ---- */
 
-/* As a program would be: by this process's number. */
-static bool listen_here(from *f)
-{
-    struct sockaddr_un at;
-    socklen_t size = relay_socket_of(getpid(), &at);
-    f->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    return f->listener >= 0 && bind(f->listener, (struct sockaddr *)&at, size) == 0 && listen(f->listener, 4) == 0;
-}
-
 static void take_hello(from *f, uint64_t version, const char *text)
 {
     int used = 0;
@@ -155,7 +146,8 @@ static void take_hello(from *f, uint64_t version, const char *text)
 static void open_door(from *f)
 {
     f->patience = 0;
-    if (!listen_here(f)) {
+    f->listener = sk_live_listen(4);       /* as a program would: by this process's number */
+    if (f->listener < 0) {
         end(f, SK_NODE_UNABLE, "no viewer can be listened to: %s", strerror(errno));
         return;
     }
@@ -233,31 +225,16 @@ static bool say(int fd, const char *text)
     return send(fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) == n;
 }
 
-static bool send_hello(from *f, int fd)
-{
-    char text[SK_LIVE_LINE];
-    int n = snprintf(text, sizeof text, "skate %d %d %llu %s\n", f->version, (int)getpid(), f->scale, f->can);
-    union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control = { 0 };
-    struct iovec part = { text, (size_t)n };
-    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.room };
-    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-    head->cmsg_level = SOL_SOCKET;
-    head->cmsg_type = SCM_RIGHTS;
-    head->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(head), &f->readable, sizeof f->readable);
-    return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == n;
-}
-
 static void welcome(from *f)
 {
     int fd = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
     if (fd < 0)
         return;
-    if (!relay_is_trusted(fd, false)) {
+    if (!sk_live_is_trusted(fd, false)) {
         say(fd, "no this relay is another user's");
     } else if (f->viewer >= 0) {
         say(fd, "no a relay serves one viewer, and one watches already");
-    } else if (send_hello(f, fd)) {
+    } else if (sk_live_send_hello(fd, f->version, f->scale, f->can, f->readable)) {
         f->viewer = fd;
         f->owes_gate = *f->gate;
         return;

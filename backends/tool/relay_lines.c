@@ -23,22 +23,6 @@ int relay_fail(int status, const char *format, ...)
     return status;
 }
 
-/* ---- sockets of this machine ---- */
-
-socklen_t relay_socket_of(pid_t pid, struct sockaddr_un *at)
-{
-    *at = (struct sockaddr_un){ .sun_family = AF_UNIX };
-    int n = snprintf(at->sun_path + 1, sizeof at->sun_path - 1, SK_LIVE_NAME, (int)pid);
-    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
-}
-
-bool relay_is_trusted(int fd, bool any_of_root)
-{
-    struct ucred who;
-    socklen_t size = sizeof who;
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 && (who.uid == geteuid() || who.uid == 0 || (any_of_root && geteuid() == 0));
-}
-
 /* ---- lines ---- */
 
 static void give_out(relay_lines *in, void (*line)(void *data, const char *text), void *data)
