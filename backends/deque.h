@@ -41,27 +41,63 @@ static inline void sk_deque_clear(sk_deque *d)
     }
 }
 
-/* Owner. Pushes names[n-1] first, names[0] last: pops give them back in order. */
-static inline void sk_deque_push_many(sk_deque *d, const uint64_t *names, int n)
+/* Owner: room for n more, at most as many as a ring holds at first. */
+__attribute__((noinline, cold)) static void sk_deque_make_room(sk_deque *d, int n)
 {
     int64_t b = atomic_load_explicit(&d->bottom, relaxed);
     sk_ring *ring = atomic_load_explicit(&d->ring, relaxed);
-    if (unlikely(b + n - 1 - d->top_seen > ring->mask)) {
-        d->top_seen = atomic_load_explicit(&d->top, acquire);
-        if (b + n - 1 - d->top_seen > ring->mask) {
-            sk_ring *wider = sk_ring_new(2 * (ring->mask + 1), ring);
-            for (int64_t i = d->top_seen; i < b; i++)
-                atomic_store_explicit(&wider->slot[i & wider->mask], atomic_load_explicit(&ring->slot[i & ring->mask], relaxed), relaxed);
-            atomic_store_explicit(&d->ring, wider, release);        /* pairs with the load in steal */
-            ring = wider;
-        }
+    d->top_seen = atomic_load_explicit(&d->top, acquire);
+    if (b + n - 1 - d->top_seen > ring->mask) {
+        sk_ring *wider = sk_ring_new(2 * (ring->mask + 1), ring);
+        for (int64_t i = d->top_seen; i < b; i++)
+            atomic_store_explicit(&wider->slot[i & wider->mask],
+                                  atomic_load_explicit(&ring->slot[i & ring->mask], relaxed),
+                                  relaxed);
+        atomic_store_explicit(&d->ring, wider, release); /* pairs with the load in steal */
     }
+}
+
+/* Owner. Pushes names[n-1] first, names[0] last: pops give them back in order. */
+SK_HOT void sk_deque_push_many(sk_deque *d, const uint64_t *names, int n)
+{
+    int64_t b = atomic_load_explicit(&d->bottom, relaxed);
+    if (unlikely(b + n - 1 - d->top_seen > atomic_load_explicit(&d->ring, relaxed)->mask))
+        sk_deque_make_room(d, n);
+    sk_ring *ring = atomic_load_explicit(&d->ring, relaxed);
     for (int i = 0; i < n; i++)
         atomic_store_explicit(&ring->slot[(b + n - 1 - i) & ring->mask], names[i], relaxed);
     atomic_store_explicit(&d->bottom, b + n, seq_cst);              /* publishes the slots; before the look at who sleeps */
 }
 
-static inline void sk_deque_push(sk_deque *d, uint64_t name) { sk_deque_push_many(d, &name, 1); }
+SK_HOT void sk_deque_push(sk_deque *d, uint64_t name) { sk_deque_push_many(d, &name, 1); }
+
+/* Owner: takes out the youngest, if it is this one, in two steps. In between the owner claims the task itself, which decides who runs it, and
+ * which on x86 is the full fence that pop needs between its store and its load. So a pop of what is claimed anyway costs none of its own. */
+SK_HOT bool sk_deque_pop_begin(sk_deque *d, uint64_t name)
+{
+    int64_t b = atomic_load_explicit(&d->bottom, relaxed) - 1;
+    sk_ring *ring = atomic_load_explicit(&d->ring, relaxed);
+    if (b < atomic_load_explicit(&d->top, relaxed) ||
+        atomic_load_explicit(&ring->slot[b & ring->mask], relaxed) != name)
+        return false;
+#if defined(__x86_64__) && !defined(SK_TSAN)
+    atomic_store_explicit(&d->bottom, b, release);
+#else
+    atomic_exchange_explicit(&d->bottom, b, seq_cst);
+#endif
+    return true;
+}
+
+SK_HOT void sk_deque_pop_end(sk_deque *d)
+{
+    int64_t b = atomic_load_explicit(&d->bottom, relaxed),
+            t = atomic_load_explicit(&d->top, seq_cst);
+    if (likely(t < b))
+        return;
+    if (t == b) /* the last one: a thief may be about to take it */
+        atomic_compare_exchange_strong_explicit(&d->top, &t, t + 1, seq_cst, relaxed);
+    atomic_store_explicit(&d->bottom, b + 1, relaxed);
+}
 
 static inline uint64_t sk_deque_peek(sk_deque *d)                   /* owner: what pop would give, if no thief is faster; 0 */
 {

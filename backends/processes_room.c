@@ -476,7 +476,7 @@ static bool is_pinned_by(const run *r, const sk_blob *blob)
 bool pn_pull(sk_backend *self, uint64_t object, int64_t deadline)
 {
     pnode *n = pn_of(self);
-    sk_blob *blob = blob_in_store(&((sk_object *)sk_pool_at(&sk_object_pool, (uint32_t)object))->value);
+    sk_blob *blob = blob_in_store(&sk_object_at((uint32_t)object)->value);
     if (!blob || deadline < 0)                   /* who only waits for it may never get it */
         return true;
     pn_enter(n);
@@ -512,7 +512,7 @@ void pn_tell_spills(pn_host *h) { sk_shm_listen(h->store, tell_spill, h); }
  * bytes, the first does. */
 static void set_name(pnode *n, uint64_t object, bool is_freed)
 {
-    const sk_blob *blob = sk_trace_on ? blob_in_store(&((sk_object *)sk_pool_at(&sk_object_pool, (uint32_t)object))->value) : NULL;
+    const sk_blob *blob = sk_trace_on ? blob_in_store(&sk_object_at((uint32_t)object)->value) : NULL;
     if (!blob || !blob->sealed)
         return;
     pn_host *h = pn_host_of(n, sk_shm_owner(n->store, sk_shm_offset(n->store, blob)));
@@ -541,7 +541,7 @@ void pn_sealed(sk_backend *self, uint64_t object, size_t bytes, bool made)
 {
     (void)bytes, (void)made;
     set_name(pn_of(self), object, false);       /* first: once it is kept it may be spilled */
-    keep(pn_of(self), &((sk_object *)sk_pool_at(&sk_object_pool, (uint32_t)object))->value);
+    keep(pn_of(self), &sk_object_at((uint32_t)object)->value);
 }
 
 void pn_keep_arguments(pnode *n, sk_task *t)

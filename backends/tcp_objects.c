@@ -45,7 +45,7 @@ static void tell(tcp *c, tcp_place *p, uint64_t key, bool rebuildable)
 /* NULL: freed. (Inlined, gcc 12 takes that NULL for an address.) */
 __attribute__((noinline)) static sk_object *object_at(uint64_t id)
 {
-    sk_object *o = sk_pool_at(&sk_object_pool, (uint32_t)id);
+    sk_object *o = sk_object_at((uint32_t)id);
     return atomic_load_explicit(&o->generation, relaxed) == (uint32_t)(id >> 32) ? o : NULL;
 }
 

@@ -281,15 +281,18 @@ static void wake_worker(threads *b)
     }
 }
 
-static thread *me(threads *b)
+SK_COLD static thread *me_at_first(threads *b) /* a thread of the program */
+{
+    thread *t = new_thread(b, true);
+    atomic_fetch_add_explicit(&b->awake, 1, seq_cst);
+    sk_thread_set(t);
+    return t;
+}
+
+static inline thread *me(threads *b)
 {
     thread *t = atomic_load_explicit(&sk_lane_self->thread, relaxed);
-    if (unlikely(!t)) {                    /* a thread of the program */
-        t = new_thread(b, true);
-        atomic_fetch_add_explicit(&b->awake, 1, seq_cst);
-        sk_thread_set(t);
-    }
-    return t;
+    return likely(t != NULL) ? t : me_at_first(b);
 }
 
 /* ---- ready ---- */
@@ -338,17 +341,25 @@ static void prune(sk_deque *inbox)
         sk_deque_steal_if(inbox, name);
 }
 
+__attribute__((noinline)) static void put_in_inbox(threads *b, sk_task_name task)
+{
+    thread *t = me(b);
+    if (unlikely(++t->pushed % 512 == 0))
+        prune(&t->inbox);
+    sk_deque_push(&t->inbox, task.id);
+    if (unlikely(has_free_lease(b)))
+        wake_worker(b);
+}
+
 static void threads_ready(sk_backend *self, sk_task_name task)
 {
     threads *b = the(self);
-    thread *t = me(b);
-    if (likely(t->lease != NO_LEASE)) {
-        sk_deque_push(&t->deque, task.id);
-    } else {
-        if (unlikely(++t->pushed % 512 == 0))
-            prune(&t->inbox);
-        sk_deque_push(&t->inbox, task.id);
+    thread *t = atomic_load_explicit(&sk_lane_self->thread, relaxed);
+    if (unlikely(!t || t->lease == NO_LEASE)) {
+        put_in_inbox(b, task);
+        return;
     }
+    sk_deque_push(&t->deque, task.id);
     if (unlikely(has_free_lease(b)))
         wake_worker(b);
 }
@@ -619,16 +630,31 @@ static void *worker_main(void *data)
 
 /* ---- wait ---- */
 
-/* Runs the awaited task on top of this one. `t` holds a lease. */
-static void run_here(thread *t, sk_task_name task)
+/* It is going to be run here: takes its name out of our queues, if it is where it can be taken, and stale ones above it. */
+__attribute__((noinline)) static void take_out(thread *t, sk_task_name task)
 {
     if (!sk_deque_steal_if(&t->inbox, task.id))
         for (uint64_t top; (top = sk_deque_peek(&t->deque)) && (top == task.id || !sk_task_is_ready((sk_task_name){ top })); )
             if (sk_deque_pop(&t->deque) == task.id)
                 break;
-    t->nested++;
-    sk_task_run(task, t->lease);
-    t->nested--;
+}
+
+/* Runs the awaited task on top of this one. `t` holds a lease. */
+static inline void run_here(thread *t, sk_task_name task)
+{
+    sk_lane *lane = sk_lane_self;
+    bool pops = sk_deque_pop_begin(&t->deque, task.id);
+    if (!pops)
+        take_out(t, task);
+    int row = t->lease;
+    sk_task *claimed = sk_task_claim(lane, task, 0, &row);
+    if (pops)
+        sk_deque_pop_end(&t->deque);
+    if (claimed) {
+        t->nested++;
+        sk_task_run_claimed(lane, claimed, task, 0, row);
+        t->nested--;
+    }
 }
 
 static void threads_run_here(sk_backend *self, sk_task_name task, int *worker)

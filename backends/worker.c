@@ -569,9 +569,9 @@ static void make_session(void)
     sk_session.settings = (sk_settings){ .backend = "processes", .nodes = 1, .workers = w.page->workers, .seed = w.page->seed };
     base = (struct sk_backend_base){ &worker_ops, &sk_session.settings };
     sk_session.backend = &base;
-    sk_pool_init(&sk_object_pool, sizeof(sk_object));
-    sk_pool_init(&sk_task_pool, 128);
-    sk_pool_init(&sk_big_task_pool, 256);
+    sk_pool_init(&sk_object_pool, 1 << SK_OBJECT_SHIFT);
+    sk_pool_init(&sk_task_pool, 1 << SK_TASK_SHIFT);
+    sk_pool_init(&sk_big_task_pool, 1 << SK_BIG_TASK_SHIFT);
     w.nfns = sk_fn_sort();
     w.fns = calloc(w.nfns + 1, sizeof *w.fns);
     if (!w.fns)

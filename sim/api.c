@@ -19,7 +19,8 @@ void sk_need_started(const char *call, const sk_site *site)
 
 /* ---- submit, put ---- */
 
-static void refuse_bad(const sk_value *v, const char *call, int argument, const sk_site *site)
+static _Noreturn void refuse_bad(const sk_value *v, const char *call, int argument,
+                                 const sk_site *site)
 {
     sk_lane *lane = sk_lane_self;
     bool full = v->why == lane->boxing_error.message;
@@ -30,21 +31,47 @@ static void refuse_bad(const sk_value *v, const char *call, int argument, const 
     sk_die(site, NULL, full ? 1 : 2, "%s", why->text);
 }
 
-void sk_submit(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value *args, const sk_options *options, sk_ref *returns)
+/* Out of line: submitting is to keep its registers. */
+__attribute__((noinline, cold)) static _Noreturn void
+refuse_argument(const sk_fn *fn, const sk_value *v, int argument, const sk_site *site)
 {
-    sk_lane *lane = sk_lane_get("sk_remote", site);
-    if (unlikely(nargs != fn->nargs))             /* only sk_remote_fn gets here */
-        sk_misuse(site, "sk_remote_fn(%s): %zu arguments given, %d wanted: %s", fn->name, nargs, fn->nargs, fn->signature);
+    refuse_bad(v, fn->name, argument, site);
+}
+
+void sk_submit(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value *args,
+               const sk_options *options, sk_ref *returns)
+{
+    if (unlikely(!sk_lane_self))
+        sk_lane_make("sk_remote", site);
+    for (size_t i = 0; i < nargs; i++)
+        if (unlikely(args[i].type == SK_T_BAD))
+            refuse_argument(fn, &args[i], (int)i + 1, site);
+    sk_lane_self->port->submit(fn, site, nargs, args, options, returns);
+}
+
+void sk_submit_values(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value *args,
+                      const sk_options *options, sk_ref *returns)
+{
+    if (unlikely(!sk_lane_self))
+        sk_lane_make("sk_remote_fn", site);
+    if (nargs != fn->nargs)
+        sk_misuse(site, "sk_remote_fn(%s): %zu arguments given, %d wanted: %s", fn->name, nargs,
+                  fn->nargs, fn->signature);
     for (size_t i = 0; i < nargs; i++) {
-        if (likely(args[i].type == fn->arg_type[i] || args[i].type == SK_T_REF))
-            continue;
         if (args[i].type == SK_T_BAD)
-            refuse_bad(&args[i], fn->name, (int)i + 1, site);
-        if (!SK_FITS(fn->arg_type[i], args[i].type))      /* only sk_remote_fn: the compiler has checked the others */
+            refuse_argument(fn, &args[i], (int)i + 1, site);
+        if (!SK_FITS(fn->arg_type[i], args[i].type))
             sk_misuse(site, "sk_remote_fn(%s): argument %zu is %s, wanted %s: %s", fn->name, i + 1,
                       sk_type_name((sk_type)args[i].type), sk_type_name((sk_type)fn->arg_type[i]), fn->signature);
     }
-    lane->port->submit(fn, site, nargs, args, options, returns);
+    sk_submit(fn, site, nargs, args, options, returns);
+}
+
+sk_ref sk_submit_checked(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value *args)
+{
+    sk_ref answer[SK_MAX_RETURNS];
+    sk_submit_values(fn, site, nargs, args, NULL, answer);
+    return answer[0];
 }
 
 sk_ref sk_put_value(sk_value value, sk_site *site)
@@ -96,25 +123,50 @@ static _Noreturn void fail_get(sk_failure *why, const char *call, const sk_site 
     sk_die(site, why, 1, "%s: failed with %s", call, sk_code_name(why->code));
 }
 
-static sk_value get_value(sk_ref ref, sk_type type, sk_site *site, const char *call)
+SK_HOT void get_value_of_any_type(sk_ref ref, sk_value *value, sk_site *site, const char *call)
 {
     sk_lane *lane = sk_lane_get(call, site);
-    sk_value value;
     sk_failure *why = NULL;
-    if (unlikely(lane->port->get(ref, SK_FOREVER, &value, &why, site, call) != SK_OK))
+    if (unlikely(lane->port->get(ref, SK_FOREVER, value, &why, site, call) != SK_OK))
         fail_get(why, call, site);
+}
+
+/* Is it of the type that was asked for? */
+static void check_got(const sk_value *value, sk_type type, sk_site *site, const char *call)
+{
     char text[160];
-    bool plain_int = value.type == SK_T_I64 && type == SK_T_INT && value.i64 == (int)value.i64;
-    if (unlikely(value.type != (uint64_t)type && !plain_int && !sk_value_fits(&value, type, text, sizeof text)))
+    bool plain_int = value->type == SK_T_I64 && type == SK_T_INT && value->i64 == (int)value->i64;
+    if (unlikely(value->type != (uint64_t)type && !plain_int &&
+                 !sk_value_fits(value, type, text, sizeof text)))
         fail_get(sk_failure_new(SK_TASK, site, NULL, "the object %s", text), call, site);
-    sk_whose_note(&value, site);
+    sk_whose_note(value, site);
+}
+
+static sk_value get_value(sk_ref ref, sk_type type, sk_site *site, const char *call)
+{
+    sk_value value;
+    get_value_of_any_type(ref, &value, site, call);
+    check_got(&value, type, site, call);
     return value;
+}
+
+/* What sk_get has got, as the C type that was asked for. */
+__attribute__((noinline)) static void convert(const sk_value *value, sk_type type, void *out,
+                                              sk_site *site)
+{
+    check_got(value, type, site, "sk_get");
+    sk_value_store(value, type, out);
 }
 
 void sk_get_into(sk_ref ref, sk_type type, void *out, sk_site *site)
 {
-    sk_value v = get_value(ref, type, site, "sk_get");
-    sk_value_store(&v, type, out);
+    sk_value value;
+    get_value_of_any_type(ref, &value, site, "sk_get");
+    if (likely(value.type == (uint64_t)type &&
+               (type == SK_T_I64 || type == SK_T_U64 || type == SK_T_F64)))
+        *(uint64_t *)out = value.u64;
+    else
+        convert(&value, type, out, site);
 }
 
 /* The value must outlive the ref: a blob stays until the frame (or scope) ends, a ref inside is duplicated. */

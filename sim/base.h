@@ -20,6 +20,13 @@
 #define acq_rel memory_order_acq_rel
 #define seq_cst memory_order_seq_cst
 
+/* A variable of the core that no program and no module sees: read directly, not by way of a table. */
+#define SK_OURS __attribute__((visibility("hidden")))
+
+/* What runs for every task is compiled in where it is used; what runs seldom is kept out, so that the first keeps its registers. */
+#define SK_HOT  static inline __attribute__((always_inline))
+#define SK_COLD __attribute__((noinline, cold))
+
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 

@@ -104,40 +104,40 @@ static bool is_put_first(const sk_value *v)
     return sk_shared_store.size ? sk_blob_is_shared(v->blob) : v->blob->size >= LARGE_VALUE;       /* real nodes: what lies in a store */
 }
 
-static void submit(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value *args, const sk_options *options, sk_ref *refs)
+/* On a cluster, before a task is made: submitting takes time there, and the caller's node may be gone. */
+__attribute__((noinline, cold)) static void submit_on_cluster(sk_frame *frame, size_t nargs,
+                                                              const sk_value *args)
 {
-    sk_lane *lane = sk_lane_self;
-    sk_frame *frame = lane->frame;
-    unsigned nreturns = fn->nreturns;
-    if (unlikely(sk_has_cluster)) {
-        spend(SK_SUBMIT, args, nargs);
-        for (size_t i = 0; i < nargs && unlikely(frame->died); i++)
-            if (args[i].type != SK_T_REF)
-                sk_value_clear((sk_value *)&args[i]);
-        sk_frame_leave_if_dead(frame);
-    }
-    sk_task *t = sk_task_new(lane, (unsigned)nargs, nreturns);
-    uint64_t name = sk_task_id(t);
-    t->fn = fn;
-    t->site = site;
-    atomic_store_explicit(&t->parent, frame->id, relaxed);
-    t->seed = sk_mix(frame->seed + 0x632be59bd9b4e019u * ++frame->submitted);
-    if (unlikely(options != NULL))
-        t->extras = make_extras(fn, options, site);
+    spend(SK_SUBMIT, args, nargs);
+    for (size_t i = 0; i < nargs && unlikely(frame->died); i++)
+        if (args[i].type != SK_T_REF)
+            sk_value_clear((sk_value *)&args[i]);
+    sk_frame_leave_if_dead(frame);
+}
 
+__attribute__((noinline, cold)) static void put_first(sk_lane *lane, sk_slot *s,
+                                                      const sk_value *value, sk_site *site)
+{
+    sk_object *o = sk_object_new_ready(lane, *value, lane->frame->id, site);
+    atomic_store_explicit(&s->pending.next, SK_T_PENDING, relaxed);
+    s->pending.object = o;
+    sk_object_ref(o, SK_HOLD);
+    sk_object_unref(lane, o, SK_HANDLE);
+}
+
+/* Values into its slots; returns how many arguments are objects it needs. */
+static inline int32_t take_arguments(sk_lane *lane, sk_task *t, size_t nargs, const sk_value *args,
+                                     sk_site *site)
+{
     /* Most likely other cores have written them. Fetch them side by side; locked instructions would do it one by one. */
-    for (unsigned i = 0; i < nargs; i++)
+    for (size_t i = 0; i < nargs && nargs > 1; i++)
         if (args[i].type == SK_T_REF)
             sk_object_fetch(args[i].ref);
     int32_t deps = 0;
-    for (unsigned i = 0; i < nargs; i++) {
+    for (size_t i = 0; i < nargs; i++) {
         sk_slot *s = &t->args[i];
         if (unlikely(sk_has_cluster) && is_put_first(&args[i])) {
-            sk_object *o = sk_object_new_ready(lane, args[i], frame->id, site);
-            atomic_store_explicit(&s->pending.next, SK_T_PENDING, relaxed);
-            s->pending.object = o;
-            sk_object_ref(o, SK_HOLD);
-            sk_object_unref(lane, o, SK_HANDLE);
+            put_first(lane, s, &args[i], site);
             deps++;
             continue;
         }
@@ -146,7 +146,7 @@ static void submit(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value 
             continue;
         }
         sk_object *o = sk_object_need(args[i].ref, "sk_remote", site);
-        if (fn->arg_type[i] == SK_T_REF) {        /* wants the ref itself */
+        if (t->fn->arg_type[i] == SK_T_REF) { /* wants the ref itself */
             sk_object_ref(o, SK_HANDLE);
             s->value = args[i];
         } else {
@@ -156,37 +156,34 @@ static void submit(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value 
             deps++;
         }
     }
-    for (unsigned i = 0; i < nreturns; i++) {
-        sk_object *o = sk_object_new(lane, name, frame->id, site);
-        sk_task_outputs(t)[i] = o;
-        refs[i].id = sk_object_id(o);
-        sk_lane_add_handle(lane, refs[i].id);
-    }
-    SK_COUNT_UP(lane->submitted);
-    if (unlikely(sk_trace_on))
-        trace_new(lane, t, name, refs);
+    return deps;
+}
 
+/* Its options are its extras by now. false: it can never run, and has failed. */
+__attribute__((noinline, cold)) static bool heed_options(sk_lane *lane, sk_task *t)
+{
     char why[200];
-    if (unlikely(t->extras != NULL)) {
-        if (!is_feasible(t->extras, why, sizeof why)) {
-            never_feasible(lane, t, why);
-            return;
-        }
-        if (t->extras->timeout != SK_NEVER)
-            atomic_fetch_or_explicit(&t->state, SK_FLAG_TIMED << 8, relaxed);
-        static _Atomic uint64_t order;
-        t->extras->order = atomic_fetch_add_explicit(&order, 1, relaxed);
+    if (!is_feasible(t->extras, why, sizeof why)) {
+        never_feasible(lane, t, why);
+        return false;
     }
-    if (deps == 0) {
-        sk_task_submitted(lane, t, name);
-        return;
-    }
+    if (t->extras->timeout != SK_NEVER)
+        atomic_fetch_or_explicit(&t->state, SK_FLAG_TIMED << 8, relaxed);
+    static _Atomic uint64_t order;
+    t->extras->order = atomic_fetch_add_explicit(&order, 1, relaxed);
+    return true;
+}
+
+/* It has so many arguments that are objects: waits for those that are not there. */
+__attribute__((noinline)) static void await_arguments(sk_lane *lane, sk_task *t, uint64_t name,
+                                                      int32_t deps)
+{
     /* From here on others may count down; the one more that we hold keeps the record ours until the last line. */
     atomic_store_explicit(&t->missing, deps + 1, relaxed);
-    sk_task_move(lane, t, (uint32_t)(name >> 32), SK_TASK_NONE, SK_TASK_WAITING, 0);
+    sk_task_change(lane, t, (uint32_t)(name >> 32), SK_TASK_NONE, SK_TASK_WAITING, 0, 0, 0);
     int32_t there = 1;
     uint64_t tag = t->big ? SK_LINK_BIG_ARG : SK_LINK_ARG;
-    for (unsigned i = 0; i < nargs; i++) {
+    for (unsigned i = 0, nargs = t->nargs; i < nargs; i++) {
         sk_slot *s = &t->args[i];
         if (sk_slot_is_pending(s)
             && !sk_object_add_waiter(s->pending.object, (uint64_t)(uintptr_t)s | tag, (uint64_t *)&s->pending.next))
@@ -194,6 +191,41 @@ static void submit(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value 
     }
     if (atomic_fetch_sub_explicit(&t->missing, there, acq_rel) == there)
         sk_task_all_there(lane, t);
+}
+
+static void submit(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value *args,
+                   const sk_options *options, sk_ref *refs)
+{
+    sk_lane *lane = sk_lane_self;
+    sk_frame *frame = lane->frame;
+    if (unlikely(sk_has_cluster))
+        submit_on_cluster(frame, nargs, args);
+    unsigned nreturns = fn->nreturns;
+    sk_task *t = sk_task_new(lane, (unsigned)nargs, nreturns);
+    uint64_t name = sk_task_id(t);
+    t->fn = fn;
+    t->site = site;
+    atomic_store_explicit(&t->parent, frame->id, relaxed);
+    t->seed = sk_mix(frame->seed + 0x632be59bd9b4e019u * ++frame->submitted);
+    if (unlikely(options != NULL))
+        t->extras = make_extras(fn, options, site);
+    int32_t deps = take_arguments(lane, t, nargs, args, site);
+    unsigned i = 0;
+    do {
+        sk_object *o = sk_object_new(lane, name, frame->id, site);
+        sk_task_outputs(t)[i] = o;
+        refs[i].id = sk_object_id(o);
+        sk_lane_add_handle(lane, refs[i].id);
+    } while (unlikely(++i < nreturns));
+    SK_COUNT_UP(lane->submitted);
+    if (unlikely(sk_trace_on))
+        trace_new(lane, t, name, refs);
+    if (unlikely(options != NULL) && !heed_options(lane, t))
+        return;
+    if (deps == 0)
+        sk_task_make_ready(lane, t, name, SK_TASK_NONE, SK_OK);
+    else
+        await_arguments(lane, t, name, deps);
 }
 
 /* ---- put ---- */
@@ -274,16 +306,23 @@ __attribute__((noinline, cold)) static sk_code pull(sk_lane *lane, sk_object *o,
     return SK_OBJECT_LOST;
 }
 
-static sk_code get(sk_ref ref, double timeout_s, sk_value *value, sk_failure **why, sk_site *site, const char *call)
+static bool is_there(sk_object *o)
+{
+    return sk_object_is_sealed(o) && likely(sk_object_state_of(o) == SK_OBJECT_READY);
+}
+
+__attribute__((noinline)) static sk_code get_slowly(sk_ref ref, double timeout_s, sk_value *value,
+                                                    sk_failure **why, sk_site *site,
+                                                    const char *call)
 {
     if (unlikely(sk_has_cluster))
         spend(SK_OTHER, NULL, 0);
     sk_object *o = sk_object_need(ref, call, site);
     sk_lane *lane = sk_lane_self;
     sk_frame_leave_if_dead(lane->frame);
-    int64_t deadline = unlikely(sk_has_cluster) && timeout_s < SK_FOREVER ? sk_wait_deadline_from(timeout_s) : SK_NEVER;
-    if (!sk_object_is_sealed(o) && timeout_s >= SK_FOREVER && o->producer && sk_session.backend->ops->run_here)
-        sk_wait_run_here(lane, o, site);          /* nobody has started it: the quick way */
+    int64_t deadline = unlikely(sk_has_cluster) && timeout_s < SK_FOREVER
+                           ? sk_wait_deadline_from(timeout_s)
+                           : SK_NEVER;
     if (!sk_object_is_sealed(o)) {
         sk_link link = { .object = o };
         sk_wait wait;
@@ -312,13 +351,29 @@ static sk_code get(sk_ref ref, double timeout_s, sk_value *value, sk_failure **w
     return SK_OK;
 }
 
+static sk_code get(sk_ref ref, double timeout_s, sk_value *value, sk_failure **why, sk_site *site,
+                   const char *call)
+{
+    if (likely(!sk_has_cluster)) {
+        sk_object *o = sk_object_need(ref, call, site);
+        if (!is_there(o) && timeout_s >= SK_FOREVER && o->producer &&
+            sk_session.backend->ops->run_here)
+            sk_wait_run_here(sk_lane_self, o, site); /* nobody has started it: the quick way */
+        if (is_there(o)) {
+            *value = o->value;
+            return SK_OK;
+        }
+    }
+    return get_slowly(ref, timeout_s, value, why, site, call);
+}
+
 /* ---- wait ---- */
 
 /* Who waits for objects is going to get them: their bytes set out at once, those of the whole list. */
 __attribute__((noinline, cold)) static void start_to_fetch(const sk_ref *refs, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        sk_object *o = sk_pool_at(&sk_object_pool, (uint32_t)refs[i].id);
+        sk_object *o = sk_object_at((uint32_t)refs[i].id);
         if (sk_object_state_of(o) == SK_OBJECT_READY && sk_value_has_bytes(&o->value))
             sk_session.backend->ops->pull((sk_backend *)sk_session.backend, sk_object_id(o), -1);
     }
@@ -514,7 +569,7 @@ static bool hold(sk_ref ref)
 
 static void let_go(sk_ref ref)
 {
-    sk_object_unref(sk_lane_self, sk_pool_at(&sk_object_pool, (uint32_t)ref.id), SK_HANDLE);
+    sk_object_unref(sk_lane_self, sk_object_at((uint32_t)ref.id), SK_HANDLE);
 }
 
 static void scope_begin(sk_mark *mark)
@@ -530,7 +585,7 @@ static void scope_end(sk_mark *mark)
     size_t base = lane->frame->scopes - 1, kept = base;
     for (size_t i = base; i < lane->nhandles; i++) {
         uint64_t id = lane->handles[i];
-        sk_object *o = sk_pool_at(&sk_object_pool, (uint32_t)id);
+        sk_object *o = sk_object_at((uint32_t)id);
         uint8_t flags;
         uint16_t dups;
         if (!sk_object_is_still_owned(o, id, &flags, &dups))
@@ -637,9 +692,9 @@ static size_t print_refs(void)
     size_t total = 0;
     uint32_t chunks = atomic_load_explicit(&sk_object_pool.nchunks, acquire);
     for (uint32_t number = 0; number < chunks << SK_CHUNK_SHIFT; number++) {
-        sk_object *o = sk_pool_at(&sk_object_pool, number);
-        if (!(number & (SK_CHUNK_RECORDS - 1)) || !atomic_load_explicit(&o->generation, acquire)
-            || atomic_load_explicit(&o->state, acquire) == SK_OBJECT_FREED)
+        sk_object *o = sk_object_at(number);
+        if (!(number & (SK_CHUNK_RECORDS - 1)) || !atomic_load_explicit(&o->generation, acquire) ||
+            atomic_load_explicit(&o->state, acquire) == SK_OBJECT_FREED)
             continue;
         size_t handles = atomic_load_explicit(&o->counts, relaxed) >> 32;
         if (handles) {

@@ -283,7 +283,7 @@ void sk_lane_grow_handles(sk_lane *lane)
         base = kept = lane->frame->scopes - 1;
     for (size_t i = base; i < lane->nhandles; i++) {
         uint64_t id = lane->handles[i];
-        sk_object *o = sk_pool_at(&sk_object_pool, (uint32_t)id);
+        sk_object *o = sk_object_at((uint32_t)id);
         if (atomic_load_explicit(&o->generation, relaxed) == (uint32_t)(id >> 32) && sk_object_is_owned(o))
             lane->handles[kept++] = id;
     }

@@ -16,7 +16,7 @@
 
 enum { SK_STORE_CLASSES = 4 * 34, SK_STORE_SMALL = 33, SK_STORE_OWN = 32 };    /* small: up to 16 KB */
 
-/* Out of a task's body, back into call_body (task.c). The compiler's own pair costs a tenth of setjmp, which saves what only
+/* Out of a task's body, back into call_body (attempt.c). The compiler's own pair costs a tenth of setjmp, which saves what only
  * other languages' runtimes need; sanitizers know setjmp only. */
 #if defined(SK_SANITIZED) || !(defined(__x86_64__) || (defined(__aarch64__) && !defined(__clang__)))
 typedef jmp_buf sk_jump;
@@ -43,7 +43,7 @@ typedef struct sk_frame {
     bool buries;                   /* died: the record is to be given back when this frame ends */
     void *dups;                    /* GHashTable: refs duplicated here that others made; NULL: none */
     struct sk_waiter *waiters;     /* made here and not freed yet: a task may fail in sk_waiter_next */
-    struct sk_frame *next_dead;    /* of task.c's list of frames that have died and not ended */
+    struct sk_frame *next_dead;    /* of attempt.c's list of frames that have died and not ended */
     sk_jump jump;
 } sk_frame;
 
@@ -93,7 +93,7 @@ typedef struct sk_lane {
 } sk_lane;
 
 /* initial-exec: found by the thread's register alone, so that code on a fiber finds the thread that runs it now. */
-extern __thread sk_lane *sk_lane_self __attribute__((tls_model("initial-exec")));
+SK_OURS extern __thread sk_lane *sk_lane_self __attribute__((tls_model("initial-exec")));
 
 /* This thread's lane; makes one on the first call of a thread. Ends the program, naming `what`, before sk_init. */
 sk_lane *sk_lane_make(const char *what, const sk_site *site);

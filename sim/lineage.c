@@ -226,7 +226,7 @@ void sk_lineage_object_goes(sk_lane *lane, sk_object *o)
         return;
     is_burying = true;
     while (to_bury->len)
-        sk_task_bury_kept(lane, g_ptr_array_steal_index_fast(to_bury, to_bury->len - 1));
+        sk_task_bury(lane, g_ptr_array_steal_index_fast(to_bury, to_bury->len - 1));
     is_burying = false;
 }
 
@@ -290,7 +290,7 @@ static void run_again(sk_lane *lane, sk_task *t, const char *where, GPtrArray *w
 
 void sk_lineage_lost(sk_lane *lane, uint64_t object, const char *where)
 {
-    sk_object *o = sk_pool_at(&sk_object_pool, (uint32_t)object);
+    sk_object *o = sk_object_at((uint32_t)object);
     if (atomic_load_explicit(&o->generation, relaxed) != (uint32_t)(object >> 32) || sk_object_state_of(o) != SK_OBJECT_READY)
         return;                                   /* freed meanwhile, or known already */
     GPtrArray *work = g_ptr_array_new();

@@ -24,7 +24,7 @@
 /* The backend: no copy of the object is left. It is made again, or fails. `where`: "node 3, which crashed at 1.5 s". */
 void sk_lineage_lost(sk_lane *lane, uint64_t object, const char *where);
 
-/* sk_task_end: seals the answers of a finished task that are still open. true: its record is kept, do not bury it. */
+/* For attempt.c: seals the answers of a finished task that are still open. true: its record is kept, do not bury it. */
 bool sk_lineage_seal(sk_lane *lane, sk_task *t, sk_value *out);
 /* A kept task is buried: its claims on its arguments are ordinary holds again. */
 void sk_lineage_unkeep(sk_task *t);

@@ -9,9 +9,8 @@
 sk_pool sk_object_pool;
 bool sk_has_cluster, sk_has_lineage;
 
-/* Out of line, so that the fast path keeps its registers. Before the change: what it lets others do is stamped later. */
-__attribute__((noinline, cold))
-static void trace_move(sk_lane *lane, sk_object *o, sk_object_state from, sk_object_state to)
+/* Before the change: what it lets others do is stamped later. */
+void sk_object_trace(sk_lane *lane, sk_object *o, sk_object_state from, sk_object_state to)
 {
     bool ready = to == SK_OBJECT_READY, born = from == SK_OBJECT_NONE;
     uint64_t site = born ? (uint64_t)sk_trace_site(lane->trace, o->site) << 32 : 0;
@@ -26,16 +25,10 @@ static void trace_move(sk_lane *lane, sk_object *o, sk_object_state from, sk_obj
     sk_trace_done(lane->trace);
 }
 
-/* The one function that changes an object's state. */
-static inline void sk_object_move(sk_lane *lane, sk_object *o, sk_object_state from, sk_object_state to)
+void sk_object_is_wrong(sk_object *o, sk_object_state from, sk_object_state to)
 {
-    sk_object_state was = (sk_object_state)atomic_load_explicit(&o->state, relaxed);
-    if (unlikely(was != from))
-        sk_die(o->site, NULL, 1, "skate is wrong: object %llx moves from %d to %d, but is %d", (unsigned long long)sk_object_id(o),
-               from, to, was);
-    if (unlikely(sk_trace_on))
-        trace_move(lane, o, from, to);
-    atomic_store_explicit(&o->state, to, release);        /* pairs with sk_object_state_of */
+    sk_die(o->site, NULL, 1, "skate is wrong: object %llx moves from %d to %d, but is %d",
+           (unsigned long long)sk_object_id(o), from, to, atomic_load_explicit(&o->state, relaxed));
 }
 
 void sk_object_lose(sk_lane *lane, sk_object *o, sk_object_state from, sk_object_state to) { sk_object_move(lane, o, from, to); }
@@ -65,24 +58,7 @@ void sk_object_spilled(sk_lane *lane, uint64_t object, int node, uint64_t bytes,
     sk_trace_done(lane->trace);
 }
 
-sk_object *sk_object_new(sk_lane *lane, uint64_t producer, uint64_t maker, sk_site *site)
-{
-    sk_object *o = sk_pool_take(&sk_object_pool, &lane->objects, 1);
-    if (unlikely(atomic_load_explicit(&o->generation, relaxed) == 0))
-        atomic_store_explicit(&o->generation, 1, relaxed);
-    atomic_store_explicit(&o->waiters, 0, relaxed);
-    atomic_store_explicit(&o->counts, SK_HANDLE, relaxed);
-    atomic_store_explicit(&o->state, SK_OBJECT_PENDING, relaxed);     /* for outputs TASK_NEW says so in the trace */
-    atomic_store_explicit(&o->flags, SK_MADE, release);   /* after the generation: pairs with sk_object_is_still_owned */
-    atomic_store_explicit(&o->dups, 0, release);
-    o->producer = producer;
-    o->maker = maker;
-    o->site = site;
-    SK_COUNT_UP(lane->made);
-    return o;
-}
-
-__attribute__((noinline, cold)) static void tell_sealed(sk_object *o)
+void sk_object_tell_backend(sk_object *o)
 {
     if (sk_value_has_bytes(&o->value))
         sk_session.backend->ops->sealed((sk_backend *)sk_session.backend, sk_object_id(o), sk_value_bytes(&o->value), o->producer != 0);
@@ -103,7 +79,7 @@ sk_object *sk_object_new_ready(sk_lane *lane, sk_value value, uint64_t maker, sk
     atomic_store_explicit(&o->waiters, SK_CLOSED, relaxed);
     sk_object_move(lane, o, SK_OBJECT_NONE, SK_OBJECT_READY);
     if (unlikely(sk_has_cluster))
-        tell_sealed(o);
+        sk_object_tell_backend(o);
     return o;
 }
 
@@ -119,7 +95,7 @@ sk_object *sk_object_new_promise(sk_lane *lane, uint64_t maker, sk_site *site)
 sk_object *sk_object_find(sk_ref ref, const char **why)
 {
     uint32_t number = (uint32_t)ref.id, generation = sk_ref_generation(ref.id);
-    sk_object *o = ref.id ? sk_pool_at(&sk_object_pool, number) : NULL;
+    sk_object *o = ref.id ? sk_object_at(number) : NULL;
     if (likely(o && (number & (SK_CHUNK_RECORDS - 1)))) {
         uint32_t now = atomic_load_explicit(&o->generation, relaxed);
         if (likely(now == generation && atomic_load_explicit(&o->counts, relaxed) >> 32))
@@ -205,17 +181,10 @@ bool sk_object_remove_waiter(sk_object *o, sk_link *link)
     return true;
 }
 
-void sk_object_seal(sk_lane *lane, sk_object *o, sk_value value, sk_failure *failure)
+void sk_object_tell_waiters(sk_lane *lane, sk_object *o)
 {
-    if (unlikely(sk_has_lineage))
-        sk_lineage_shelve(o, failure != NULL);
-    if (unlikely(failure != NULL))
-        o->value = (sk_value){ SK_T_BAD, { .blob = (struct sk_blob *)failure } };
-    else
-        o->value = value;
-    sk_object_move(lane, o, SK_OBJECT_PENDING, failure ? SK_OBJECT_FAILED : SK_OBJECT_READY);
-    if (unlikely(sk_has_cluster) && !failure)
-        tell_sealed(o);
+    bool failed = atomic_load_explicit(&o->state, relaxed) ==
+                  SK_OBJECT_FAILED; /* before it is closed: then it may be gone */
     uint64_t head = atomic_load_explicit(&o->waiters, relaxed);
     for (;;) {
         if (unlikely(head & SK_LOCKED)) {
@@ -232,7 +201,7 @@ void sk_object_seal(sk_lane *lane, sk_object *o, sk_value value, sk_failure *fai
     while (head) {
         uint64_t next = next_of(head);            /* before telling: the link may be gone after */
         if ((head & SK_LINK_TAG) == SK_LINK_WAIT) {
-            sk_wait_fire((sk_link *)(head & ~(uint64_t)SK_LINK_TAG), failure != NULL);
+            sk_wait_fire((sk_link *)(head & ~(uint64_t)SK_LINK_TAG), failed);
         } else {
             sk_task *t = sk_slot_task(head);
             if (atomic_fetch_sub_explicit(&t->missing, 1, acq_rel) == 1)
@@ -262,6 +231,16 @@ void sk_object_drop_promise(sk_lane *lane, sk_object *o)
     sk_object_unref(lane, o, SK_HOLD);
 }
 
+/* Its record is free. */
+static inline void forget(sk_lane *lane, sk_object *o, sk_object_state state)
+{
+    sk_object_move(lane, o, state, SK_OBJECT_FREED);
+    uint32_t next = (atomic_load_explicit(&o->generation, relaxed) + 1) & INT32_MAX;
+    atomic_store_explicit(&o->generation, next ? next : 1, relaxed);
+    SK_COUNT_UP(lane->freed);
+    sk_pool_give(&sk_object_pool, &lane->objects, o);
+}
+
 static void free_one(sk_lane *lane, sk_object *o)
 {
     if (unlikely(sk_has_cluster))
@@ -277,18 +256,14 @@ static void free_one(sk_lane *lane, sk_object *o)
         sk_value_clear(&o->value);
     else if (state != SK_OBJECT_MISSING)          /* a promise nobody can fulfil or wait for */
         sk_object_move(lane, o, SK_OBJECT_PENDING, SK_OBJECT_FAILED), state = SK_OBJECT_FAILED;
-    sk_object_move(lane, o, state, SK_OBJECT_FREED);
-    uint32_t next = (atomic_load_explicit(&o->generation, relaxed) + 1) & INT32_MAX;
-    atomic_store_explicit(&o->generation, next ? next : 1, relaxed);
-    SK_COUNT_UP(lane->freed);
-    sk_pool_give(&sk_object_pool, &lane->objects, o);
+    forget(lane, o, state);
 }
 
 /* No counts left. What it contains may be freed with it; a loop, so that lists of lists of ... do not eat the stack. */
-void sk_object_free(sk_lane *lane, sk_object *o)
+__attribute__((noinline)) static void free_slowly(sk_lane *lane, sk_object *o)
 {
     bool contains = sk_type_has_blob(o->value.type) || o->value.type == SK_T_REF;
-    if (likely(!contains)) {
+    if (!contains) {
         free_one(lane, o);
     } else if (lane->freeing) {                   /* later, by the loop below: counts are 0, so waiters is ours */
         atomic_store_explicit(&o->waiters, (uint64_t)(uintptr_t)lane->dying, relaxed);
@@ -303,4 +278,13 @@ void sk_object_free(sk_lane *lane, sk_object *o)
         }
         lane->freeing = false;
     }
+}
+
+void sk_object_free(sk_lane *lane, sk_object *o)
+{
+    if (likely(o->value.type < SK_T_STR &&
+               atomic_load_explicit(&o->state, relaxed) == SK_OBJECT_READY && !sk_has_lineage))
+        forget(lane, o, SK_OBJECT_READY); /* a number: nobody else has a part in it */
+    else
+        free_slowly(lane, o);
 }

@@ -53,13 +53,21 @@ enum { SK_LINK_ARG = 0, SK_LINK_BIG_ARG = 1, SK_LINK_WAIT = 2, SK_LINK_TAG = 3, 
 /* Aligned to 16, as argument slots are: four bits are free for tags. */
 typedef struct sk_link { _Alignas(16) uint64_t next; struct sk_wait *wait; sk_object *object; uint64_t index; } sk_link;
 
-extern sk_pool sk_object_pool;
-extern bool sk_has_cluster;        /* the backend has nodes, and wants to know of objects with bytes; set at init */
-extern bool sk_has_lineage;        /* its nodes may be lost, and what was on them is made again; set by the backend's open. See lineage.h */
+SK_OURS extern sk_pool sk_object_pool;
+/* The backend has nodes, and wants to know of objects with bytes; set at init. */
+SK_OURS extern bool sk_has_cluster;
+/* Its nodes may be lost, and what was on them is made again; set by the backend's open. Only where there is a cluster. See lineage.h. */
+SK_OURS extern bool sk_has_lineage;
 
+enum { SK_OBJECT_SHIFT = 6 };
+static inline sk_object *sk_object_at(uint32_t number)
+{
+    return sk_pool_at(&sk_object_pool, SK_OBJECT_SHIFT, number);
+}
 static inline uint64_t sk_object_id(const sk_object *o)
 {
-    return (uint64_t)atomic_load_explicit(&o->generation, relaxed) << 32 | sk_pool_number(&sk_object_pool, o);
+    return (uint64_t)atomic_load_explicit(&o->generation, relaxed) << 32 |
+           sk_pool_number(SK_OBJECT_SHIFT, o);
 }
 static inline void sk_object_fetch(sk_ref ref)              /* a hint: it is going to be written by this thread */
 {
@@ -93,9 +101,40 @@ static inline bool sk_object_is_sealed(sk_object *o)
     return atomic_load_explicit(&o->waiters, acquire) & SK_CLOSED;        /* pairs with sk_object_seal */
 }
 
+__attribute__((cold)) void sk_object_trace(sk_lane *lane, sk_object *o, sk_object_state from,
+                                           sk_object_state to);
+__attribute__((cold)) _Noreturn void sk_object_is_wrong(sk_object *o, sk_object_state from,
+                                                        sk_object_state to);
+/* The one function that changes an object's state. */
+static inline void sk_object_move(sk_lane *lane, sk_object *o, sk_object_state from,
+                                  sk_object_state to)
+{
+    if (unlikely(atomic_load_explicit(&o->state, relaxed) != from))
+        sk_object_is_wrong(o, from, to);
+    if (unlikely(sk_trace_on))
+        sk_object_trace(lane, o, from, to);
+    atomic_store_explicit(&o->state, to, release); /* pairs with sk_object_state_of */
+}
+
 /* A pending object with one handle of `maker`. */
-sk_object *sk_object_new(sk_lane *lane, uint64_t producer, uint64_t maker, sk_site *site);
-sk_object *sk_object_new_ready(sk_lane *lane, sk_value value, uint64_t maker, sk_site *site);    /* value taken over */
+static inline sk_object *sk_object_new(sk_lane *lane, uint64_t producer, uint64_t maker,
+                                       sk_site *site)
+{
+    sk_object *o = sk_pool_take(&sk_object_pool, &lane->objects, 1);
+    if (unlikely(atomic_load_explicit(&o->generation, relaxed) == 0))
+        atomic_store_explicit(&o->generation, 1, relaxed);
+    atomic_store_explicit(&o->waiters, 0, relaxed);
+    atomic_store_explicit(&o->counts, SK_HANDLE, relaxed);
+    atomic_store_explicit(&o->state, SK_OBJECT_PENDING, relaxed); /* for outputs TASK_NEW says so in the trace */
+    atomic_store_explicit(&o->flags, SK_MADE, release); /* after the generation: pairs with sk_object_is_still_owned */
+    atomic_store_explicit(&o->dups, 0, release);
+    o->producer = producer;
+    o->maker = maker;
+    o->site = site;
+    SK_COUNT_UP(lane->made);
+    return o;
+}
+sk_object *sk_object_new_ready(sk_lane *lane, sk_value value, uint64_t maker, sk_site *site); /* value taken over */
 sk_object *sk_object_new_promise(sk_lane *lane, uint64_t maker, sk_site *site);
 /* The object a ref names; NULL and *why if it was never made or has no handles any more. */
 sk_object *sk_object_find(sk_ref ref, const char **why);
@@ -104,15 +143,34 @@ sk_object *sk_object_need_slowly(sk_ref ref, const char *call, const sk_site *si
 static inline sk_object *sk_object_need(sk_ref ref, const char *call, const sk_site *site)
 {
     uint32_t number = (uint32_t)ref.id;
-    sk_object *o = sk_pool_at(&sk_object_pool, number);
-    if (likely(o && (number & (SK_CHUNK_RECORDS - 1)) && atomic_load_explicit(&o->generation, relaxed) == sk_ref_generation(ref.id)
-               && atomic_load_explicit(&o->counts, relaxed) >> 32))
+    sk_object *o = sk_object_at(number);
+    if (likely(o && (number & (SK_CHUNK_RECORDS - 1)) &&
+               atomic_load_explicit(&o->generation, relaxed) == sk_ref_generation(ref.id) &&
+               atomic_load_explicit(&o->counts, relaxed) >> 32))
         return o;
     return sk_object_need_slowly(ref, call, site);
 }
 
+void sk_object_tell_backend(sk_object *o);                /* it is sealed */
+void sk_object_tell_waiters(sk_lane *lane, sk_object *o); /* the same; closes the list */
+void sk_lineage_shelve(sk_object *o, bool fails);         /* see lineage.h */
 /* Gives it its value (taken over) or failure (taken over), and tells everybody who waits. Somebody else's after this. */
-void sk_object_seal(sk_lane *lane, sk_object *o, sk_value value, sk_failure *failure);
+static inline void sk_object_seal(sk_lane *lane, sk_object *o, sk_value value, sk_failure *failure)
+{
+    if (unlikely(sk_has_lineage))
+        sk_lineage_shelve(o, failure != NULL);
+    if (unlikely(failure != NULL))
+        o->value = (sk_value){ SK_T_BAD, { .blob = (struct sk_blob *)failure } };
+    else
+        o->value = value;
+    sk_object_move(lane, o, SK_OBJECT_PENDING, failure ? SK_OBJECT_FAILED : SK_OBJECT_READY);
+    if (unlikely(sk_has_cluster) && !failure)
+        sk_object_tell_backend(o);
+    uint64_t head = atomic_load_explicit(&o->waiters, relaxed);
+    if (head ||
+        !atomic_compare_exchange_strong_explicit(&o->waiters, &head, SK_CLOSED, release, relaxed))
+        sk_object_tell_waiters(lane, o);
+}
 
 /* All its bytes have come from one node to another, which took so many ns: counts that, and writes the trace record. For backends with nodes;
  * `object` may have been freed meanwhile. */

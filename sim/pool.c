@@ -19,7 +19,6 @@ void sk_pool_init(sk_pool *pool, uint32_t record_size)
 {
     memset(pool, 0, sizeof *pool);
     pool->record_size = record_size;
-    pool->shift = (uint32_t)__builtin_ctz(record_size);
     pool->chunks = map(SK_POOL_CHUNKS * sizeof *pool->chunks);
     pthread_mutex_init(&pool->lock, NULL);
 }
@@ -135,7 +134,7 @@ void *sk_pool_refill(sk_pool *pool, sk_cache *cache)
 }
 
 /* The hot magazine is full, or there is none yet. */
-void sk_pool_spill(sk_pool *pool, sk_cache *cache)
+void sk_pool_spill(sk_pool *pool, sk_cache *cache, void *record)
 {
     pthread_mutex_lock(&pool->lock);
     if (cache->spare) {
@@ -151,7 +150,8 @@ void sk_pool_spill(sk_pool *pool, sk_cache *cache)
     pthread_mutex_unlock(&pool->lock);
     if (!cache->hot && !(cache->hot = malloc(sizeof *cache->hot)))
         abort();
-    cache->n = 0;
+    cache->hot->records[0] = record;
+    cache->n = 1;
     cache->room = SK_MAGAZINE;
 }
 

@@ -11,8 +11,8 @@
  *
  *   void *sk_pool_take(pool, cache, lines)          a record, its fields as they were left
  *   void  sk_pool_give(pool, cache, record)
- *   void *sk_pool_at(pool, number)           NULL if there was never such a number
- *   uint32_t sk_pool_number(record)
+ *   void *sk_pool_at(pool, shift, number)           NULL if there was never such a number; records have 1 << shift bytes
+ *   uint32_t sk_pool_number(shift, record)
  */
 #ifndef SK_POOL_H
 #define SK_POOL_H
@@ -31,8 +31,8 @@ typedef struct sk_cache {              /* owner thread only */
 } sk_cache;
 
 typedef struct sk_pool {
-    uint32_t record_size, shift;       /* a power of two, at least 64, and which; set once */
-    _Atomic(char *) *chunks;           /* SK_POOL_CHUNKS entries; an entry is set once */
+    uint32_t record_size;    /* a power of two, at least 64; set once */
+    _Atomic(char *) *chunks; /* SK_POOL_CHUNKS entries; an entry is set once */
     _Atomic uint32_t nchunks;
     pthread_mutex_t lock;              /* guards the depot and the making of chunks */
     sk_magazine *full, *empty;         /* the depot. Full ones may lack some records: what an ended thread had left */
@@ -42,7 +42,7 @@ void sk_pool_init(sk_pool *pool, uint32_t record_size);
 void sk_pool_clear(sk_pool *pool);                       /* all records are gone after this */
 void sk_pool_flush(sk_pool *pool, sk_cache *cache);      /* before a thread ends */
 void *sk_pool_refill(sk_pool *pool, sk_cache *cache);
-void sk_pool_spill(sk_pool *pool, sk_cache *cache);
+void sk_pool_spill(sk_pool *pool, sk_cache *cache, void *record);
 
 /* `lines`: how much of the record is written at once; 64 bytes each. */
 static inline void *sk_pool_take(sk_pool *pool, sk_cache *cache, int lines)
@@ -62,22 +62,23 @@ static inline void *sk_pool_take(sk_pool *pool, sk_cache *cache, int lines)
 static inline void sk_pool_give(sk_pool *pool, sk_cache *cache, void *record)
 {
     if (unlikely(cache->n == cache->room))
-        sk_pool_spill(pool, cache);
-    cache->hot->records[cache->n++] = record;
+        sk_pool_spill(pool, cache, record);
+    else
+        cache->hot->records[cache->n++] = record;
 }
 
-static inline void *sk_pool_at(sk_pool *pool, uint32_t number)
+static inline void *sk_pool_at(sk_pool *pool, int shift, uint32_t number)
 {
     char *chunk = atomic_load_explicit(&pool->chunks[number >> SK_CHUNK_SHIFT], acquire);
-    return chunk ? chunk + ((size_t)(number & (SK_CHUNK_RECORDS - 1)) << pool->shift) : NULL;
+    return chunk ? chunk + ((size_t)(number & (SK_CHUNK_RECORDS - 1)) << shift) : NULL;
 }
 
 /* Record 0 of a chunk is not used as a record: it holds the chunk's place. Chunks are aligned to their size. */
-static inline uint32_t sk_pool_number(const sk_pool *pool, const void *record)
+static inline uint32_t sk_pool_number(int shift, const void *record)
 {
-    uintptr_t at = (uintptr_t)record, size = (uintptr_t)SK_CHUNK_RECORDS << pool->shift;
+    uintptr_t at = (uintptr_t)record, size = (uintptr_t)SK_CHUNK_RECORDS << shift;
     const uint32_t *place = (const uint32_t *)(at & ~(size - 1));
-    return (*place << SK_CHUNK_SHIFT) + (uint32_t)((at & (size - 1)) >> pool->shift);
+    return (*place << SK_CHUNK_SHIFT) + (uint32_t)((at & (size - 1)) >> shift);
 }
 
 #endif

@@ -16,8 +16,8 @@ sk_ref sk_reduce_tree(const sk_fn *fn, const sk_ref *refs, size_t n, sk_site *si
     }
     for (; n > 1; n = (n + 1) / 2) {
         for (size_t i = 0; i + 1 < n; i += 2) {
-            sk_value pair[SK_MAX_ARGS] = { sk_from_ref(level[i].ref), sk_from_ref(level[i + 1].ref) };
-            sk_ref up = sk_submit_one(fn, site, 2, pair, NULL);
+            sk_value pair[2] = { sk_from_ref(level[i].ref), sk_from_ref(level[i + 1].ref) };
+            sk_ref up = sk_submit_checked(fn, site, 2, pair);
             for (size_t j = i; j < i + 2; j++)
                 if (level[j].ours)
                     sk_drop_at(level[j].ref, site);
@@ -35,7 +35,7 @@ sk_ref sk_reduce_tree(const sk_fn *fn, const sk_ref *refs, size_t n, sk_site *si
 void sk_map_at(const sk_fn *fn, const sk_ref *refs, size_t n, sk_ref *out, sk_site *site)
 {
     for (size_t i = 0; i < n; i++) {
-        sk_value one[SK_MAX_ARGS] = { sk_from_ref(refs[i]) };
-        out[i] = sk_submit_one(fn, site, 1, one, NULL);
+        sk_value one[1] = { sk_from_ref(refs[i]) };
+        out[i] = sk_submit_checked(fn, site, 1, one);
     }
 }

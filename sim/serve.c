@@ -186,7 +186,7 @@ static void submit(server *s, sk_msg *m)
             m->values[i].ref = object_of(s, m->values[i].ref.id);
     sk_ref refs[SK_MAX_RETURNS];
     m->nvalues = 0;                               /* taken over, also by a call that ends the task */
-    sk_submit(fn, m->site, fn->nargs, m->values, m->options, refs);
+    sk_submit_values(fn, m->site, fn->nargs, m->values, m->options, refs);
     for (unsigned i = 0; i < fn->nreturns; i++)
         name_new(s, refs[i]);
 }

@@ -368,9 +368,9 @@ void sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *config)
     sk_settings_for(s, ops, site);
 
     sk_fn_sort();
-    sk_pool_init(&sk_object_pool, sizeof(sk_object));
-    sk_pool_init(&sk_task_pool, 128);
-    sk_pool_init(&sk_big_task_pool, 256);
+    sk_pool_init(&sk_object_pool, 1 << SK_OBJECT_SHIFT);
+    sk_pool_init(&sk_task_pool, 1 << SK_TASK_SHIFT);
+    sk_pool_init(&sk_big_task_pool, 1 << SK_BIG_TASK_SHIFT);
     sk_store_limit(s->store_bytes);
     sk_resource_pool pool;
     sk_resource_pool_init(&pool, (int64_t)s->workers * SK_UNITS, &others);
@@ -436,7 +436,7 @@ static void cancel_left(void)
     uint32_t chunks[2] = { atomic_load_explicit(&sk_task_pool.nchunks, acquire), atomic_load_explicit(&sk_big_task_pool.nchunks, acquire) };
     for (int big = 0; big < 2; big++)
         for (uint32_t number = 0; number < chunks[big] << SK_CHUNK_SHIFT; number++) {
-            sk_task *t = sk_pool_at(big ? &sk_big_task_pool : &sk_task_pool, number);
+            sk_task *t = sk_task_at(number | (big ? SK_BIG_TASK : 0));
             uint64_t word = atomic_load_explicit(&t->state, acquire);
             if ((number & (SK_CHUNK_RECORDS - 1)) && (sk_state_of(word) == SK_TASK_WAITING || sk_state_of(word) == SK_TASK_READY))
                 sk_task_never(sk_lane_self, t, sk_generation_of(word), SK_TASK_CANCELLED, SK_CANCELLED, "never ran: the program ended");

@@ -23,7 +23,7 @@ typedef struct sk_session_state {
     bool proxied;                                /* SKATE_PORT=proxy: the driver's calls go through a socketpair */
 } sk_session_state;
 
-extern sk_session_state sk_session;
+SK_OURS extern sk_session_state sk_session;
 
 int64_t sk_session_now(void);                    /* ns since sk_init, backend's time */
 void sk_session_wake_all(void);                  /* every lane looks whether its wait is over */
@@ -34,6 +34,8 @@ int64_t sk_session_monotonic(void);              /* ns since sk_init, whatever t
 /* What the handler of SIGSEGV does: says what ran, and dies of the signal. Where it faulted; the handler's third argument. */
 void sk_session_crash(int sig, const void *address, const void *context);
 void sk_compute_here(double units);              /* graph.c: really computes */
+/* api.c: what sk_remote_fn calls; here for serve.c. Checks number and types of the arguments; misuse ends the program. */
+void sk_submit_values(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value *args, const sk_options *options, sk_ref *returns);
 void *sk_session_frame(void);                    /* identifies the task this thread is in */
 int64_t sk_session_running(void);                /* ordinary tasks that run now */
 

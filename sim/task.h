@@ -6,7 +6,7 @@
  *                                                                                 lineage.h: DONE -> WAITING
  *
  * `missing` counts arguments that are not there, plus one while the task is being submitted. Sealing an object counts down; who
- * brings it to zero makes the task ready. sk_task_end is the one place that decides between result, retry, failure, cancellation.
+ * brings it to zero makes the task ready. end, in attempt.c, is the one place that decides between result, retry, failure, cancellation.
  *
  * While a task runs, only its own thread moves it: a plain store. The exception is one with a timeout (SK_FLAG_TIMED), which
  * an alarm may end. A request to cancel does not touch the state; it has a word of its own, tagged with the generation.
@@ -18,6 +18,8 @@
 
 #include "object.h"
 #include "resources.h"
+#include "session.h"
+#include "turnstile.h"
 
 enum { SK_SMALL_ARGS = 4, SK_BIG_TASK = 1u << 31 };    /* the top bit of a number tells the pool */
 
@@ -73,7 +75,8 @@ enum { SK_DEFAULT_RETRIES = 3 };
 
 typedef enum sk_outcome { SK_ENDED_RESULT, SK_ENDED_ERROR, SK_ENDED_REFUSED, SK_ENDED_CANCELLED, SK_ENDED_TIME, SK_ENDED_DIED } sk_outcome;
 
-extern sk_pool sk_task_pool, sk_big_task_pool;
+SK_OURS extern sk_pool sk_task_pool, sk_big_task_pool;
+enum { SK_TASK_SHIFT = 7, SK_BIG_TASK_SHIFT = 8 };
 
 static inline sk_task_state sk_state_of(uint64_t word) { return (sk_task_state)(word & 0xff); }
 static inline unsigned sk_flags_of(uint64_t word)      { return (unsigned)(word >> 8) & 0xffffff; }
@@ -82,11 +85,18 @@ static inline uint32_t sk_generation_of(uint64_t word) { return (uint32_t)(word 
 static inline sk_task *sk_task_at(uint64_t name)
 {
     uint32_t number = (uint32_t)name;
-    return number & SK_BIG_TASK ? sk_pool_at(&sk_big_task_pool, number & ~SK_BIG_TASK) : sk_pool_at(&sk_task_pool, number);
+    return unlikely(number & SK_BIG_TASK)
+               ? sk_pool_at(&sk_big_task_pool, SK_BIG_TASK_SHIFT, number & ~SK_BIG_TASK)
+               : sk_pool_at(&sk_task_pool, SK_TASK_SHIFT, number);
+}
+static inline uint32_t sk_task_number(const sk_task *t)
+{
+    return unlikely(t->big) ? sk_pool_number(SK_BIG_TASK_SHIFT, t) | SK_BIG_TASK
+                            : sk_pool_number(SK_TASK_SHIFT, t);
 }
 static inline uint64_t sk_task_id(sk_task *t)
 {
-    uint32_t number = t->big ? sk_pool_number(&sk_big_task_pool, t) | SK_BIG_TASK : sk_pool_number(&sk_task_pool, t);
+    uint32_t number = sk_task_number(t);
     return (atomic_load_explicit(&t->state, relaxed) >> 32) << 32 | number;
 }
 static inline bool sk_task_is_under_way(uint64_t name)
@@ -119,16 +129,34 @@ static inline bool sk_slot_is_pending(sk_slot *s)
     return (atomic_load_explicit(&s->pending.next, relaxed) & 0xff) == SK_T_PENDING;
 }
 const char *sk_task_name_of(const sk_task *t);
-unsigned sk_task_cancel_flags(sk_task *t, uint32_t generation);      /* SK_CANCEL_... of this generation; 0: none */
+/* SK_CANCEL_... of this generation; 0: none */
+static inline unsigned sk_task_cancel_flags(sk_task *t, uint32_t generation)
+{
+    uint64_t cancel = atomic_load_explicit(&t->cancel, seq_cst);
+    return unlikely((cancel >> 32) == generation) ? (unsigned)cancel : 0;
+}
 
 /* A record, in no state yet; with room for so many. */
-sk_task *sk_task_new(sk_lane *lane, unsigned nargs, unsigned nreturns);
+SK_HOT sk_task *sk_task_new(sk_lane *lane, unsigned nargs, unsigned nreturns)
+{
+    bool big = nargs + (nreturns + 1) / 2 > SK_SMALL_ARGS;
+    sk_task *t = unlikely(big) ? sk_pool_take(&sk_big_task_pool, &lane->big_tasks, 2)
+                               : sk_pool_take(&sk_task_pool, &lane->tasks, 2);
+    if (unlikely(atomic_load_explicit(&t->state, relaxed) >> 32 == 0)) /* a fresh record */
+        atomic_store_explicit(&t->state, (uint64_t)1 << 32, relaxed);
+    t->big = big;
+    t->nargs = (uint8_t)nargs;
+    t->nreturns = (uint8_t)nreturns;
+    t->attempts = 0;
+    t->extras = NULL;
+    return t;
+}
 
 void sk_task_trace(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state from, sk_task_state to, uint64_t trace_word, uint64_t tick);
 
 /* The function behind sk_task_move, and the only one that writes a state; here to be inlined where it is hot. Also sets and clears flags. */
-static inline bool sk_task_change(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state from, sk_task_state to, unsigned set,
-                                  unsigned clear, uint64_t trace_word)
+SK_HOT bool sk_task_change(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state from,
+                           sk_task_state to, unsigned set, unsigned clear, uint64_t trace_word)
 {
     uint64_t word = atomic_load_explicit(&t->state, relaxed), next, tick = 0;
     if (unlikely(sk_trace_on) && to == SK_TASK_READY)
@@ -154,20 +182,67 @@ static inline bool sk_task_change(sk_lane *lane, sk_task *t, uint32_t generation
  * `word` goes with it: worker:node when RUNNING, the code when FAILED or CANCELLED. */
 bool sk_task_move(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state from, sk_task_state to, uint64_t word);
 
+/* READY to RUNNING, for this thread, which goes on to sk_task_run_claimed. NULL: it is not READY, or somebody was faster. *row: where it is to be drawn; a
+ * task that brings its own cpus has a row of its own. Where it moves the task, it is a locked instruction on x86: a full fence. */
+SK_HOT sk_task *sk_task_claim(sk_lane *lane, sk_task_name name, int node, int *row)
+{
+    sk_task *t = sk_task_at(name.id);
+    uint32_t generation = (uint32_t)(name.id >> 32);
+    uint64_t word = atomic_load_explicit(&t->state, relaxed);
+    if (sk_generation_of(word) != generation || sk_state_of(word) != SK_TASK_READY)
+        return NULL;
+    bool admitted = sk_flags_of(word) & SK_FLAG_ADMITTED;
+    if (unlikely(admitted))
+        *row = (int)(sk_flags_of(word) >> SK_FLAG_ROW_SHIFT);
+    bool by_step = sk_turnstile_pass();
+    if (unlikely(!sk_task_change(lane, t, generation, SK_TASK_READY, SK_TASK_RUNNING, 0, 0,
+                                 (uint64_t)(uint32_t)*row << 32 | (uint32_t)node))) {
+        if (unlikely(by_step)) /* it was cancelled meanwhile: the step is another one's */
+            sk_turnstile_step(1);
+        return NULL;
+    }
+    if (likely(!admitted))
+        atomic_store_explicit(&lane->running, atomic_load_explicit(&lane->running, relaxed) + 1,
+                              relaxed);
+    return t;
+}
+void sk_task_run_claimed(sk_lane *lane, sk_task *t, sk_task_name name, int node, int row);
+
 /* All arguments are there (or failed): makes the task ready, or buries it if it was cancelled meanwhile. */
 void sk_task_all_there(sk_lane *lane, sk_task *t);
-/* NONE to READY: it has no arguments to wait for. */
-void sk_task_submitted(sk_lane *lane, sk_task *t, uint64_t name);
-/* The attempt in lane->frame is over; frame and record are gone after this (a retry keeps the record). `out` (nreturns values, taken over)
- * for a result; `why` (taken over) for an error. */
-void sk_task_end(sk_lane *lane, sk_task *t, sk_outcome how, sk_value *out, sk_failure *why);
+void sk_admit(sk_lane *lane, sk_task *t, uint64_t name); /* see admit.h */
+/* From WAITING, NONE or (a retry; `why`: what its last attempt came to) RUNNING or BLOCKED to READY, and on to who runs it. false: it was cancelled. */
+SK_HOT bool sk_task_make_ready(sk_lane *lane, sk_task *t, uint64_t name, sk_task_state from,
+                               sk_code why)
+{
+    bool unusual = unlikely(t->extras != NULL) && t->extras->unusual &&
+                   !sk_has_cluster; /* after the move t may be somebody else's */
+    if (unlikely(!sk_task_change(lane, t, (uint32_t)(name >> 32), from, SK_TASK_READY,
+                                 unusual ? SK_FLAG_QUEUED : 0, SK_FLAG_ADMITTED | SK_FLAG_ROWS,
+                                 why)))
+        return false;
+    if (unlikely(unusual))
+        sk_admit(lane, t, name);
+    else
+        sk_session.backend->ops->ready((sk_backend *)sk_session.backend, (sk_task_name){ name });
+    return true;
+}
+void sk_task_seal_all_failed(sk_lane *lane, sk_object **outputs, unsigned n,
+                             sk_failure *why); /* why: taken over */
+sk_failure *sk_task_timed_out(sk_task *t);
+void sk_task_start_time(sk_extras *e,
+                        int64_t deadline); /* of the attempt that begins, or of none: SK_NEVER */
+void sk_task_free_extras(
+    sk_task *t, uint64_t stale); /* on the way to its grave: `stale` is the record's new state */
 void sk_values_discard(sk_value *values, unsigned n);
 /* The node of the attempt in this frame, which waits somewhere in the backend, is gone: decides now what becomes of the task (`how`: "node 3
  * crashed at 1.5 s"; `code`: what it fails with if this was its last attempt, SK_WORKER_DIED or SK_WORKER_OOM). The frame lives on until its stack has been left: SK_GONE: at once, when the backend lets it go on; SK_FENCED: at its
  * next call, or its end. Once more with SK_GONE after SK_FENCED. `charged`: it counts as an attempt; else somebody has taken the node away, and only a task
  * that may not begin twice (max_retries 0) fails for that. With the turn, on backends with strands. */
-void sk_task_died(sk_lane *lane, sk_strand *strand, sk_death death, sk_code code, const char *how, bool charged);
-void sk_task_bury_kept(sk_lane *lane, sk_task *t);          /* lineage.c: nobody needs its answers any more */
+void sk_task_died(sk_lane *lane, sk_strand *strand, sk_death death, sk_code code, const char *how,
+                  bool charged);
+/* It will not run (again), and its outputs are sealed: gives back arguments and record. */
+void sk_task_bury(sk_lane *lane, sk_task *t);
 /* Never runs: all refs fail with this. false if it is not in NONE, WAITING or READY (any more). */
 bool sk_task_never(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state to, sk_code code, const char *text);
 void sk_task_bury_cancelled(sk_lane *lane, sk_task *t);     /* admit.c found it cancelled */
@@ -175,6 +250,8 @@ void sk_task_bury_cancelled(sk_lane *lane, sk_task *t);     /* admit.c found it 
 bool sk_task_is_cancelled(uint64_t name);
 /* Cancels; see sk_cancel. */
 void sk_task_cancel(sk_lane *lane, uint64_t name, int flags);
+void sk_task_cancel_handles(sk_lane *lane, const uint64_t *handles,
+                            size_t n); /* what makes these, if it is not done */
 /* Cancels what the running frame has submitted. */
 void sk_task_cancel_children(sk_lane *lane, sk_frame *frame);
 
@@ -188,6 +265,7 @@ static inline void sk_frame_leave_if_dead(sk_frame *frame)
         sk_frame_fail(frame, NULL);
 }
 
-extern _Atomic uint32_t sk_cancellations;               /* ever made; 0 lets the fast path skip the question */
+SK_OURS extern _Atomic uint32_t
+    sk_cancellations; /* ever made; 0 lets the fast path skip the question */
 
 #endif

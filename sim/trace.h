@@ -30,7 +30,7 @@ typedef struct sk_trace_lane {     /* owner thread only, except that a dying pro
     bool is_kept;                  /* by sk_trace_keep, whose it is */
 } sk_trace_lane;
 
-extern _Atomic bool sk_trace_is_on;     /* set before other threads start; cleared after they ended, or when the program dies */
+SK_OURS extern _Atomic bool sk_trace_is_on;     /* set before other threads start; cleared after they ended, or when the program dies */
 #define sk_trace_on atomic_load_explicit(&sk_trace_is_on, relaxed)
 extern bool sk_trace_counter;      /* the clock is the processor's counter, not nanoseconds */
 extern bool sk_trace_own_clock;    /* the backend has a time of its own: nanoseconds only. Set before sk_trace_open */

@@ -1,6 +1,6 @@
 /* turnstile.h -- where a person holds tasks back: closed, no task starts; a step lets one through. For `skate run --view --gate`.
  *
- * Backends whose threads run tasks themselves need not know of it: the thread stops in sk_task_run_at, before the task moves to RUNNING.
+ * Backends whose threads run tasks themselves need not know of it: the thread stops in sk_task_claim, before the task moves to RUNNING.
  * One that decides for others who starts what (SK_CAN_ISOLATE) asks may_start, has its scheduler keep starts back, and tells of each. What waits for
  * it alone does not stand still: whoever looks for deadlocks, or for the end, has to know. */
 #ifndef SK_TURNSTILE_H
@@ -8,7 +8,7 @@
 
 #include "base.h"
 
-extern _Atomic bool sk_turnstile_closed;          /* nobody but turnstile.c writes it */
+SK_OURS extern _Atomic bool sk_turnstile_closed;          /* nobody but turnstile.c writes it */
 extern _Atomic bool sk_turnstile_is_there;                /* --sk-gate was given: backends keep short what they cannot have back. Set before tasks are */
 
 void sk_turnstile_open_session(bool is_there, bool asks);     /* asks: the backend asks may_start itself. Closed, if it is there */

@@ -24,7 +24,7 @@ _Static_assert(sizeof(sk_blob) == 64, "data follows the header and must stay ali
 /* A store that several processes map. In the node's process blobs lie from base on, and views that the program gets view_delta further on, where
  * the same pages can only be read. In a worker process the node counts references, for most blobs: is_counted_elsewhere knows which.
  * In all others size is 0, and the function NULL. */
-extern struct sk_shared_store {
+SK_OURS extern struct sk_shared_store {
     uintptr_t base, size, view_delta;
     bool (*is_counted_elsewhere)(const sk_blob *);
     bool remembers_gets;                   /* writing into a view is a fault: see whose.h */

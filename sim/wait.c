@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "admit.h"
 #include "session.h"
 
 void sk_wait_start(sk_lane *lane, sk_wait *wait, sk_link *links, size_t n, int64_t need, bool stop_on_failure)
@@ -94,7 +93,8 @@ int64_t sk_wait_deadline_from(double timeout_s)
 
 /* ---- blocking ---- */
 
-__attribute__((noinline, cold)) static void trace_begin(sk_lane *lane, sk_site *site, sk_trace_wait how, int64_t need, size_t given, uint64_t object)
+void sk_wait_trace_begin(sk_lane *lane, sk_site *site, sk_trace_wait how, int64_t need,
+                         size_t given, uint64_t object)
 {
     uint64_t at = (uint64_t)sk_trace_site(lane->trace, site) << 32;
     uint64_t *w = sk_trace_record_at(lane->trace, sk_trace_tick(), SK_TRACE_WAIT, how, 4);
@@ -124,65 +124,13 @@ __attribute__((noinline, cold)) static void trace_on(sk_lane *lane, sk_wait *wai
     sk_trace_done(lane->trace);
 }
 
-__attribute__((noinline, cold)) static void trace_end(sk_lane *lane, sk_trace_wait how, uint64_t ready, int code)
+void sk_wait_trace_end(sk_lane *lane, sk_trace_wait how, uint64_t ready, int code)
 {
     uint64_t *w = sk_trace_record_at(lane->trace, sk_trace_tick(), SK_TRACE_WAIT_END, how, 3);
     w[0] = lane->frame->id;
     w[1] = ready;
     w[2] = (uint64_t)code;
     sk_trace_done(lane->trace);
-}
-
-/* The running task of the frame (if it is one) waits, and goes on. false: its time was up. */
-static inline bool leave(sk_lane *lane, sk_frame *frame)
-{
-    sk_task *t = frame->task;
-    if (!t)
-        return true;
-    if (unlikely(frame->died) || !sk_task_change(lane, t, (uint32_t)(frame->id >> 32), SK_TASK_RUNNING, SK_TASK_BLOCKED, 0, 0, 0))
-        return false;
-    if (unlikely(t->extras && t->extras->admitted))
-        sk_admit_block(lane, t->extras);
-    else
-        atomic_store_explicit(&lane->running, atomic_load_explicit(&lane->running, relaxed) - 1, relaxed);
-    return true;
-}
-
-static inline bool come_back(sk_lane *lane, sk_frame *frame)
-{
-    sk_task *t = frame->task;
-    if (!t)
-        return true;
-    if (unlikely(frame->died))                    /* another attempt may have the task by now */
-        return false;
-    if (unlikely(t->extras && t->extras->admitted))
-        sk_admit_unblock(lane, t->extras);
-    else
-        atomic_store_explicit(&lane->running, atomic_load_explicit(&lane->running, relaxed) + 1, relaxed);
-    return sk_task_change(lane, t, (uint32_t)(frame->id >> 32), SK_TASK_BLOCKED, SK_TASK_RUNNING, 0, 0, sk_frame_place(frame))
-           && !(unlikely(atomic_load_explicit(&sk_cancellations, relaxed)) && sk_task_is_cancelled(frame->id));
-}
-
-void sk_wait_run_here(sk_lane *lane, sk_object *o, sk_site *site)
-{
-    sk_backend *backend = (sk_backend *)sk_session.backend;
-    sk_frame *frame = lane->frame;
-    uint64_t producer = o->producer, word = atomic_load_explicit(&sk_task_at(producer)->state, relaxed);
-    if (sk_generation_of(word) != (uint32_t)(producer >> 32) || sk_state_of(word) != SK_TASK_READY
-        || sk_flags_of(word) & (SK_FLAG_QUEUED | SK_FLAG_ADMITTED | SK_FLAG_TIMED))
-        return;
-    int worker = frame->worker;
-    if (!leave(lane, frame))
-        sk_frame_fail(frame, NULL);
-    if (unlikely(sk_trace_on))
-        trace_begin(lane, site, SK_WAIT_GET, 1, 1, sk_object_id(o));
-    sk_session.backend->ops->run_here(backend, (sk_task_name){ producer }, &worker);
-    if (unlikely(sk_trace_on))
-        trace_end(lane, SK_WAIT_GET, sk_object_is_sealed(o), sk_object_is_sealed(o) ? SK_OK : SK_TIMEOUT);
-    if (frame->task)
-        frame->worker = worker;
-    if (!come_back(lane, frame))
-        sk_frame_fail(frame, NULL);
 }
 
 static sk_code outcome_of(const sk_wait *wait)
@@ -200,11 +148,12 @@ sk_code sk_wait_block(sk_lane *lane, sk_wait *wait, int64_t deadline, sk_site *s
     wait->deadline = deadline;
     wait->site = site;
     wait->worker = frame->worker;
-    bool ours = leave(lane, frame);
+    bool ours = sk_wait_leave(lane, frame);
     if (ours) {
         if (unlikely(sk_trace_on))
-            trace_begin(lane, site, how, atomic_load_explicit(&wait->need, relaxed), wait->nlinks,
-                        wait->nlinks ? sk_object_id(wait->links[0].object) : 0);
+            sk_wait_trace_begin(lane, site, how, atomic_load_explicit(&wait->need, relaxed),
+                                wait->nlinks,
+                                wait->nlinks ? sk_object_id(wait->links[0].object) : 0);
         if (unlikely(sk_trace_on) && wait->nlinks > 1)
             trace_on(lane, wait, how);
         wait->below = atomic_load_explicit(&lane->waiting, relaxed);
@@ -212,10 +161,11 @@ sk_code sk_wait_block(sk_lane *lane, sk_wait *wait, int64_t deadline, sk_site *s
         sk_session.backend->ops->wait((sk_backend *)sk_session.backend, wait);
         atomic_store_explicit(&lane->waiting, wait->below, release);
         if (unlikely(sk_trace_on))
-            trace_end(lane, how, atomic_load_explicit(&wait->fired, relaxed), outcome_of(wait));
+            sk_wait_trace_end(lane, how, atomic_load_explicit(&wait->fired, relaxed),
+                              outcome_of(wait));
         if (frame->task)
             frame->worker = wait->worker;
-        ours = come_back(lane, frame);
+        ours = sk_wait_come_back(lane, frame);
     }
     if (unlikely(!ours)) {                        /* cancelled, or out of time */
         if (!wait->collects)                      /* a waiter's links live on with the waiter */

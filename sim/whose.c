@@ -77,7 +77,7 @@ SK_NO_TSAN static sk_object *object_at(const void *address)
 {
     uint32_t chunks = atomic_load_explicit(&sk_object_pool.nchunks, acquire);
     for (uint32_t number = 0; number < chunks << SK_CHUNK_SHIFT; number++) {
-        sk_object *o = sk_pool_at(&sk_object_pool, number);
+        sk_object *o = sk_object_at(number);
         if ((number & (SK_CHUNK_RECORDS - 1)) && o && sk_object_state_of(o) == SK_OBJECT_READY && sk_type_has_blob(o->value.type)
             && o->value.blob && sk_blob_is_shared(o->value.blob) && has(o->value.blob, address))
             return o;

@@ -245,7 +245,9 @@ enum { SK_NUMBER_0, SK_NUMBER_1, SK_NUMBER_2, SK_NUMBER_3, SK_NUMBER_4, SK_NUMBE
 #define SK_CHECK_ANSWERS(fn, n)                                                                   \
     _Static_assert((n) == sizeof fn##_sk_nreturns - 1, #fn ": wrong number of answers: sk_remote is for one; " \
                    "give sk_remote_into an array of as many sk_ref as the function has answers")
-#define SK_ARGS(fn, ...) ((sk_value[SK_MAX_ARGS]){ SK_LIST(SK_BOX_LOCAL, fn __VA_OPT__(,) __VA_ARGS__) })
+/* As long as the list, but at least 1. */
+#define SK_ARGS(fn, ...) ((sk_value[SK_COUNT_OR_9(__VA_ARGS__) + !SK_COUNT_OR_9(__VA_ARGS__)]){                     \
+    SK_LIST(SK_BOX_LOCAL, fn __VA_OPT__(,) __VA_ARGS__) })
 
 #define sk_remote(fn, ...) sk_remote_with(NULL, fn __VA_OPT__(,) __VA_ARGS__)
 #define sk_remote_with(options, fn, ...) ({                                                       \
@@ -263,7 +265,7 @@ enum { SK_NUMBER_0, SK_NUMBER_1, SK_NUMBER_2, SK_NUMBER_3, SK_NUMBER_4, SK_NUMBE
     _Static_assert(SK_COUNT_IS_FINE(__VA_ARGS__), "sk_remote_fn: at most 8 arguments");           \
     SK_EACH(SK_EVALUATE, fn __VA_OPT__(,) __VA_ARGS__)                                            \
     SK_EACH(SK_CHECK_TRAVELS, fn __VA_OPT__(,) __VA_ARGS__)                                       \
-    sk_submit_one((fn), SK_HERE, SK_COUNT_OR_9(__VA_ARGS__), SK_ARGS(fn __VA_OPT__(,) __VA_ARGS__), NULL); })
+    sk_submit_checked((fn), SK_HERE, SK_COUNT_OR_9(__VA_ARGS__), SK_ARGS(fn __VA_OPT__(,) __VA_ARGS__)); })
 
 /* ---- 6. sk_put, sk_get and the rest ----------------------------------------------------------------------- */
 
@@ -328,12 +330,15 @@ void   sk_init_at(sk_site *site, int *argc, char ***argv, const sk_config *confi
 void   sk_shutdown_at(sk_site *site);
 void   sk_fn_register(sk_fn *fn);
 void   sk_submit(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value *args, const sk_options *options, sk_ref *returns);
+/* Arguments fit their parameters. */
 static inline sk_ref sk_submit_one(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value *args, const sk_options *options)
 {
-    sk_ref answer[SK_MAX_RETURNS];      /* sk_remote_fn cannot know how many there are; the first is returned */
-    sk_submit(fn, site, nargs, args, options, answer);
-    return answer[0];
+    sk_ref answer;
+    sk_submit(fn, site, nargs, args, options, &answer);
+    return answer;
 }
+/* The same where the compiler has not seen that the arguments fit. How many answers there are is not known either; the first is returned. */
+sk_ref sk_submit_checked(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value *args);
 sk_ref sk_put_value(sk_value value, sk_site *site);
 void   sk_get_into(sk_ref ref, sk_type type, void *value, sk_site *site);
 void   sk_take_into(sk_ref ref, sk_type type, void *value, sk_site *site);
