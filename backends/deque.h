@@ -58,7 +58,7 @@ __attribute__((noinline, cold)) static void sk_deque_make_room(sk_deque *d, int 
 }
 
 /* Owner. Pushes names[n-1] first, names[0] last: pops give them back in order. */
-SK_HOT void sk_deque_push_many(sk_deque *d, const uint64_t *names, int n)
+static inline void sk_deque_push_many(sk_deque *d, const uint64_t *names, int n)
 {
     int64_t b = atomic_load_explicit(&d->bottom, relaxed);
     if (unlikely(b + n - 1 - d->top_seen > atomic_load_explicit(&d->ring, relaxed)->mask))
@@ -69,7 +69,26 @@ SK_HOT void sk_deque_push_many(sk_deque *d, const uint64_t *names, int n)
     atomic_store_explicit(&d->bottom, b + n, seq_cst);              /* publishes the slots; before the look at who sleeps */
 }
 
-SK_HOT void sk_deque_push(sk_deque *d, uint64_t name) { sk_deque_push_many(d, &name, 1); }
+__attribute__((noinline)) static void sk_deque_push(sk_deque *d, uint64_t name) { sk_deque_push_many(d, &name, 1); }
+
+/* Owner: pushes without the fence, if that is surely possible without more room. What the owner reads next is read after this in the order of the
+ * program, but others may see the push later than that; sk_deque_publish makes up for it. */
+SK_HOT bool sk_deque_push_plain(sk_deque *d, uint64_t name)
+{
+    int64_t b = atomic_load_explicit(&d->bottom, relaxed);
+    sk_ring *ring = atomic_load_explicit(&d->ring, relaxed);
+    if (unlikely(b - d->top_seen > ring->mask))
+        return false;
+    atomic_store_explicit(&ring->slot[b & ring->mask], name, relaxed);
+    atomic_store_explicit(&d->bottom, b + 1, release);
+    atomic_signal_fence(seq_cst);
+    return true;
+}
+
+static inline void sk_deque_publish(sk_deque *d)
+{
+    atomic_store_explicit(&d->bottom, atomic_load_explicit(&d->bottom, relaxed), seq_cst);
+}
 
 /* Owner: takes out the youngest, if it is this one, in two steps. In between the owner claims the task itself, which decides who runs it, and
  * which on x86 is the full fence that pop needs between its store and its load. So a pop of what is claimed anyway costs none of its own. */

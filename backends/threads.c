@@ -13,6 +13,11 @@
  * time. Who pushes a task wakes a sleeper only if a lease is free and nobody searches; a searcher that finds work wakes the next. Both
  * sides first write, then look (seq_cst), so that one of them sees the other: no task is left lying.
  *
+ * Pushing without a fence. That fence is a tenth of a small task, and of no use while all leases are taken: nobody is to be woken. So
+ * after a while of that pushes go without (PLAIN), and who frees a lease, before it looks for work, makes all threads go through a fence
+ * (membarrier: the system interrupts those that run), after which pushes are fenced again. A push before that interrupt is seen by that look; one after
+ * it sees that it is to be fenced.
+ *
  * Standstill. `awake` counts threads that do not sleep; who brings it to zero asks the core whether that is a deadlock.
  *
  * Reading order: leases; threads; ready; finding work; a worker's life; wait; standstill and drain; alarms; the table. */
@@ -22,11 +27,13 @@
 #include "task.h"
 
 #include <pthread.h>
+#include <linux/membarrier.h>
 #include <sched.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { SEARCH_NS = 50000, DRIVER_SPIN_NS = 100000, WORKER_SPIN_NS = 3000, YIELD_NS = 4000, EXTRA_THREADS = 256, MOST_NESTED = 1000, BATCH = 32, NO_LEASE = -1,
-       GIFT_NONE = 0, GIFT_SPECIAL = -1 };      /* a gift above 0 is a lease + 1 */
+       PLAIN = 1 << 30, PLAIN_AFTER = 1 << 13, GIFT_NONE = 0, GIFT_SPECIAL = -1 };      /* a gift above 0 is a lease + 1 */
 
 typedef struct thread {
     sk_deque deque, inbox;                 /* see deque.h; the owner never pops from the inbox */
@@ -36,6 +43,7 @@ typedef struct thread {
     int lease;                             /* owner only, from here on */
     int nested;                            /* tasks run on top of waits, on this stack */
     unsigned pushed;                       /* into the inbox */
+    unsigned fenced;                       /* pushes since it last saw a free lease, or pushes were plain */
     unsigned number, victim;
     bool is_driver;                        /* a thread of the program, not of ours */
     pthread_t handle;
@@ -51,6 +59,8 @@ typedef struct threads {
     /* Free leases: a Treiber stack; the upper half of the head is a tag against ABA. */
     _Alignas(64) _Atomic uint64_t free_leases;      /* tag << 32 | lease + 1 */
     _Atomic uint32_t *next_lease;
+    _Atomic uint32_t pushes;               /* PLAIN: need no fence; or how many threads see to it that they are fenced */
+    bool may_be_plain;                     /* there is membarrier */
 
     _Alignas(64) _Atomic int searching;    /* threads that look for work, or have been woken to */
     _Atomic int resuming;                  /* threads in the queue that want a lease back */
@@ -108,6 +118,21 @@ static void push_lease(threads *b, int lease)
         atomic_store_explicit(&b->next_lease[lease], (uint32_t)head, relaxed);
         next = ((head & ~(uint64_t)UINT32_MAX) + ((uint64_t)1 << 32)) | (uint32_t)(lease + 1);
     } while (!atomic_compare_exchange_weak_explicit(&b->free_leases, &head, next, seq_cst, relaxed));
+}
+
+/* A lease has been freed, and the caller is about to look for work: pushes that it may not see yet are made visible, later ones are fenced. */
+SK_COLD static void settle_pushes(threads *b)
+{
+    atomic_fetch_add_explicit(&b->pushes, 1, seq_cst);      /* until we are through, others may not rely on us */
+    atomic_fetch_and_explicit(&b->pushes, ~(uint32_t)PLAIN, seq_cst);
+    syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+    atomic_fetch_sub_explicit(&b->pushes, 1, seq_cst);
+}
+
+static inline void settle(threads *b)
+{
+    if (unlikely(atomic_load_explicit(&b->pushes, seq_cst)))
+        settle_pushes(b);
 }
 
 /* ---- threads ---- */
@@ -266,7 +291,7 @@ static bool somebody_could(threads *b)
 }
 
 /* There is work: somebody should look for it, unless somebody does, or no lease is free. */
-static void wake_worker(threads *b)
+__attribute__((noinline)) static void wake_worker(threads *b)
 {
     int none = 0;
     while (has_free_lease(b) && !atomic_load_explicit(&b->searching, seq_cst)
@@ -275,6 +300,7 @@ static void wake_worker(threads *b)
             return;                        /* the woken one counts as searching now */
         /* Those who came to wake somebody meanwhile saw us search, and left: so look for them. */
         atomic_fetch_sub_explicit(&b->searching, 1, seq_cst);
+        settle(b);                         /* the lease was ours for a moment */
         if (!somebody_could(b) || !work_is_visible(b))
             return;
         none = 0;
@@ -341,13 +367,31 @@ static void prune(sk_deque *inbox)
         sk_deque_steal_if(inbox, name);
 }
 
-__attribute__((noinline)) static void put_in_inbox(threads *b, sk_task_name task)
+/* It has been pushed there, but that may not be seen yet. */
+__attribute__((noinline)) static void threads_ready_fenced(threads *b, thread *t, sk_deque *where)
+{
+    sk_deque_publish(where);
+    if (has_free_lease(b)) {
+        t->fenced = 0;
+        wake_worker(b);
+    } else if (++t->fenced >= PLAIN_AFTER && b->may_be_plain) {
+        uint32_t fenced = 0;
+        t->fenced = 0;
+        atomic_compare_exchange_strong_explicit(&b->pushes, &fenced, PLAIN, seq_cst, relaxed);
+    }
+}
+
+/* From a thread without a lease, the driver's mostly. */
+__attribute__((noinline)) static void threads_ready_in_inbox(threads *b, sk_task_name task)
 {
     thread *t = me(b);
     if (unlikely(++t->pushed % 512 == 0))
         prune(&t->inbox);
-    sk_deque_push(&t->inbox, task.id);
-    if (unlikely(has_free_lease(b)))
+    if (unlikely(!sk_deque_push_plain(&t->inbox, task.id)))
+        sk_deque_push(&t->inbox, task.id);
+    if (unlikely(atomic_load_explicit(&b->pushes, relaxed) != PLAIN))
+        threads_ready_fenced(b, t, &t->inbox);
+    else if (unlikely(has_free_lease(b)))
         wake_worker(b);
 }
 
@@ -356,11 +400,14 @@ static void threads_ready(sk_backend *self, sk_task_name task)
     threads *b = the(self);
     thread *t = atomic_load_explicit(&sk_lane_self->thread, relaxed);
     if (unlikely(!t || t->lease == NO_LEASE)) {
-        put_in_inbox(b, task);
+        threads_ready_in_inbox(b, task);
         return;
     }
-    sk_deque_push(&t->deque, task.id);
-    if (unlikely(has_free_lease(b)))
+    if (unlikely(!sk_deque_push_plain(&t->deque, task.id)))
+        sk_deque_push(&t->deque, task.id);
+    if (unlikely(atomic_load_explicit(&b->pushes, relaxed) != PLAIN))
+        threads_ready_fenced(b, t, &t->deque);
+    else if (unlikely(has_free_lease(b)))
         wake_worker(b);
 }
 
@@ -480,6 +527,14 @@ static void lend_to_core(threads *b, int lease)
     pthread_mutex_unlock(&b->lock);
 }
 
+/* A lease may have been freed: if there is work, somebody should do it. */
+static void look_for_work(threads *b)
+{
+    settle(b);
+    if (work_is_visible(b))
+        wake_worker(b);
+}
+
 /* This thread does not need its lease any more: to the core, if tasks that bring their own cpus lack one, else to whoever wants it. */
 static void hand_in(threads *b, int lease)
 {
@@ -494,8 +549,7 @@ static void hand_in(threads *b, int lease)
             sk_cpus_give(1);
         }
     }
-    if (work_is_visible(b))
-        wake_worker(b);
+    look_for_work(b);
 }
 
 static int wait_for_gift(threads *b, thread *t)
@@ -621,8 +675,7 @@ static void *worker_main(void *data)
         pthread_mutex_unlock(&b->lock);
         if (atomic_load_explicit(&b->special, seq_cst))        /* came after the last look; somebody must be up */
             wake_for_special(b);
-        if (work_is_visible(b))
-            wake_worker(b);
+        look_for_work(b);
     }
     sk_thread_detach();
     return NULL;
@@ -742,8 +795,7 @@ static void threads_wait(sk_backend *self, sk_wait *wait)
     }
     if (!t->is_driver)
         atomic_fetch_add_explicit(&b->busy_elsewhere, 1, relaxed);
-    if (work_is_visible(b))                /* now there may be a thread too few */
-        wake_worker(b);
+    look_for_work(b);                      /* now there may be a thread too few */
     int64_t real = deadline == SK_NEVER ? SK_NEVER : sk_monotonic_ns() + (deadline - (int64_t)(sk_now() * 1e9));
     while (!sk_wait_over(wait)) {
         sk_permit_announce(&t->permit);
@@ -941,6 +993,7 @@ static bool threads_open(sk_backend *self, const sk_settings *settings, sk_error
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&b->alarm_set, &attr);
     pthread_condattr_destroy(&attr);
+    b->may_be_plain = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
     me(b);                                 /* the driver */
     for (int i = b->workers - 1; i >= 0; i--)
         push_lease(b, i);
@@ -1001,8 +1054,7 @@ static void threads_put_back(sk_backend *self, int n)
         pthread_mutex_unlock(&b->lock);
         release_lease(b, lease);
     }
-    if (work_is_visible(b))
-        wake_worker(b);
+    look_for_work(b);
 }
 
 static void threads_counts(sk_backend *self, sk_counts *counts)

@@ -203,7 +203,7 @@ SK_HOT bool give_result(sk_lane *lane, sk_task *t, uint32_t generation, sk_value
         return sk_lineage_seal(lane, t, out);
     unsigned i = 0;
     do
-        sk_object_seal(lane, sk_task_outputs(t)[i], out[i], NULL);
+        sk_object_seal_with(lane, sk_task_outputs(t)[i], &out[i], NULL);
     while (unlikely(++i < n));
     return false;
 }
@@ -309,12 +309,12 @@ SK_HOT sk_failure *gather(sk_task *t, sk_value *in)
     for (unsigned i = 0, n = t->nargs; i < n && likely(!why); i++) {
         sk_slot *s = &t->args[i];
         if (sk_slot_is_pending(s)) {
-            in[i] = s->pending.object->value; /* READY: see sk_task_all_there */
+            sk_value_copy(&in[i], &s->pending.object->value); /* READY: see sk_task_all_there */
             if (unlikely(sk_has_lineage) &&
                 sk_object_state_of(s->pending.object) == SK_OBJECT_FAILED) /* lost since */
                 return lost_argument(t, i);
         } else {
-            in[i] = s->value;
+            sk_value_copy(&in[i], &s->value);
         }
         unsigned want = fn->arg_type[i];
         if (unlikely(in[i].type != want &&

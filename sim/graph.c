@@ -142,7 +142,7 @@ static inline int32_t take_arguments(sk_lane *lane, sk_task *t, size_t nargs, co
             continue;
         }
         if (args[i].type != SK_T_REF) {
-            s->value = args[i];
+            sk_value_copy(&s->value, &args[i]);
             continue;
         }
         sk_object *o = sk_object_need(args[i].ref, "sk_remote", site);
@@ -360,7 +360,7 @@ static sk_code get(sk_ref ref, double timeout_s, sk_value *value, sk_failure **w
             sk_session.backend->ops->run_here)
             sk_wait_run_here(sk_lane_self, o, site); /* nobody has started it: the quick way */
         if (is_there(o)) {
-            *value = o->value;
+            sk_value_copy(value, &o->value);
             return SK_OK;
         }
     }

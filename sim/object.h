@@ -155,14 +155,14 @@ void sk_object_tell_backend(sk_object *o);                /* it is sealed */
 void sk_object_tell_waiters(sk_lane *lane, sk_object *o); /* the same; closes the list */
 void sk_lineage_shelve(sk_object *o, bool fails);         /* see lineage.h */
 /* Gives it its value (taken over) or failure (taken over), and tells everybody who waits. Somebody else's after this. */
-static inline void sk_object_seal(sk_lane *lane, sk_object *o, sk_value value, sk_failure *failure)
+static inline void sk_object_seal_with(sk_lane *lane, sk_object *o, const sk_value *value, sk_failure *failure)
 {
     if (unlikely(sk_has_lineage))
         sk_lineage_shelve(o, failure != NULL);
     if (unlikely(failure != NULL))
         o->value = (sk_value){ SK_T_BAD, { .blob = (struct sk_blob *)failure } };
     else
-        o->value = value;
+        sk_value_copy(&o->value, value);
     sk_object_move(lane, o, SK_OBJECT_PENDING, failure ? SK_OBJECT_FAILED : SK_OBJECT_READY);
     if (unlikely(sk_has_cluster) && !failure)
         sk_object_tell_backend(o);
@@ -170,6 +170,10 @@ static inline void sk_object_seal(sk_lane *lane, sk_object *o, sk_value value, s
     if (head ||
         !atomic_compare_exchange_strong_explicit(&o->waiters, &head, SK_CLOSED, release, relaxed))
         sk_object_tell_waiters(lane, o);
+}
+static inline void sk_object_seal(sk_lane *lane, sk_object *o, sk_value value, sk_failure *failure)
+{
+    sk_object_seal_with(lane, o, &value, failure);
 }
 
 /* All its bytes have come from one node to another, which took so many ns: counts that, and writes the trace record. For backends with nodes;
