@@ -122,6 +122,8 @@ static const char *reason_to_skip(const conform_case *c, unsigned has)
             return words[i].why;
     if (c->looks_inside && (has & SK_CAN_ISOLATE))
         return "its tasks do not share the driver's memory";
+    if (c->spins && (has & SK_CAN_VIRTUAL_TIME))
+        return "its time does not pass while a body turns";
     if (c->own_queue && (has & (SK_CAN_NODES | SK_CAN_ISOLATE)))
         return "its cluster queues tasks by rules of its own";
     if (c->limits_memory && under_sanitizer)

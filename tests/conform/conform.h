@@ -39,6 +39,7 @@ struct conform_case {
 
     unsigned needs;               /* SK_CAN_...; skipped on a backend that lacks one */
     bool looks_inside;            /* reads memory of the tasks: skipped where tasks are isolated */
+    bool spins;                   /* a body waits in a loop without calls: skipped where time is simulated, for there it would be for ever */
     bool not_by_proxy;            /* compares addresses, or shares refs with other threads of the program (which have ports of their own):
                                    * skipped when the driver sits behind a proxy */
     bool own_queue;               /* about the core's queue for resources (sim/admit.c): skipped where a cluster has its own */
