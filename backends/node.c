@@ -265,15 +265,19 @@ static void rest(node *n)
 static void run(node *n)
 {
     sk_spin spin = { 0 };
-    while (!n->over) {
+    for (bool glances = false; !n->over; ) {
         n->stirred = false;
         if (MIN(n->dial_at, n->leave_at) <= sk_node_now())
             n->leave_at <= sk_node_now() ? leave_late(n) : sk_node_dial(n);
-        sk_transport_poll(n->transport, 0);
+        if ((glances = !glances))
+            sk_transport_glance(n->transport);
+        else
+            sk_transport_poll(n->transport, 0);
         sk_node_workers_turn(n);
+        sk_transport_flush(n->transport);  /* what they have said */
         if (n->stirred)
             sk_spin_found(&spin);
-        else if (!n->over && !sk_spin_on(&spin))
+        if (!n->over && !sk_spin_on(&spin) && !n->stirred)         /* gives way also if something has come: a worker may wait for this core, to answer it */
             rest(n);
     }
 }

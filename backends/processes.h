@@ -92,6 +92,7 @@ typedef struct pn_far {
     void (*sleep)(struct pnode *n, uint32_t ticket, int64_t ns);   /* by node->bell, and until something comes. No turn */
     void (*keep)(struct pnode *n, uint32_t ticket, int64_t ns);    /* the same, by the keeper; while it is muted, only this long */
     void (*mute)(struct pnode *n, bool muted);                     /* the keeper, which may be asleep */
+    void (*call)(struct pnode *n);                                 /* the muted keeper, soon: nobody waits any more. Whoever waits again by then is left alone */
     bool (*start)(pn_worker *w);                           /* a process */
     void (*signal)(pn_worker *w, int sig);
     void (*give_arena)(pn_worker *w, unsigned owner);
@@ -157,6 +158,7 @@ typedef struct pnode {
     bool leaving;                      /* the holder only begins what it has made possible, and goes */
     _Atomic int entering;
     sk_spin spin;                      /* of whoever waits in the loop */
+    bool glances;                      /* this step need not look at all nodes: the next one does */
     sk_lane *lane;                     /* of all fibers, and of the loop */
     sk_cluster *cluster;
     sk_events events;
@@ -168,7 +170,7 @@ typedef struct pnode {
     bool keeper_listens, keeper_muted; /* see keep() */
     int64_t keeper_until;              /* it listens until then */
     sk_bell aside;                     /* the keeper's, while somebody else turns the loop */
-    unsigned waiting;                  /* threads of the program that wait, and turn the loop */
+    _Atomic unsigned waiting;          /* threads of the program that wait, and turn the loop. Read without the turn, too */
     pthread_t keeper, attendant;
     bool has_keeper, has_attendant;
     _Atomic bool closing;

@@ -99,6 +99,18 @@ static bool end_standstill(pnode *n)
 
 /* ---- sleeping ---- */
 
+/* A step, by a thread that is not the loop's own. */
+static bool step_for_loop(pnode *n)
+{
+    sk_lane *mine = sk_lane_self;
+    sk_lane_self = n->lane;
+    bool did = pn_step(n);
+    sk_lane_self = mine;
+    if (did)                               /* who wakes for the time alone need not look long */
+        sk_spin_found(&n->spin);
+    return did;
+}
+
 /* By the bell. Who opens the turnstile does not ring it; and it may open at any time, also now. */
 static void sleep_by_bell(pnode *n, uint32_t ticket, int64_t ns, bool is_keeper)
 {
@@ -115,11 +127,22 @@ static void sleep_by_bell(pnode *n, uint32_t ticket, int64_t ns, bool is_keeper)
 static void look_for_a_while(pnode *n)
 {
     int64_t end = pn_now() + SK_SPIN_NS;
-    for (bool on = true; on && !is_audible(n) && !atomic_load_explicit(&n->entering, relaxed); ) {
-        for (int i = 0; !n->far && i < 20; i++)
+    while (!is_audible(n) && !atomic_load_explicit(&n->entering, relaxed) && pn_now() < end)
+        for (int i = 0; i < 20; i++)
             sk_pause();
-        on = n->far ? sk_spin_on(&n->spin) : pn_now() < end;
+}
+
+/* Where there are several nodes to look is to take a step, or what has come would be asked for twice. Every second one looks at a single node only. true: one was
+ * taken. */
+static bool step_for_a_while(pnode *n)
+{
+    bool did = false;
+    while (!did && !atomic_load_explicit(&n->entering, relaxed) && sk_spin_on(&n->spin)) {
+        n->glances = !n->glances;
+        did = step_for_loop(n);
     }
+    n->glances = false;                    /* that nothing more comes is judged after a look at all */
+    return did;
 }
 
 /* Sleeps by the bell, without the turn, until something may have happened, or this time. */
@@ -128,7 +151,10 @@ static void doze(pnode *n, int64_t until)
     int64_t next = sk_events_next(&n->events);
     if (until > next)
         until = next;
-    look_for_a_while(n);
+    if (!n->far)
+        look_for_a_while(n);
+    else if (step_for_a_while(n))
+        return;
     uint32_t ticket = sk_bell_listen(n->bell);
     bool stay = is_audible(n);
     pn_away a = pn_go_away(n);
@@ -137,8 +163,6 @@ static void doze(pnode *n, int64_t until)
         sleep_by_bell(n, ticket, left, false);
     sk_bell_awake(n->bell);
     pn_come_back(n, a);
-    if (is_audible(n))                     /* (who wakes for the time alone need not look long) */
-        sk_spin_found(&n->spin);
 }
 
 /* ---- a task waits ---- */
@@ -208,22 +232,14 @@ static void call_keeper(pnode *n)
     if (--n->waiting > 0)
         return;
     sk_bell_ring(&n->aside);
-    if (n->keeper_listens && n->keeper_muted) {
+    if (n->keeper_listens && n->keeper_muted && n->far) {
+        n->far->call(n);
+    } else if (n->keeper_listens && n->keeper_muted) {
         mute_keeper(n, false);
         sk_bell_listen(n->bell);
         if (is_audible(n) || sk_events_next(&n->events) < n->keeper_until)
             pn_ring(n);
     }
-}
-
-/* A step, by a thread that is not the loop's own. */
-static bool step_for_loop(pnode *n)
-{
-    sk_lane *mine = sk_lane_self;
-    sk_lane_self = n->lane;
-    bool did = pn_step(n);
-    sk_lane_self = mine;
-    return did;
 }
 
 /* Between two steps: whoever is at the door comes in. */
@@ -253,6 +269,10 @@ static void wait_in_program(pnode *n, sk_wait *wait)
         }
         doze(n, deadline);
     }
+    n->leaving = true;                     /* what else has come is dealt with at once, or the keeper would wake for it */
+    while (step_for_loop(n))
+        ;
+    n->leaving = false;
     call_keeper(n);
 }
 

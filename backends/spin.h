@@ -3,8 +3,9 @@
  * To be woken takes 50 us and more, for a core that idles must come up first; a task on another node and its answer are four such wakes. Who still looks
  * when the message comes has none. But the head, a node and its worker may be more than there are cores. So who looks gives way between two looks
  * (sched_yield), and they pass the core to each other in a microsecond. If it comes back late, somebody computes there: then looking would take the core from
- * him, and give way would cost us a whole time slice each time, as it would not if we slept. So nobody looks for long again for a while, and for twice as
- * long each time that this happens. */
+ * him, and give way would cost us a whole time slice each time, as it would not if we slept. So for a while we sleep at once (who looks without giving way
+ * may take the core from him who has the answer), and for twice as long if it is so again as soon as we look. What takes part of a slice only, as the driver's own work
+ * between two answers, does not count. */
 #ifndef SK_SPIN_H
 #define SK_SPIN_H
 
@@ -13,9 +14,9 @@
 #include <sched.h>
 #include <time.h>
 
-enum { SK_SPIN_NS = 20000,                 /* for so long anyone looks before he sleeps: without giving way, it is shorter than a wake */
-       SK_SPIN_LONG_NS = 100000,           /* the same giving way */
-       SK_SPIN_LATE_NS = 300000,           /* a core comes back from our like sooner */
+enum { SK_SPIN_NS = 20000,                 /* for so long anyone of a single node looks before he sleeps: without giving way, it is shorter than a wake */
+       SK_SPIN_LONG_NS = 100000,           /* of several nodes, giving way */
+       SK_SPIN_LATE_NS = 1000000,          /* a core comes back from our like sooner */
        SK_SPIN_SHY_NS = 20000000, SK_SPIN_SHY_MOST_NS = 1000000000 };
 
 typedef struct sk_spin {                   /* all zeros at first */
@@ -38,18 +39,16 @@ static inline bool sk_spin_on(sk_spin *s)
 {
     int64_t now = sk_spin_now();
     bool is_shy = now < s->shy_until;
+    if (is_shy)
+        return false;
     if (!s->end)
-        s->end = now + (is_shy ? SK_SPIN_NS : SK_SPIN_LONG_NS);
+        s->end = now + SK_SPIN_LONG_NS;
     if (now >= s->end)
         return false;
-    for (int i = 0; is_shy && i < 20; i++)
-        sk_pause();
-    if (is_shy)
-        return true;
     sched_yield();
     int64_t back = sk_spin_now();
     if (back - now > SK_SPIN_LATE_NS) {
-        s->shy = back - s->shy_until > SK_SPIN_SHY_MOST_NS || !s->shy ? SK_SPIN_SHY_NS : s->shy < SK_SPIN_SHY_MOST_NS / 2 ? 2 * s->shy : SK_SPIN_SHY_MOST_NS;
+        s->shy = back - s->shy_until > s->shy ? SK_SPIN_SHY_NS : s->shy < SK_SPIN_SHY_MOST_NS / 2 ? 2 * s->shy : SK_SPIN_SHY_MOST_NS;
         s->shy_until = back + s->shy;
     }
     return true;                           /* also then: much may have come meanwhile */

@@ -29,6 +29,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 enum { PASS_NS = 20000 };              /* a program that submits one task after the other looks at the network so often */
@@ -119,7 +120,7 @@ static const sk_transport_events events = { on_state, on_control, on_room, on_pl
 
 /* ---- the loop ---- */
 
-enum { MS = 1000000 };
+enum { MS = 1000000, CALL_NS = 500000 };   /* after so long without anybody who waits the keeper is called */
 
 static bool may_pass_by(tcp *c)
 {
@@ -133,10 +134,17 @@ static bool far_step(pnode *n)
 {
     tcp *c = tcp_of(n);
     bool did = tcp_flush_workers(c) | c->something;
-    if (!did && may_pass_by(c))
-        return false;
     c->something = false;
-    sk_transport_poll(c->transport, 0);
+    if (did) {                             /* the next step looks what there is: who has submitted need not */
+        sk_transport_flush(c->transport);
+    } else {
+        if (may_pass_by(c))
+            return false;
+        if (n->glances)
+            sk_transport_glance(c->transport);
+        else
+            sk_transport_poll(c->transport, 0);
+    }
     did |= c->something;
     c->something = false;
     did |= tcp_bury_ended(c);
@@ -208,13 +216,53 @@ static void far_sleep(pnode *n, uint32_t ticket, int64_t ns)
     }
 }
 
-/* The keeper sleeps by a descriptor that stands for both, and for nothing while it is muted: what comes for a thread that waits would wake two, which then
- * are in each other's way. A ring is taken away by him who sleeps in poll, if there is one. */
+static void far_call_in(tcp *c, int64_t ns)
+{
+    struct itimerspec once = { .it_value = { ns / 1000000000, ns % 1000000000 } };
+    if (!atomic_exchange_explicit(&c->is_called, true, seq_cst))           /* after `waiting` was changed: pairs with must_keep */
+        timerfd_settime(c->call_fd, 0, &once, NULL);
+}
+
+/* A program that gets one answer after the other waits again in some microseconds, and to mute the keeper each time and unmute it costs six system calls. So it
+ * stays muted, and a timer calls it. */
+static void far_call(pnode *n)
+{
+    tcp *c = tcp_of(n);
+    atomic_store_explicit(&c->left_at, pn_now(), relaxed);
+    far_call_in(c, CALL_NS);
+}
+
+/* The keeper was woken: is it to turn the loop? If the timer has called it while it is muted, and somebody waits, it is not; he will call. */
+static bool must_keep(tcp *c)
+{
+    uint64_t count;
+    if (atomic_load_explicit(&c->is_called, relaxed) && read(c->call_fd, &count, sizeof count) > 0)
+        atomic_store_explicit(&c->is_called, false, seq_cst);
+    if (!atomic_load(&c->is_muted))
+        return true;
+    if (atomic_load_explicit(&c->pn.waiting, seq_cst))
+        return false;
+    int64_t left = atomic_load_explicit(&c->left_at, relaxed) + CALL_NS - pn_now();
+    if (left <= 0)
+        return true;
+    far_call_in(c, left);
+    return false;
+}
+
+/* The keeper sleeps by a descriptor that stands for both, and for nothing but the timer while it is muted: what comes for a thread that waits would wake
+ * two, which then are in each other's way. A ring is taken away by him who sleeps in poll, if there is one. */
 static void far_keep(pnode *n, uint32_t ticket, int64_t ns)
 {
     tcp *c = tcp_of(n);
     struct pollfd it = { .fd = c->keeper_fd, .events = POLLIN };
-    if (sk_bell_ticket(n->bell) != ticket || poll_until(c, &it, 1, ns, &c->kept_until) <= 0 || atomic_exchange(&c->is_polled, true))
+    int64_t now = pn_now(), until = ns > SK_NEVER - now ? SK_NEVER : now + ns;
+    if (sk_bell_ticket(n->bell) != ticket)
+        return;
+    do
+        if (poll_until(c, &it, 1, until == SK_NEVER ? SK_NEVER : until - pn_now(), &c->kept_until) <= 0)
+            return;
+    while (!must_keep(c));
+    if (atomic_load(&c->is_muted) || atomic_exchange(&c->is_polled, true))
         return;
     sk_bell_heard(n->bell_wakes);
     atomic_store(&c->is_polled, false);
@@ -236,7 +284,9 @@ static bool open_keeper(tcp *c, sk_error *err)
 {
     struct epoll_event events = { .events = EPOLLIN };
     c->keeper_fd = epoll_create1(EPOLL_CLOEXEC);
-    return (c->keeper_fd >= 0 && epoll_ctl(c->keeper_fd, EPOLL_CTL_ADD, c->watch_fd, &events) == 0
+    c->call_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    return (c->keeper_fd >= 0 && c->call_fd >= 0 && epoll_ctl(c->keeper_fd, EPOLL_CTL_ADD, c->call_fd, &events) == 0
+            && epoll_ctl(c->keeper_fd, EPOLL_CTL_ADD, c->watch_fd, &events) == 0
             && epoll_ctl(c->keeper_fd, EPOLL_CTL_ADD, c->pn.bell_wakes, &events) == 0)
            || sk_error_set(err, SK_LIMIT, "epoll: no descriptor; allow more with `ulimit -n`");
 }
@@ -276,7 +326,7 @@ static unsigned far_hosts(pnode *n)
 }
 
 static const pn_far far = {
-    .hosts = far_hosts, .step = far_step, .is_audible = far_is_audible, .sleep = far_sleep, .keep = far_keep, .mute = far_mute, .start = tcp_start, .signal = tcp_signal,
+    .hosts = far_hosts, .step = far_step, .is_audible = far_is_audible, .sleep = far_sleep, .keep = far_keep, .mute = far_mute, .call = far_call, .start = tcp_start, .signal = tcp_signal,
     .give_arena = tcp_give_arena, .wrote = tcp_wrote, .recall = tcp_recall, .clear = tcp_clear, .command = far_command, .expects = far_expects,
     .end_want = far_end_want, .fails = tcp_host_fails, .keys = tcp_keys, .made = tcp_made, .freed = tcp_freed,
     .pin_copy = tcp_pin_copy, .unpin_copy = tcp_unpin_copy, .copy_serial = tcp_copy_serial, .copy_takes = tcp_copy_takes,
@@ -335,7 +385,7 @@ static bool tcp_open(sk_backend *self, const sk_settings *s, sk_error *err)
         return sk_error_set(err, SK_MISUSE, "%d nodes: the backend tcp has %d at most", MAX(s->nodes, s->expect + 1), TCP_MOST_NODES);
     n->far = &far;
     n->bell_wakes = sk_bell_fd();
-    c->keeper_fd = -1;
+    c->keeper_fd = c->call_fd = -1;
     if (n->bell_wakes < 0)
         return sk_error_set(err, SK_LIMIT, "eventfd: no descriptor; allow more with `ulimit -n`");
     c->nchildren = (unsigned)s->nodes - 1;
@@ -387,6 +437,8 @@ static void tcp_close(sk_backend *self)
         close(wakes);
     if (c->keeper_fd >= 0)
         close(c->keeper_fd);
+    if (c->call_fd >= 0)
+        close(c->call_fd);
     g_free(c->workers);
     sk_secret_free(c->secret);
 }

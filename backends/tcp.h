@@ -123,7 +123,9 @@ typedef struct tcp {
     bool some_lost, some_ask, some_leave, begun, something;
     int64_t leavers_at;                /* some_leave: when those are looked at again */
     int64_t polled;                    /* when the network was looked at last */
-    int watch_fd, keeper_fd;           /* keeper_fd: an epoll over watch_fd and the bell's descriptor, for the keeper alone */
+    int watch_fd, keeper_fd, call_fd;  /* keeper_fd: an epoll over watch_fd and the bell's descriptor, for the keeper alone, and over call_fd, a timer */
+    _Atomic bool is_called;            /* the timer runs: when it ends the keeper looks whether anybody waits */
+    _Atomic int64_t left_at;           /* when nobody waited any more */
     _Atomic bool is_polled;            /* some thread sleeps in poll */
     sk_bell others;                    /* those that sleep meanwhile sleep by this */
     sk_ear ear;

@@ -314,7 +314,9 @@ static void frame(sk_link *link, const sk_frame_head *head)
             sk_tcp_hear_of_loss(p, head->request, "the other end has lost it");
         break;
     case SK_TCP_BYE: take_leave(p, head->payload, head->size); break;
-    default: t->config.events->control(t->config.data, p->name, head->type, head->request, head->payload, head->size);
+    default:
+        t->hot = l;
+        t->config.events->control(t->config.data, p->name, head->type, head->request, head->payload, head->size);
     }
 }
 

@@ -82,6 +82,7 @@ struct sk_tcp {
     GPtrArray *dirty, *flushing, *closed;  /* links to flush; that are being flushed; to free when nobody looks at them any more */
     GPtrArray *chores;                     /* peers that poll has to do something about */
     sk_tcp_link *links;
+    sk_tcp_link *hot;                      /* for control, over which something of the runtime's went last; NULL: none, or it is closed */
     int64_t now, check;                    /* check: when time may have something to say, at the earliest */
     int64_t looked, away;                  /* when poll last looked at the clock; for how long in all this process was stopped, or busy elsewhere */
     bool crowded;                          /* more events than one look took: silence is not judged */

@@ -110,6 +110,8 @@ void sk_tcp_discard(sk_tcp_link *l)
         g_ptr_array_remove_fast(t->dirty, l);
     l->is_dirty = false;
     l->peer = NULL;
+    if (t->hot == l)
+        t->hot = NULL;
     t->counts.frames_in += l->link.frames_in;
     t->counts.frames_out += l->link.frames_out;
     t->counts.bytes_in += l->link.bytes_in;
@@ -249,6 +251,31 @@ static void tcp_poll(sk_transport *base, int64_t timeout_ns)
     free_closed(t);
 }
 
+static void tcp_flush(sk_transport *base)
+{
+    sk_tcp *t = (sk_tcp *)base;
+    look_at_time(t, 0);
+    work_off(t);
+    free_closed(t);
+}
+
+/* No epoll_wait, just recv: a system call takes more than a microsecond on some virtual machines. Nobody is judged here, for most have not been heard: when that
+ * is due it is a poll. */
+static void tcp_glance(sk_transport *base)
+{
+    sk_tcp *t = (sk_tcp *)base;
+    look_at_time(t, 0);
+    if (t->now >= t->check || t->crowded || !t->hot) {
+        tcp_poll(base, 0);
+        return;
+    }
+    work_off(t);
+    if (t->hot && t->hot->link.stage == SK_LINK_OPEN)      /* it may have been closed just now */
+        t->hot->link.watch.ready(&t->hot->link.watch, EPOLLIN);
+    work_off(t);
+    free_closed(t);
+}
+
 static int tcp_watch(sk_transport *base, int64_t *timeout_ns)
 {
     sk_tcp *t = (sk_tcp *)base;
@@ -292,6 +319,7 @@ static sk_transport_sent tcp_send(sk_transport *base, sk_peer peer, uint16_t typ
     }
     sk_link_queue(&p->control->link, type, req, pieces, n);
     p->control->link.said = t->now;
+    t->hot = p->control;
     sk_tcp_dirty(p->control);
     return SK_SENT;
 }
@@ -455,6 +483,8 @@ const sk_transport_ops sk_tcp_transport = {
     .cancel = tcp_cancel,
     .forget = tcp_forget,
     .poll = tcp_poll,
+    .glance = tcp_glance,
+    .flush = tcp_flush,
     .wake = tcp_wake,
     .watch = tcp_watch,
     .peer = tcp_peer,

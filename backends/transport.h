@@ -189,6 +189,13 @@ typedef struct sk_transport_ops {
      * early when woken. */
     void (*poll)(sk_transport *t, int64_t timeout_ns);
 
+    /* For who looks again and again: poll(0) for one peer, with whom there was to do last, which saves a system call. Others are not heard, so call poll
+     * in between. Heartbeats are sent all the same. */
+    void (*glance)(sk_transport *t);
+
+    /* Sends what is queued, as far as the system takes it, and hears nobody. */
+    void (*flush)(sk_transport *t);
+
     /* From any thread, and from a signal handler: the poll that runs, or else the next, returns at once. */
     void (*wake)(sk_transport *t);
 
@@ -231,6 +238,8 @@ static inline bool sk_transport_send_bulk(sk_transport *t, sk_peer peer, uint64_
 static inline void sk_transport_cancel(sk_transport *t, sk_peer peer, uint64_t req) { t->ops->cancel(t, peer, req); }
 static inline void sk_transport_forget(sk_transport *t, sk_peer peer, uint64_t req) { t->ops->forget(t, peer, req); }
 static inline void sk_transport_poll(sk_transport *t, int64_t timeout_ns) { t->ops->poll(t, timeout_ns); }
+static inline void sk_transport_glance(sk_transport *t) { t->ops->glance(t); }
+static inline void sk_transport_flush(sk_transport *t) { t->ops->flush(t); }
 static inline void sk_transport_wake(sk_transport *t) { t->ops->wake(t); }
 static inline int sk_transport_watch(sk_transport *t, int64_t *timeout_ns) { return t->ops->watch(t, timeout_ns); }
 static inline const sk_peer_info *sk_transport_peer(sk_transport *t, sk_peer peer) { return t->ops->peer(t, peer); }

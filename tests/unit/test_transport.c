@@ -750,6 +750,53 @@ START_TEST(another_loop_is_told_when_there_is_something_to_do)
 }
 END_TEST
 
+static void await_bytes(end *e)
+{
+    int64_t wait;
+    struct pollfd fd = { sk_transport_watch(e->t, &wait), POLLIN, 0 };
+    ck_assert_int_eq(poll(&fd, 1, PATIENCE_MS), 1);
+}
+
+START_TEST(who_only_glances_hears_whom_it_has_heard_last_and_what_is_flushed_has_left)
+{
+    pair_open(_i);
+    pair_connect();
+    settle();
+    for (unsigned i = 1; i <= 20; i++) {
+        end *from = i % 2 ? &node : &head, *to = i % 2 ? &head : &node;
+        unsigned had = to->ncontrol;
+        send_text(from, SMALL, i, "x");
+        sk_transport_flush(from->t);
+        ck_assert_uint_eq(sk_transport_peer(from->t, from->peer)->control_queued, 0);
+        await_bytes(to);
+        sk_transport_glance(to->t);
+        ck_assert_uint_eq(to->ncontrol, had + 1);
+    }
+    ck_assert(((sk_tcp *)head.t)->hot && ((sk_tcp *)node.t)->hot);     /* so it was no poll */
+    pair_close();
+}
+END_TEST
+
+START_TEST(who_only_glances_sends_heartbeats_and_finds_out_who_is_gone)
+{
+    pair_open(0);
+    pair_connect();
+    send_text(&node, SMALL, 0, "x");
+    UNTIL(head.ncontrol == 1);
+    settle();
+    uint64_t had = sk_transport_count(head.t)->frames_out;
+    pair_clock += 1100 * (int64_t)1000000;
+    sk_transport_glance(head.t);
+    ck_assert_uint_eq(sk_transport_count(head.t)->frames_out, had + 1);
+    end_close(&node);
+    await_bytes(&head);
+    for (int i = 0; i < 3; i++)            /* the link it would look at is no more */
+        sk_transport_glance(head.t);
+    ck_assert_str_eq(head.states, "UP DEAD ");
+    pair_close();
+}
+END_TEST
+
 Suite *transport_suite(void)
 {
     Suite *suite = suite_create("transport");
@@ -787,6 +834,8 @@ Suite *transport_suite(void)
     suite_add_tcase(suite, time);
     tcase_add_test(loops, poll_returns_when_it_is_woken_from_another_thread);
     tcase_add_test(loops, another_loop_is_told_when_there_is_something_to_do);
+    tcase_add_loop_test(loops, who_only_glances_hears_whom_it_has_heard_last_and_what_is_flushed_has_left, 0, 2);
+    tcase_add_test(loops, who_only_glances_sends_heartbeats_and_finds_out_who_is_gone);
     suite_add_tcase(suite, loops);
     return suite;
 }
