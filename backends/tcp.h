@@ -215,6 +215,7 @@ void tcp_clear_fetches(tcp *c);
 /* tcp_send.c: how they leave this process */
 void tcp_send_bytes(tcp *c, tcp_link *l, const sk_node_msg *m);    /* SEND */
 void tcp_bulk_sent(tcp *c, sk_peer peer, uint64_t req, bool sent);
+bool tcp_give_up(pn_host *h, const sk_blob *blob, const char *why);            /* a slot of pn_far */
 void tcp_let_sendings_go(tcp *c);                      /* they hold nothing in the store any more */
 void tcp_clear_sendings(tcp *c);                       /* once the transport is closed, which may look at what is being sent until then */
 

@@ -4,11 +4,12 @@
  * takes no room of those who run, who may wait for just these bytes to be used up elsewhere. If the file cannot be read, the bytes are lost as with a node. */
 #include "tcp.h"
 
+#include "object.h"
 #include "shm_spill.h"
 
 #include <stdio.h>
 
-/* What is spilled here cannot be read back: of these bytes this node is lost. Another that has them sends them, here as well
+/* What is spilled here cannot be read back, to be sent or used: of these bytes this node is lost. Another that has them sends them, here as well
  * (tcp_fetch.c, ask_here); if there is none they are made again. */
 static void lose_here(tcp *c, tcp_place *p, const char *why)
 {
@@ -21,6 +22,15 @@ static void lose_here(tcp *c, tcp_place *p, const char *why)
         sk_cluster_copy_gone(c->pn.cluster, name->key, 0);
         tcp_wake_pulls(c, name->key);
     }
+}
+
+bool tcp_give_up(pn_host *h, const sk_blob *blob, const char *why)
+{
+    tcp *c = tcp_of(h->node);
+    tcp_place *p = h->number || !sk_has_lineage ? NULL : sk_idmap_find(&c->places, tcp_place_of(c, blob));
+    if (p && p->hosts & tcp_bit(0))
+        lose_here(c, p, why);
+    return p != NULL;
 }
 
 static bool send_part(tcp *c, tcp_sending *s, const void *bytes, size_t size)

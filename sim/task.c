@@ -519,7 +519,7 @@ void sk_task_end(sk_lane *lane, sk_task *t, sk_outcome how, sk_value *out, sk_fa
 
 static void cancel_handles(sk_lane *lane, const uint64_t *handles, size_t n);
 
-void sk_task_died(sk_lane *lane, sk_strand *strand, sk_death death, sk_code code, const char *how, bool charged)
+void sk_task_died(sk_lane *lane, sk_strand *strand, sk_death death, sk_code code, const char *how, sk_charge charge)
 {
     sk_frame *frame = strand->frame;
     sk_task *t = frame->task;
@@ -540,7 +540,7 @@ void sk_task_died(sk_lane *lane, sk_strand *strand, sk_death death, sk_code code
     unsigned cancel = sk_task_cancel_flags(t, generation);
     sk_failure *why = NULL;
     bool retry;
-    bool is_free = !charged && (!t->extras || t->extras->max_retries != 0);      /* else it may not begin twice, whatever was the reason */
+    bool is_free = charge == SK_NOT_BEGUN || (charge == SK_TAKEN_AWAY && (!t->extras || t->extras->max_retries != 0));
     t->attempts -= is_free;
     g_autofree char *said = g_strconcat(how, is_free ? " (which does not count)" : "", NULL);
     sk_lineage_note_death(frame->id, code, said);

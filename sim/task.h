@@ -71,6 +71,10 @@ enum { SK_FLAG_TIMED_OUT = 2,
        SK_FLAG_ROW_SHIFT = 8, SK_FLAG_ROWS = 0xffff00 };       /* with ADMITTED: the row it is drawn in */
 enum { SK_DEFAULT_RETRIES = 3 };
 
+/* Does an attempt that died count? It does; or somebody has taken the node away, and only a task that may not begin twice (max_retries 0) fails for that; or
+ * its body had not begun, and it is as if it had never been. */
+typedef enum sk_charge { SK_CHARGED, SK_TAKEN_AWAY, SK_NOT_BEGUN } sk_charge;
+
 typedef enum sk_outcome { SK_ENDED_RESULT, SK_ENDED_ERROR, SK_ENDED_REFUSED, SK_ENDED_CANCELLED, SK_ENDED_TIME, SK_ENDED_DIED } sk_outcome;
 
 extern sk_pool sk_task_pool, sk_big_task_pool;
@@ -164,9 +168,8 @@ void sk_task_end(sk_lane *lane, sk_task *t, sk_outcome how, sk_value *out, sk_fa
 void sk_values_discard(sk_value *values, unsigned n);
 /* The node of the attempt in this frame, which waits somewhere in the backend, is gone: decides now what becomes of the task (`how`: "node 3
  * crashed at 1.5 s"; `code`: what it fails with if this was its last attempt, SK_WORKER_DIED or SK_WORKER_OOM). The frame lives on until its stack has been left: SK_GONE: at once, when the backend lets it go on; SK_FENCED: at its
- * next call, or its end. Once more with SK_GONE after SK_FENCED. `charged`: it counts as an attempt; else somebody has taken the node away, and only a task
- * that may not begin twice (max_retries 0) fails for that. With the turn, on backends with strands. */
-void sk_task_died(sk_lane *lane, sk_strand *strand, sk_death death, sk_code code, const char *how, bool charged);
+ * next call, or its end. Once more with SK_GONE after SK_FENCED. With the turn, on backends with strands. */
+void sk_task_died(sk_lane *lane, sk_strand *strand, sk_death death, sk_code code, const char *how, sk_charge charge);
 void sk_task_bury_kept(sk_lane *lane, sk_task *t);          /* lineage.c: nobody needs its answers any more */
 /* Never runs: all refs fail with this. false if it is not in NONE, WAITING or READY (any more). */
 bool sk_task_never(sk_lane *lane, sk_task *t, uint32_t generation, sk_task_state to, sk_code code, const char *text);
