@@ -270,6 +270,7 @@ static void run(node *n)
         if (MIN(n->dial_at, n->leave_at) <= sk_node_now())
             n->leave_at <= sk_node_now() ? leave_late(n) : sk_node_dial(n);
         sk_transport_poll(n->transport, 0);
+        sk_node_objects_turn(n);
         sk_node_workers_turn(n);
         if (n->stirred)
             sk_spin_found(&spin);

@@ -106,6 +106,7 @@ static void on_sent(void *data, sk_peer peer, uint64_t req, bool sent)
 static void on_lost(void *data, sk_peer peer, const char *why)
 {
     (void)why;
+    tcp_forget_waiting(data, peer);        /* the node asks again */
     tcp_bulk_lost(data, peer);
 }
 
@@ -137,6 +138,7 @@ static bool far_step(pnode *n)
         return false;
     c->something = false;
     sk_transport_poll(c->transport, 0);
+    tcp_begin_sendings(c);
     did |= c->something;
     c->something = false;
     did |= tcp_bury_ended(c);

@@ -7,6 +7,7 @@
 #include "node_table.h"
 #include "node_wire.h"
 #include "processes.h"
+#include "shm_spill.h"
 
 enum { TCP_MOST_NODES = 64, TCP_CLOCKS = 8,        /* a place's hosts are bits of one word; questions for the time at a joining */
        TCP_PATIENCE_S = 30 };                      /* with nodes that this process starts, and theirs with it */
@@ -102,6 +103,7 @@ typedef struct tcp_sending {
     sk_blob *blob;
     uint64_t serial;                   /* pinned. 0: it is not, for it is a copy, or: */
     uint8_t *part;                     /* what is being sent of it, read from the file, where all but its first page is. NULL: it is in memory */
+    bool waits;                        /* for a part that another gives back: nothing was given to the transport yet */
     size_t sent;                       /* bytes that the transport was given */
     struct tcp_sending *next;
 } tcp_sending;
@@ -135,7 +137,8 @@ typedef struct tcp {
     uint64_t copies_made;
     tcp_cut cuts[TCP_MOST_NODES][TCP_MOST_NODES];      /* from, to */
     uint64_t requests;
-    tcp_sending *sending;
+    tcp_sending *sending;              /* the last first */
+    sk_spill_parts parts;              /* of all of them */
     GArray *again;                     /* fetches that have failed, to be told of at a time: tcp_retry */
     size_t pulls;                      /* gets that wait for bytes */
     unsigned complaints;               /* about bytes that did not come */
@@ -215,6 +218,8 @@ void tcp_clear_fetches(tcp *c);
 /* tcp_send.c: how they leave this process */
 void tcp_send_bytes(tcp *c, tcp_link *l, const sk_node_msg *m);    /* SEND */
 void tcp_bulk_sent(tcp *c, sk_peer peer, uint64_t req, bool sent);
+void tcp_begin_sendings(tcp *c);                       /* after each poll: those that have waited */
+void tcp_forget_waiting(tcp *c, sk_peer peer);         /* who asked does not wait for them any more */
 bool tcp_give_up(pn_host *h, const sk_blob *blob, const char *why);            /* a slot of pn_far */
 void tcp_let_sendings_go(tcp *c);                      /* they hold nothing in the store any more */
 void tcp_clear_sendings(tcp *c);                       /* once the transport is closed, which may look at what is being sent until then */

@@ -423,6 +423,7 @@ void tcp_peer_state(tcp *c, sk_peer peer, const sk_peer_info *info)
     case SK_PEER_DEAD:
         if (!l)
             return;
+        tcp_forget_waiting(c, peer);
         if (!*l->why)
             snprintf(l->why, sizeof l->why, "which is gone: %s", info->why);
         l->is_lost = true;
