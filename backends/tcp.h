@@ -20,7 +20,7 @@ typedef struct tcp_link {
     sk_id id;
     char name[64], address[SK_TRANSPORT_ADDRESS], serves[SK_TRANSPORT_ADDRESS], resources[300];
     unsigned workers;
-    uint64_t store_bytes, mark;        /* mark: of a child of this process (tcp.marks); else 0 */
+    uint64_t store_bytes, mark;        /* mark: what it says for that of a child of this process: see tcp_child_of */
     unsigned clocks;                   /* answers to CLOCK that are still to come */
     int64_t round_trip, offset;        /* the quickest of them, and its clock minus ours then */
     int64_t asked;                     /* to join, then, and it has not been decided: 0: it has not asked, or it has been */
@@ -238,6 +238,7 @@ void tcp_host_fails(pn_host *h, const char *how);
 
 /* tcp_children.c: those that this process starts */
 bool tcp_start_children(tcp *c, sk_error *err);
+unsigned tcp_child_of(const tcp *c, uint64_t mark);                /* the number that the child of this mark has; 0: it is none of ours */
 const char *tcp_child_has_ended(const tcp *c);                     /* in words; NULL: none has */
 void tcp_end_children(tcp *c);
 bool tcp_kill(int node, int worker, char *why, size_t room); /* see sk_live_kill */
