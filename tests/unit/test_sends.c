@@ -12,6 +12,18 @@ Suite *sends_suite(void);
 
 enum { PEERS = 3, MANY = 40, PAGES = 3 };
 
+/* ---- memory that is not to be had ---- */
+
+/* Instead of GLib's: the part is the only thing that asks so. (It ends in g_free, that is free.) */
+static unsigned failing;                   /* so many calls */
+gpointer g_try_malloc(gsize bytes)
+{
+    if (!failing)
+        return malloc(bytes);
+    failing--;
+    return NULL;
+}
+
 /* ---- a transport that notes ---- */
 
 typedef struct given { sk_peer peer; uint64_t req, offset; size_t size; bool has_left; } given;
@@ -329,6 +341,35 @@ START_TEST(what_waits_for_a_peer_whose_way_has_broken_never_begins)
 }
 END_TEST
 
+/* That is no reason to wait: nobody gives any back who can be asked. */
+START_TEST(without_memory_to_read_with_it_is_refused_and_the_next_time_it_is_sent)
+{
+    const struct sender *s = &senders[_i];
+    s->begin();
+    copy = g_malloc0(size);
+    copied = 4;
+    failing = 2;
+    s->ask(0, 1);
+    s->ask(0, 2);
+    ck_assert_uint_eq(nothings, 2);
+    ck_assert_uint_eq(list->len, 0);
+    ck_assert_uint_eq(s->parts(), 0);
+    ck_assert(n ? !n->sends && !n->over : !c->sending);
+    for (uint64_t req = 3; req <= SK_SPILL_PARTS + 3; req++)
+        s->ask(req == 4 ? 0 : (unsigned)req, req);             /* one waits, and it is its part that cannot be had: */
+    failing = 1;
+    while (one_leaves(s))
+        ;
+    ck_assert_uint_eq(failing, 0);
+    ck_assert_uint_eq(nothings, 3);
+    ck_assert_uint_eq(begun(), SK_SPILL_PARTS);
+    ck_assert(is_whole(0));
+    ck_assert_uint_eq(s->parts(), 0);
+    g_clear_pointer(&copy, g_free);
+    s->end();
+}
+END_TEST
+
 /* ---- a node: what the head says meanwhile ---- */
 
 START_TEST(what_is_dropped_at_a_node_while_it_waits_is_refused_and_never_begins)
@@ -452,6 +493,7 @@ Suite *sends_suite(void)
     tcase_add_loop_test(parts, what_has_waited_arrives_as_it_was, 0, 2);
     tcase_add_loop_test(parts, one_that_fails_makes_room_for_one_that_waits, 0, 2);
     tcase_add_loop_test(parts, what_waits_for_a_peer_whose_way_has_broken_never_begins, 0, 2);
+    tcase_add_loop_test(parts, without_memory_to_read_with_it_is_refused_and_the_next_time_it_is_sent, 0, 2);
     suite_add_tcase(suite, parts);
     tcase_add_test(meanwhile, what_is_dropped_at_a_node_while_it_waits_is_refused_and_never_begins);
     tcase_add_test(meanwhile, what_comes_back_at_a_node_while_it_waits_is_sent_also_if_it_goes_again);
