@@ -273,6 +273,7 @@ static void run(node *n)
             sk_transport_glance(n->transport);
         else
             sk_transport_poll(n->transport, 0);
+        sk_node_objects_turn(n);
         sk_node_workers_turn(n);
         sk_transport_flush(n->transport);  /* what they have said */
         if (n->stirred)

@@ -172,11 +172,14 @@ void sk_node_bulk(void *data, sk_peer peer, uint64_t req, uint64_t offset, size_
         complete(n, at);
 }
 
+static void forget_waiting(node *n, sk_peer peer);
+
 void sk_node_bulk_lost(void *data, sk_peer peer, const char *why)
 {
     node *n = data;
     char text[SK_TRANSPORT_WHY];
     n->stirred = true;
+    forget_waiting(n, peer);               /* they ask again */
     for (node_pull **at = &n->pulls; !n->over && *at;) {
         node_pull *pull = *at;
         if (pull->from->peer.id != peer.id) {
@@ -200,9 +203,11 @@ static void say_nothing(node *n, sk_peer to, uint64_t req, const char *why)
         sk_transport_drop(n->transport, to, "it does not read its answers");
 }
 
-static void free_send(node_send *s)
+static void end_send(node *n, node_send **at)
 {
-    g_free(s->part);
+    node_send *s = *at;
+    *at = s->next;
+    sk_spill_part_give(&n->parts, s->part);
     g_free(s);
 }
 
@@ -226,7 +231,51 @@ static bool send_on(node *n, node_send *s)
     return false;
 }
 
-static void begin_send(node *n, sk_peer to, const sk_node_msg *m)
+/* Or it waits, if there is no part to be had. What has come back while it waited goes by parts all the same: the head does not know that it is read. */
+static void begin_send(node *n, node_send **at)
+{
+    node_send *s = *at;
+    bool is_away = s->waits || sk_node_spill_is_away(n, s->place + sk_shm_page()), has_part = true;
+    if (is_away && !s->is_gone)
+        has_part = (s->part = sk_spill_part_take(&n->parts));
+    s->waits = !has_part && errno == EAGAIN;
+    if (s->waits)
+        return;
+    if (!has_part)
+        say_nothing(n, s->to, s->req, "it is spilled, and there is no memory to read it with");
+    const char *block = sk_shm_at(n->space, s->place);
+    if (s->is_gone || !has_part || !send_part(n, s, block + SK_NODE_BLOB, is_away ? sk_shm_page() - SK_NODE_BLOB : behind_header(s->size)))
+        end_send(n, at);
+}
+
+/* Who has waited for the longest time. */
+static node_send **first_that_waits(node *n)
+{
+    node_send **first = NULL;
+    for (node_send **at = &n->sends; *at; at = &(*at)->next)
+        if ((*at)->waits)
+            first = at;
+    return first;
+}
+
+/* Not as soon as a part is given back: if that is because the way has broken, who waits for the same peer must not go the next one. */
+void sk_node_objects_turn(node *n)
+{
+    for (node_send **at; !n->over && n->parts.used < SK_SPILL_PARTS && (at = first_that_waits(n)); n->stirred = true)
+        begin_send(n, at);
+}
+
+/* Whoever asked does not wait for it any more. */
+static void forget_waiting(node *n, sk_peer peer)
+{
+    for (node_send **at = &n->sends; *at;)
+        if ((*at)->waits && (*at)->to.id == peer.id)
+            end_send(n, at);
+        else
+            at = &(*at)->next;
+}
+
+static void hear_send(node *n, sk_peer to, const sk_node_msg *m)
 {
     sk_error err = { 0 };
     char *block = NULL;
@@ -243,30 +292,20 @@ static void begin_send(node *n, sk_peer to, const sk_node_msg *m)
         say_nothing(n, to, m->req, err.message);
         return;
     }
-    bool is_away = sk_node_spill_is_away(n, m->place + sk_shm_page());
-    uint8_t *part = is_away ? g_try_malloc(SK_SPILL_PART) : NULL;
-    if (is_away && !part) {
-        say_nothing(n, to, m->req, "it is spilled, and there is no memory to read it with");
-        return;
-    }
     node_send *send = g_new0(node_send, 1);
-    *send = (node_send){ .to = to, .req = m->req, .place = m->place, .size = m->size, .part = part, .next = n->sends };
+    *send = (node_send){ .to = to, .req = m->req, .place = m->place, .size = m->size, .next = n->sends };
     n->sends = send;
-    if (!send_part(n, send, block + SK_NODE_BLOB, is_away ? sk_shm_page() - SK_NODE_BLOB : behind_header(m->size)))
-        sk_node_bulk_sent(n, to, m->req, false);
+    begin_send(n, &n->sends);
 }
 
 void sk_node_bulk_sent(void *data, sk_peer peer, uint64_t req, bool sent)
 {
     node *n = data;
     node_send **at = &n->sends;
-    while (*at && !((*at)->to.id == peer.id && (*at)->req == req))
+    while (*at && !((*at)->to.id == peer.id && (*at)->req == req && !(*at)->waits))
         at = &(*at)->next;
-    node_send *send = *at;
-    if (!send || (sent && !send->is_gone && !n->over && send_on(n, send)))
-        return;
-    *at = send->next;                      /* if it has not been sent, who has asked notices, and asks again */
-    free_send(send);
+    if (*at && !(sent && !(*at)->is_gone && !n->over && send_on(n, *at)))
+        end_send(n, at);                   /* if it has not been sent, who has asked notices, and asks again */
 }
 
 static void cancel_sends(node *n, sk_peer to, uint64_t req)
@@ -285,7 +324,7 @@ static void cancel_sends(node *n, sk_peer to, uint64_t req)
 static void stop_sends(node *n, uint64_t place, uint64_t size, bool from_file, const char *why)
 {
     for (node_send *s = n->sends; s; s = s->next)
-        if (!s->is_gone && (from_file || !s->part) && overlap(s->place, s->size, place, size)) {
+        if (!s->is_gone && (from_file || !(s->part || s->waits)) && overlap(s->place, s->size, place, size)) {
             s->is_gone = true;
             sk_transport_cancel(n->transport, s->to, s->req);
             say_nothing(n, s->to, s->req, why);
@@ -354,7 +393,7 @@ bool sk_node_objects_hear(node *n, node_peer *from, const sk_node_msg *m)
 {
     switch (m->type) {
     case SK_NODE_SEND:
-        begin_send(n, from->peer, m);
+        hear_send(n, from->peer, m);
         return true;
     case SK_NODE_NOTHING: {
         node_pull **at = pull_of(n, from->peer, m->req);
@@ -390,6 +429,7 @@ void sk_node_peer_is_gone(node *n, node_peer *p, const char *why)
 {
     char text[SK_TRANSPORT_WHY + 100];
     snprintf(text, sizeof text, "the node that has it is gone: %.700s", why);
+    forget_waiting(n, p->peer);
     for (node_pull **at = &n->pulls; *at;)
         if ((*at)->from == p)
             give_up(n, at, SK_OBJECT_LOST, text);
@@ -410,10 +450,8 @@ void sk_node_objects_close(node *n)
         next = p->next;
         g_free(p);
     }
-    for (node_send *s = n->sends, *next; s; s = next, n->sends = s) {
-        next = s->next;
-        free_send(s);
-    }
+    while (n->sends)
+        end_send(n, &n->sends);
     for (node_peer *p = n->peers, *next; p; p = next, n->peers = p) {
         next = p->next;
         g_free(p);

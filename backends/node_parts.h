@@ -57,6 +57,7 @@ typedef struct node_send {                 /* a block that goes */
     sk_peer to;
     uint64_t req, place, size;
     uint8_t *part;                         /* what is being sent of it, read from the file, where all but its first page is. NULL: it is in memory */
+    bool waits;                            /* for a part that another gives back: nothing was given to the transport yet */
     uint64_t sent;                         /* bytes behind the header that the transport was given */
     bool is_gone;                          /* the peer has been told NOTHING, or does not want it: only its end is awaited */
     struct node_send *next;
@@ -103,7 +104,8 @@ typedef struct node {
     sk_idmap spilled;                      /* node_away, by place */
     node_peer *peers;
     node_pull *pulls;
-    node_send *sends;
+    node_send *sends;                      /* the last first */
+    sk_spill_parts parts;                  /* of all of them */
     uint64_t asks;                         /* the last number of a SEND of ours */
 } node;
 
@@ -139,6 +141,7 @@ void sk_node_starve(node *n, unsigned owner, const char *why); /* whose memory c
 /* ---- node_objects.c ---- */
 
 void sk_node_objects_close(node *n);
+void sk_node_objects_turn(node *n);                            /* after each poll: sends that have waited */
 /* SEND NOTHING ABANDON, and of the head FILL DROP HEADER PULL SPILL RESTORE FORGET; false: m is another. */
 bool sk_node_objects_hear(node *n, node_peer *from, const sk_node_msg *m);
 void sk_node_peer_is_up(node *n, sk_peer peer, const sk_peer_info *info);      /* one that has dialed us; or we it */

@@ -113,6 +113,7 @@ typedef struct pn_far {
     size_t (*copy_takes)(pn_host *h, const sk_blob *blob);                 /* what pinning it takes */
     size_t (*idle_copies)(pn_host *h);                                     /* bytes of those that are not pinned */
     bool (*drop_copy)(pn_host *h);                                         /* the one that was used longest ago. false: there is none */
+    bool (*give_up)(pn_host *h, const sk_blob *blob, const char *why);     /* it cannot read what it has made: others may. false: there are none */
 } pn_far;
 
 /* One attempt of a task: a fiber of the node that stands for the body, which runs elsewhere. */
@@ -141,6 +142,7 @@ typedef struct run {
     bool hungry, fed, refused, lent;   /* it waits for room in the store: there may be some; there is none; its cpu is another's. processes_room.c */
     uint64_t pulls;                    /* the object that it waits for the bytes of; 0: none. tcp_objects.c */
     bool no_bytes;                     /* they will not come */
+    char *lacks;                       /* why its arguments cannot be read here, if others may have them: the attempt is withdrawn. Owned; else NULL */
     pn_kept *kept;
     pn_pin *pins;                      /* what its body may read */
     size_t npins, pin_room;
@@ -337,7 +339,7 @@ bool pn_is_food(const pnode *n);                               /* ... since the 
 bool pn_feed(pnode *n);                                        /* tells them */
 void pn_wake_hungry(pnode *n);                                 /* some may be wanted no more */
 bool pn_end_hunger(pnode *n);                                  /* nothing can happen: some hungry one has to do without. false: there is none */
-bool pn_pin_arguments(pnode *n, run *r, const sk_value *in, unsigned nargs, sk_error *err);      /* until pn_unpin_all. May leave the fiber */
+bool pn_pin_arguments(pnode *n, run *r, const sk_value *in, unsigned nargs, sk_error *err);      /* until pn_unpin_all. May leave the fiber; false: *err, or r->lacks */
 void pn_unpin_all(pnode *n, run *r);
 /* For a task at that host: what is in the store. false: one is spilled, or somebody waits for room. */
 bool pn_keep(pn_host *h, pn_kept *kept, const sk_value *in, unsigned nargs);

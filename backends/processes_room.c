@@ -244,6 +244,12 @@ static bool owes_here(pn_host *h) { return h->owes && pn_in_loop(h->node) && h->
 /* What was lent to one is for nobody else, who may be told first that there may be room. With the store's lock. */
 static void ask_for_who_runs(pn_host *h) { sk_shm_borrow(h->store, owes_here(h)); }
 
+/* Of what it cannot read back it may give its copy up, for others have one, or it can be made again: then it is as if it were not here (any more). */
+static int reason_not_to_pin(pn_host *h, const sk_blob *blob, const sk_error *err, int why)
+{
+    return why == EIO && h->node->far && h->node->far->give_up(h, blob, err->message) ? ESTALE : why;
+}
+
 /* Its bytes are there, and stay. false: errno. */
 static bool try_to_pin(pn_host *h, const sk_blob *blob, bool for_good, sk_error *err)
 {
@@ -267,7 +273,7 @@ static bool try_to_pin(pn_host *h, const sk_blob *blob, bool for_good, sk_error 
     pthread_mutex_unlock(&n->store_lock);
     if (charged && !pinned)
         sk_store_discharge(away);
-    errno = why;
+    errno = pinned ? 0 : reason_not_to_pin(h, blob, err, why);
     return pinned;
 }
 
@@ -362,6 +368,7 @@ static bool pin_arguments(pnode *n, run *r, const sk_value *in, unsigned nargs, 
     pn_host *h = r->host;
     size_t before = r->npins, takes;
     bool too_much;
+    *err = (sk_error){ 0 };
     while (takes = arguments_take(h, in, nargs, &too_much), too_much)
         if (!pn_make_room(n, &(pn_need){ .host = h, .pages = takes, .asked = takes, .only_wait = true }, SK_NEVER, err))
             return false;
@@ -378,8 +385,10 @@ static bool pin_arguments(pnode *n, run *r, const sk_value *in, unsigned nargs, 
         if (!spilled) {
             while (r->npins > before)
                 unpin(n, r->pins[--r->npins]);                 /* and nobody is told, for nobody has missed it */
-            if (why == ESTALE)
-                return sk_error_set(err, SK_OBJECT_LOST, "an argument's bytes are not on node %d any more", h->number);
+            if (why == ESTALE) {
+                r->lacks = g_strdup(err->code ? err->message : "an argument's bytes are not there any more");
+                return false;
+            }
             if (!make_room_to_pin(h, blob, why, true, SK_NEVER, err))
                 return false;
         }
@@ -402,7 +411,8 @@ bool pn_pin_arguments(pnode *n, run *r, const sk_value *in, unsigned nargs, sk_e
 void pn_pin_own(pnode *n, run *r, const sk_blob *blob)
 {
     (void)n;
-    if (try_to_pin(r->host, blob, false, NULL))
+    sk_error err = { 0 };
+    if (try_to_pin(r->host, blob, false, &err))
         note_pin(r, blob);
 }
 
@@ -419,7 +429,8 @@ void pn_unpin_all(pnode *n, run *r)
 
 static bool keep_there(pn_host *h, pn_kept *kept, sk_blob *blob)
 {
-    if (away_of(h, blob) || !try_to_pin(h, blob, false, NULL))
+    sk_error err = { 0 };
+    if (away_of(h, blob) || !try_to_pin(h, blob, false, &err))
         return false;
     kept->pins[kept->npins++] = (pn_pin){ sk_blob_ref(blob), serial_of(h, blob), h };
     return true;

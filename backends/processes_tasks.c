@@ -23,6 +23,8 @@ static void put_away(pnode *n, run *r)
     n->alive--;
 }
 
+static void withdraw(pnode *n, run *r);
+
 void pn_resume(pnode *n, run *r)
 {
     n->current = r;
@@ -30,7 +32,9 @@ void pn_resume(pnode *n, run *r)
     sk_fiber_switch(r->fiber);
     sk_strand_exchange(n->lane, &r->strand);
     n->current = NULL;
-    if (r->ended) {
+    if (r->lacks) {
+        withdraw(n, r);
+    } else if (r->ended) {
         sk_strand_clear(&r->strand);
         put_away(n, r);
     }
@@ -101,6 +105,7 @@ run *pn_new_run(pn_host *h, uint64_t task, uint64_t attempt, int row, const sk_f
     r->body_ns = 0;
     r->pulls = 0;
     r->no_bytes = false;
+    r->lacks = NULL;
     r->kept = NULL;
     r->died = SK_ALIVE;
     r->worker = NULL;
@@ -220,15 +225,28 @@ run *pn_run_of(pnode *n, uint64_t task)
     return NULL;
 }
 
-/* Its process has died. The cluster forgets the attempt first: the task may be ready again at once. */
-void pn_died(pnode *n, run *r, sk_code code, const char *how)
+/* The cluster forgets the attempt first: the task may be ready again at once. */
+static void end_attempt(pnode *n, run *r, sk_code code, const char *how, sk_charge charge)
 {
     sk_cluster_ended(n->cluster, r->task, r->attempt, pn_now() - r->began);
     r->died = SK_GONE;
     sk_events_cancel(&n->events, r->handle);
     if (!r->unwanted)
-        sk_task_died(n->lane, &r->strand, SK_GONE, code, how, !r->host->is_taken);
+        sk_task_died(n->lane, &r->strand, SK_GONE, code, how, charge);
     pn_resume(n, r);                       /* it finds itself dead wherever it is, and comes back ended */
+}
+
+/* Its process has died. */
+void pn_died(pnode *n, run *r, sk_code code, const char *how)
+{
+    end_attempt(n, r, code, how, r->host->is_taken ? SK_TAKEN_AWAY : SK_CHARGED);
+}
+
+/* Its arguments are not here any more, and its body has not begun: it starts anew where they are, when they are there. */
+static void withdraw(pnode *n, run *r)
+{
+    g_autofree char *lacks = g_steal_pointer(&r->lacks);
+    end_attempt(n, r, SK_OBJECT_LOST, lacks, SK_NOT_BEGUN);
 }
 
 void pn_end_process(run *r, int sig) { pn_end_alone(r->node, r->worker, sig); }
@@ -383,7 +401,9 @@ static bool run_there(pnode *n, run *r, const sk_fn *fn, const sk_value *in, sk_
     r->is_there = false;
     sk_error err;
     if (!pn_pin_arguments(n, r, in, fn->nargs, &err)) {        /* may have waited: perhaps it has another process now, or none */
-        if (!r->died && !r->moves)
+        if (r->lacks)
+            pn_leave_fiber(r);             /* see withdraw */
+        else if (!r->died && !r->moves)
             *why = sk_failure_new(err.code, t->site, NULL, "%s: %s", sk_task_name_of(t), err.message);
         return false;
     }

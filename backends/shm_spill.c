@@ -196,6 +196,20 @@ bool sk_spill_read(sk_spill *p, uint64_t at, void *bytes, size_t size, sk_error 
     return true;
 }
 
+uint8_t *sk_spill_part_take(sk_spill_parts *p)
+{
+    uint8_t *part = p->used < SK_SPILL_PARTS ? g_try_malloc(SK_SPILL_PART) : NULL;
+    errno = p->used < SK_SPILL_PARTS ? ENOMEM : EAGAIN;
+    p->used += part != NULL;
+    return part;
+}
+
+void sk_spill_part_give(sk_spill_parts *p, uint8_t *part)
+{
+    p->used -= part != NULL;
+    g_free(part);
+}
+
 void sk_spill_forget(sk_spill *p, uint64_t at)
 {
     sk_block *k = sk_blocks_at(p->room, at);

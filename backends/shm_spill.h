@@ -20,8 +20,12 @@ bool sk_spill_is_on(const sk_spill *p);                                         
 const char *sk_spill_directory(const sk_spill *p);
 uint64_t sk_spill_bytes(const sk_spill *p);                                      /* in the file */
 
-/* Who sends what is in the file reads so many bytes of it at a time. (Looked at in a mapping, a page that cannot be read would be SIGBUS.) */
-enum { SK_SPILL_PART = 1 << 20 };
+/* Who sends what is in the file reads so many bytes of it at a time. (Looked at in a mapping, a page that cannot be read would be SIGBUS.) The memory for
+ * that counts nowhere, so there is only so much of it, whoever asks: who gets none waits until another is done. */
+enum { SK_SPILL_PART = 1 << 20, SK_SPILL_PARTS = 16 };
+typedef struct sk_spill_parts { unsigned used; } sk_spill_parts;                 /* of one process; all zero is new */
+uint8_t *sk_spill_part_take(sk_spill_parts *p);                                  /* NULL: errno is EAGAIN, all are in use; or ENOMEM */
+void sk_spill_part_give(sk_spill_parts *p, uint8_t *part);                       /* NULL is fine */
 
 bool sk_spill_write(sk_spill *p, const void *bytes, size_t size, uint64_t *at);
 /* Is the file still that long? Somebody may have cut it. Asked before the bytes in memory are let go because they are there. */

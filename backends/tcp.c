@@ -107,6 +107,7 @@ static void on_sent(void *data, sk_peer peer, uint64_t req, bool sent)
 static void on_lost(void *data, sk_peer peer, const char *why)
 {
     (void)why;
+    tcp_forget_waiting(data, peer);        /* the node asks again */
     tcp_bulk_lost(data, peer);
 }
 
@@ -145,6 +146,7 @@ static bool far_step(pnode *n)
         else
             sk_transport_poll(c->transport, 0);
     }
+    tcp_begin_sendings(c);
     did |= c->something;
     c->something = false;
     did |= tcp_bury_ended(c);
@@ -330,7 +332,7 @@ static const pn_far far = {
     .give_arena = tcp_give_arena, .wrote = tcp_wrote, .recall = tcp_recall, .clear = tcp_clear, .command = far_command, .expects = far_expects,
     .end_want = far_end_want, .fails = tcp_host_fails, .keys = tcp_keys, .made = tcp_made, .freed = tcp_freed,
     .pin_copy = tcp_pin_copy, .unpin_copy = tcp_unpin_copy, .copy_serial = tcp_copy_serial, .copy_takes = tcp_copy_takes,
-    .idle_copies = tcp_idle_copies, .drop_copy = tcp_drop_copy,
+    .idle_copies = tcp_idle_copies, .drop_copy = tcp_drop_copy, .give_up = tcp_give_up,
 };
 
 /* ---- open and close ---- */

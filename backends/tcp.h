@@ -7,6 +7,7 @@
 #include "node_table.h"
 #include "node_wire.h"
 #include "processes.h"
+#include "shm_spill.h"
 
 enum { TCP_MOST_NODES = 64, TCP_CLOCKS = 8,        /* a place's hosts are bits of one word; questions for the time at a joining */
        TCP_PATIENCE_S = 30 };                      /* with nodes that this process starts, and theirs with it */
@@ -19,7 +20,7 @@ typedef struct tcp_link {
     sk_id id;
     char name[64], address[SK_TRANSPORT_ADDRESS], serves[SK_TRANSPORT_ADDRESS], resources[300];
     unsigned workers;
-    uint64_t store_bytes, mark;        /* mark: of a child of this process (tcp.marks); else 0 */
+    uint64_t store_bytes, mark;        /* mark: what it says for that of a child of this process: see tcp_child_of */
     unsigned clocks;                   /* answers to CLOCK that are still to come */
     int64_t round_trip, offset;        /* the quickest of them, and its clock minus ours then */
     int64_t asked;                     /* to join, then, and it has not been decided: 0: it has not asked, or it has been */
@@ -102,6 +103,7 @@ typedef struct tcp_sending {
     sk_blob *blob;
     uint64_t serial;                   /* pinned. 0: it is not, for it is a copy, or: */
     uint8_t *part;                     /* what is being sent of it, read from the file, where all but its first page is. NULL: it is in memory */
+    bool waits;                        /* for a part that another gives back: nothing was given to the transport yet */
     size_t sent;                       /* bytes that the transport was given */
     struct tcp_sending *next;
 } tcp_sending;
@@ -137,7 +139,8 @@ typedef struct tcp {
     uint64_t copies_made;
     tcp_cut cuts[TCP_MOST_NODES][TCP_MOST_NODES];      /* from, to */
     uint64_t requests;
-    tcp_sending *sending;
+    tcp_sending *sending;              /* the last first */
+    sk_spill_parts parts;              /* of all of them */
     GArray *again;                     /* fetches that have failed, to be told of at a time: tcp_retry */
     size_t pulls;                      /* gets that wait for bytes */
     unsigned complaints;               /* about bytes that did not come */
@@ -217,6 +220,9 @@ void tcp_clear_fetches(tcp *c);
 /* tcp_send.c: how they leave this process */
 void tcp_send_bytes(tcp *c, tcp_link *l, const sk_node_msg *m);    /* SEND */
 void tcp_bulk_sent(tcp *c, sk_peer peer, uint64_t req, bool sent);
+void tcp_begin_sendings(tcp *c);                       /* after each poll: those that have waited */
+void tcp_forget_waiting(tcp *c, sk_peer peer);         /* who asked does not wait for them any more */
+bool tcp_give_up(pn_host *h, const sk_blob *blob, const char *why);            /* a slot of pn_far */
 void tcp_let_sendings_go(tcp *c);                      /* they hold nothing in the store any more */
 void tcp_clear_sendings(tcp *c);                       /* once the transport is closed, which may look at what is being sent until then */
 
@@ -234,6 +240,7 @@ void tcp_host_fails(pn_host *h, const char *how);
 
 /* tcp_children.c: those that this process starts */
 bool tcp_start_children(tcp *c, sk_error *err);
+unsigned tcp_child_of(const tcp *c, uint64_t mark);                /* the number that the child of this mark has; 0: it is none of ours */
 const char *tcp_child_has_ended(const tcp *c);                     /* in words; NULL: none has */
 void tcp_end_children(tcp *c);
 bool tcp_kill(int node, int worker, char *why, size_t room); /* see sk_live_kill */

@@ -66,7 +66,8 @@ void sk_tcp_want_bulk(sk_tcp_peer *p)
     }
 }
 
-/* What has left, or not yet, of this number is lost. First the other end is told, before the runtime can say anything to it. */
+/* What has left, or not yet, of this number is lost. First the other end is told, before the runtime can say anything to it. What has left is told before the
+ * rest fails: who sends the next part for that sends it in vain, too, and not over the next link, where nobody waits for it. */
 void sk_tcp_lose_bulk(sk_tcp_peer *p, uint64_t number, const char *why, bool tell_it)
 {
     sk_tcp *t = p->tcp;
@@ -80,6 +81,7 @@ void sk_tcp_lose_bulk(sk_tcp_peer *p, uint64_t number, const char *why, bool tel
         sk_link_queue(&p->control->link, SK_TCP_BULK_LOST, number, NULL, 0);
         sk_tcp_dirty(p->control);
     }
+    sk_tcp_tell_over(p);
     sk_bulk_fail(&p->out);
     sk_tcp_tell_over(p);
     t->config.events->bulk_lost(t->config.data, p->name, why);

@@ -19,13 +19,9 @@ enum { GRACE_MS = 2000 };
 static bool start_node(tcp *c, unsigned i, sk_error *err)
 {
     const sk_settings *s = c->pn.base.settings;
-    sk_id random;
-    if (!sk_id_random(&random, err))           /* before the secret is here too, which is wiped below */
-        return false;
     sk_node_order order = { .workers = (unsigned)s->workers, .store_bytes = s->store_bytes,
-                            .wait_ns = (int64_t)TCP_PATIENCE_S * 1000000000, .parent = getpid(), .has_secret = true, .secret = *c->secret };
-    memcpy(&c->marks[i], &random, sizeof c->marks[i]);
-    order.mark = c->marks[i] &= INT64_MAX;
+                            .wait_ns = (int64_t)TCP_PATIENCE_S * 1000000000, .parent = getpid(), .has_secret = true, .secret = *c->secret,
+                            .mark = c->marks[i] };
     snprintf(order.head, sizeof order.head, "%s", c->address);
     snprintf(order.name, sizeof order.name, NODE_NAME, i + 1);
     snprintf(order.resources, sizeof order.resources, "%s", s->resources ? s->resources : "");
@@ -97,6 +93,28 @@ static void *usher(void *data)
     return NULL;
 }
 
+/* Before any of them can say it, and never again: so whoever reads them needs no lock. */
+static bool make_marks(tcp *c, sk_error *err)
+{
+    c->marks = g_new0(uint64_t, c->nchildren);
+    for (unsigned i = 0; i < c->nchildren; i++) {
+        sk_id random;
+        if (!sk_id_random(&random, err))
+            return false;
+        memcpy(&c->marks[i], &random, sizeof c->marks[i]);
+        c->marks[i] &= INT64_MAX;
+    }
+    return true;
+}
+
+unsigned tcp_child_of(const tcp *c, uint64_t mark)
+{
+    for (unsigned i = 0; i < c->nchildren && mark; i++)
+        if (c->marks[i] == mark)
+            return i + 1;
+    return 0;
+}
+
 bool tcp_start_children(tcp *c, sk_error *err)
 {
     if (!c->nchildren)
@@ -104,8 +122,9 @@ bool tcp_start_children(tcp *c, sk_error *err)
     c->usher_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (c->usher_fd < 0)
         return sk_process_error(err, "nodes cannot be started: eventfd");
+    if (!make_marks(c, err))
+        return false;
     c->children = g_new0(sk_child, c->nchildren);
-    c->marks = g_new0(uint64_t, c->nchildren);
     for (unsigned i = 0; i < c->nchildren; i++)
         c->children[i] = (sk_child){ .pidfd = -1, .out = -1, .err = -1 };
     sigset_t all, before;
@@ -133,12 +152,10 @@ bool tcp_kill(int node, int worker, char *why, size_t room)
         return pn_kill_worker(node, worker, why, room);
     tcp *c = (tcp *)pn_take_turn();
     const tcp_link *l = node > 0 && node < TCP_MOST_NODES ? c->by_host[node] : NULL;
-    bool found = false;
-    for (unsigned i = 0; l && !found && i < c->nchildren && atomic_load(&c->started) > 0; i++) {
-        found = l->mark && l->mark == c->marks[i] && !c->children[i].ended;
-        if (found)
-            sk_child_kill(&c->children[i], SIGKILL);
-    }
+    unsigned child = l && atomic_load(&c->started) > 0 ? tcp_child_of(c, l->mark) : 0;
+    bool found = child && !c->children[child - 1].ended;
+    if (found)
+        sk_child_kill(&c->children[child - 1], SIGKILL);
     if (!l)
         snprintf(why, room, "node %d is not there", node);
     else if (!found)

@@ -1,8 +1,9 @@
 /* tcp_nodes.c -- who joins the cluster, and who is lost. See tcp.c.
  *
  * A node that has proven to know the secret says what it has (JOIN), is asked for the time a few times, and is welcome: it has a number then, by which the
- * program knows it. The nodes that this process starts have their numbers by name (node1 ...), others the first that is free. The number of a node
- * that was lost is free again; what was made there under that number is lost all the same.
+ * program knows it. The nodes that this process starts have the first numbers, by their marks: no other can have one of these, whatever it is called.
+ * Others have the number of their name (node7), or the first that is free. The number of a node that was lost is free again; what was made there under
+ * that number is lost all the same.
  *
  * A node is lost when its connection ends, or is silent for as long as the transport's patience: then its attempts have died, its copies are gone,
  * and if it wakes up later it finds no connection, and comes as a new node. */
@@ -43,12 +44,13 @@ static void refuse(tcp *c, tcp_link *l, const char *why)
     sk_transport_drop(c->transport, l->peer, why);
 }
 
-/* Of ours, the number is in the name. */
 static pn_host *host_for(tcp *c, const tcp_link *l)
 {
-    unsigned number = 0;
+    unsigned number = tcp_child_of(c, l->mark);
     char end;
-    if (sscanf(l->name, "node%u%c", &number, &end) == 1 && number > 0 && number < c->pn.nhosts && !c->by_host[number])
+    if (number)
+        return c->by_host[number] ? NULL : &c->pn.hosts[number];
+    if (sscanf(l->name, "node%u%c", &number, &end) == 1 && number > c->nchildren && number < c->pn.nhosts && !c->by_host[number])
         return &c->pn.hosts[number];
     for (unsigned i = 1 + c->nchildren; i < c->pn.nhosts; i++)
         if (!c->by_host[i] && !c->pn.hosts[i].store)
@@ -98,10 +100,12 @@ static void join(tcp *c, tcp_link *l, const sk_node_msg *m)
 
 /* ---- names ---- */
 
+/* What it may have been before: a child of this process, by its mark; another, by its name. */
 static tcp_link *of_same_name(tcp *c, const tcp_link *l)
 {
-    for (tcp_link *other = c->links; other && *l->name; other = other->next)
-        if (other != l && other->has_joined && !strcmp(other->name, l->name))
+    unsigned child = tcp_child_of(c, l->mark);
+    for (tcp_link *other = c->links; other; other = other->next)
+        if (other != l && other->has_joined && tcp_child_of(c, other->mark) == child && (child || (*l->name && !strcmp(other->name, l->name))))
             return other;
     return NULL;
 }
@@ -423,6 +427,7 @@ void tcp_peer_state(tcp *c, sk_peer peer, const sk_peer_info *info)
     case SK_PEER_DEAD:
         if (!l)
             return;
+        tcp_forget_waiting(c, peer);
         if (!*l->why)
             snprintf(l->why, sizeof l->why, "which is gone: %s", info->why);
         l->is_lost = true;

@@ -100,13 +100,13 @@ static void kill_runs(vcluster *v, int n, sk_death death, const char *how)
             r->died = (uint8_t)death;              /* first all: what ends here wakes others that are to end */
     for (run *r = v->first_run; r; r = r->after)
         if (r->agent.node == n && r->strand.frame->task && !r->strand.frame->died)
-            sk_task_died(v->lane, &r->strand, death, SK_WORKER_DIED, how, true);
+            sk_task_died(v->lane, &r->strand, death, SK_WORKER_DIED, how, SK_CHARGED);
     for (run *r = v->first_run, *next; r; r = next) {
         next = r->after;
         if (r->agent.node != n || (death == SK_FENCED && r->strand.frame->task))      /* who has not begun goes elsewhere at once */
             continue;
         if (r->strand.frame->task)
-            sk_task_died(v->lane, &r->strand, SK_GONE, SK_WORKER_DIED, how, true);
+            sk_task_died(v->lane, &r->strand, SK_GONE, SK_WORKER_DIED, how, SK_CHARGED);
         sk_virtual_abandon(v, r);
     }
 }

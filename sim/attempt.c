@@ -434,8 +434,7 @@ void sk_task_run_claimed(sk_lane *lane, sk_task *t, sk_task_name name, int node,
 
 /* ---- an attempt's node is gone ---- */
 
-void sk_task_died(sk_lane *lane, sk_strand *strand, sk_death death, sk_code code, const char *how,
-                  bool charged)
+void sk_task_died(sk_lane *lane, sk_strand *strand, sk_death death, sk_code code, const char *how, sk_charge charge)
 {
     sk_frame *frame = strand->frame;
     sk_task *t = frame->task;
@@ -457,9 +456,7 @@ void sk_task_died(sk_lane *lane, sk_strand *strand, sk_death death, sk_code code
     unsigned cancel = sk_task_cancel_flags(t, generation);
     sk_failure *why = NULL;
     bool retry;
-    bool is_free = !charged &&
-                   (!t->extras || t->extras->max_retries !=
-                                      0); /* else it may not begin twice, whatever was the reason */
+    bool is_free = charge == SK_NOT_BEGUN || (charge == SK_TAKEN_AWAY && (!t->extras || t->extras->max_retries != 0));
     t->attempts -= is_free;
     g_autofree char *said = g_strconcat(how, is_free ? " (which does not count)" : "", NULL);
     sk_lineage_note_death(frame->id, code, said);

@@ -73,6 +73,10 @@ enum { SK_FLAG_TIMED_OUT = 2,
        SK_FLAG_ROW_SHIFT = 8, SK_FLAG_ROWS = 0xffff00 };       /* with ADMITTED: the row it is drawn in */
 enum { SK_DEFAULT_RETRIES = 3 };
 
+/* Does an attempt that died count? It does; or somebody has taken the node away, and only a task that may not begin twice (max_retries 0) fails for that; or
+ * its body had not begun, and it is as if it had never been. */
+typedef enum sk_charge { SK_CHARGED, SK_TAKEN_AWAY, SK_NOT_BEGUN } sk_charge;
+
 typedef enum sk_outcome { SK_ENDED_RESULT, SK_ENDED_ERROR, SK_ENDED_REFUSED, SK_ENDED_CANCELLED, SK_ENDED_TIME, SK_ENDED_DIED } sk_outcome;
 
 SK_OURS extern sk_pool sk_task_pool, sk_big_task_pool;
@@ -237,10 +241,8 @@ void sk_task_free_extras(
 void sk_values_discard(sk_value *values, unsigned n);
 /* The node of the attempt in this frame, which waits somewhere in the backend, is gone: decides now what becomes of the task (`how`: "node 3
  * crashed at 1.5 s"; `code`: what it fails with if this was its last attempt, SK_WORKER_DIED or SK_WORKER_OOM). The frame lives on until its stack has been left: SK_GONE: at once, when the backend lets it go on; SK_FENCED: at its
- * next call, or its end. Once more with SK_GONE after SK_FENCED. `charged`: it counts as an attempt; else somebody has taken the node away, and only a task
- * that may not begin twice (max_retries 0) fails for that. With the turn, on backends with strands. */
-void sk_task_died(sk_lane *lane, sk_strand *strand, sk_death death, sk_code code, const char *how,
-                  bool charged);
+ * next call, or its end. Once more with SK_GONE after SK_FENCED. With the turn, on backends with strands. */
+void sk_task_died(sk_lane *lane, sk_strand *strand, sk_death death, sk_code code, const char *how, sk_charge charge);
 /* It will not run (again), and its outputs are sealed: gives back arguments and record. */
 void sk_task_bury(sk_lane *lane, sk_task *t);
 /* Never runs: all refs fail with this. false if it is not in NONE, WAITING or READY (any more). */
@@ -250,8 +252,7 @@ void sk_task_bury_cancelled(sk_lane *lane, sk_task *t);     /* admit.c found it 
 bool sk_task_is_cancelled(uint64_t name);
 /* Cancels; see sk_cancel. */
 void sk_task_cancel(sk_lane *lane, uint64_t name, int flags);
-void sk_task_cancel_handles(sk_lane *lane, const uint64_t *handles,
-                            size_t n); /* what makes these, if it is not done */
+void sk_task_cancel_handles(sk_lane *lane, const uint64_t *handles, size_t n);      /* what makes these, if it is not done */
 /* Cancels what the running frame has submitted. */
 void sk_task_cancel_children(sk_lane *lane, sk_frame *frame);
 
@@ -265,7 +266,6 @@ static inline void sk_frame_leave_if_dead(sk_frame *frame)
         sk_frame_fail(frame, NULL);
 }
 
-SK_OURS extern _Atomic uint32_t
-    sk_cancellations; /* ever made; 0 lets the fast path skip the question */
+SK_OURS extern _Atomic uint32_t sk_cancellations;       /* ever made; 0 lets the fast path skip the question */
 
 #endif

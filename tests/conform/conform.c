@@ -466,10 +466,10 @@ static void remove_scratch(bool failed)
     if (dir && !failed)
         for (const char *name; (name = g_dir_read_name(dir));) {
             g_autofree char *path = g_build_filename(scratch_dir, name, NULL);
-            unlink(path);
+            remove(path);                  /* a folder, too, that was spilled to */
         }
     if (rmdir(scratch_dir) != 0)
-        fprintf(stderr, "conform: files of the failed cases are in %s\n", scratch_dir);
+        fprintf(stderr, failed ? "conform: files of the failed cases are in %s\n" : "conform: something is left in %s, though no case failed\n", scratch_dir);
 }
 
 int main(int argc, char **argv)

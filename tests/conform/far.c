@@ -318,6 +318,127 @@ CASE(what_the_driver_has_put_and_cannot_read_back_comes_from_a_node_that_has_it,
     stop();
 }
 
+/* ---- what the driver's node cannot read back, and is needed there ---- */
+
+enum { MADE = 8 };
+
+/* All of it on the driver's node: the first ones are spilled, and then their file is cut. Room for two is left. */
+static void make_and_lose(sk_ref *made, const char *directory)
+{
+    for (int i = 0; i < MADE; i++)
+        ck_assert_int_eq(is_whole_at(SK_ZERO, made[i] = made_at(SK_ZERO, 1, i), i), 1);
+    ck_assert_uint_ge(sk_stats().bytes_spilled, 5 << 20);
+    lose_spill_file(directory);
+    for (int i = MADE - 2; i < MADE; i++)
+        sk_drop(made[i]);                                      /* nothing can be spilled any more, and these are in memory */
+}
+
+static const char *start_small(int nodes)
+{
+    const char *directory = scratch("lost");
+    mkdir(directory, 0700);
+    start(&(sk_config){ .workers = 1, .nodes = nodes, .store_bytes = 4 << 20, .spill_dir = directory });
+    return directory;
+}
+
+static void get_whole(sk_ref r, int value)
+{
+    sk_array a = sk_get(sk_array, r);
+    const uint8_t *p = sk_read(uint8_t, a);
+    for (int64_t i = 0; i < sk_len(a); i++)
+        ck_assert_int_eq(p[i], value);
+}
+
+CASE(what_the_driver_gets_and_cannot_read_back_is_made_again, FAR)
+{
+    const char *directory = start_small(2);
+    sk_ref made[MADE];
+    make_and_lose(made, directory);
+    get_whole(made[0], 0);
+    stop();
+}
+
+CASE(what_the_driver_gets_and_cannot_read_back_comes_from_a_node_that_has_it, FAR)
+{
+    const char *directory = start_small(2);
+    static uint8_t mine[1 << 20];
+    memset(mine, 33, sizeof mine);
+    sk_ref put = sk_put(sk_array_of(mine, sizeof mine)), made[MADE];
+    ck_assert_int_eq(is_whole_at(1, put, 33), 1);
+    make_and_lose(made, directory);
+    uint64_t before = sk_stats().transfers;
+    get_whole(put, 33);
+    ck_assert_uint_eq(sk_stats().transfers, before + 1);
+    stop();
+}
+
+CASE(what_the_driver_has_put_and_cannot_read_back_is_lost_with_a_reason_if_nobody_has_it, FAR)
+{
+    const char *directory = start_small(2);
+    static uint8_t mine[1 << 20];
+    sk_ref put = sk_put(sk_array_of(mine, sizeof mine)), made[MADE];
+    make_and_lose(made, directory);
+    for (int times = 0; times < 2; times++) {
+        sk_error err = FAILS(put, SK_OBJECT_LOST);
+        CONTAINS(err.message, "the object put here is lost: its last copy was on node 0, where the object was spilled to ");
+        CONTAINS(err.message, "the file is shorter than it was");
+    }
+    stop();
+}
+
+/* It may begin once; and it has not. */
+CASE(a_task_at_the_drivers_node_whose_argument_cannot_be_read_back_runs_when_it_is_made_again, FAR)
+{
+    const char *directory = start_small(2);
+    sk_ref made[MADE];
+    make_and_lose(made, directory);
+    sk_ref seen = sk_remote_with(SK_OPTS(.node = SK_ZERO, .max_retries = SK_ZERO), is_all, made[0], 0);
+    ck_assert_int_eq(sk_get(int, seen), 1);
+    ck_assert_uint_eq(sk_stats().tasks_failed, 0);
+    stop();
+}
+
+/* The first finds it out; others are on their way, or wait. */
+CASE(tasks_at_the_drivers_node_whose_argument_cannot_be_read_back_get_it_from_a_node_that_has_it, FAR)
+{
+    enum { TASKS = 6 };
+    const char *directory = start_small(2);
+    static uint8_t mine[1 << 20];
+    memset(mine, 33, sizeof mine);
+    sk_ref put = sk_put(sk_array_of(mine, sizeof mine)), made[MADE], seen[TASKS];
+    ck_assert_int_eq(is_whole_at(1, put, 33), 1);
+    make_and_lose(made, directory);
+    for (int i = 0; i < TASKS; i++)
+        seen[i] = sk_remote_with(SK_OPTS(.node = SK_ZERO, .max_retries = SK_ZERO), is_all, put, 33);
+    for (int i = 0; i < TASKS; i++)
+        ck_assert_int_eq(sk_get(int, seen[i]), 1);
+    get_whole(put, 33);
+    stop();
+}
+
+CASE(a_task_at_the_drivers_node_whose_argument_was_put_and_cannot_be_read_back_fails_with_the_reason, FAR)
+{
+    const char *directory = start_small(2);
+    static uint8_t mine[1 << 20];
+    sk_ref put = sk_put(sk_array_of(mine, sizeof mine)), made[MADE];
+    make_and_lose(made, directory);
+    sk_error err = FAILS(sk_remote_with(SK_OPTS(.node = SK_ZERO), is_all, put, 0), SK_TASK);
+    CONTAINS(err.message, "argument 1 failed");
+    CONTAINS(err.message, "the object put here is lost: its last copy was on node 0, where the object was spilled to ");
+    stop();
+}
+
+SK_REMOTE(int, gets_and_looks, (sk_ref, r), (int, value)) { return is_all_body(sk_get(sk_array, r), value); }
+
+CASE(what_a_task_at_the_drivers_node_gets_and_cannot_be_read_back_is_made_again, FAR)
+{
+    const char *directory = start_small(2);
+    sk_ref made[MADE];
+    make_and_lose(made, directory);
+    ck_assert_int_eq(sk_get(int, sk_remote_with(SK_OPTS(.node = SK_ZERO), gets_and_looks, made[1], 1)), 1);
+    stop();
+}
+
 /* Each is cancelled at another time: while it is made, or on its way, or when it has come. What comes late must not be seen in the next, which may have
  * its place; and nothing may be left of it (the frame looks). */
 static void unwanted_on_its_way(int from)

@@ -201,6 +201,24 @@ START_TEST(what_the_program_cannot_do_it_says_and_its_help_has_an_example)
 }
 END_TEST
 
+/* A copy of this program, elsewhere. */
+START_TEST(without_the_proxy_beside_it_the_unit_tests_say_what_is_missing)
+{
+    char directory[] = "/tmp/lone-XXXXXX", command[200], said[5000] = "";
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    snprintf(command, sizeof command, "cp /proc/%d/exe %s/unit && env -u CK_RUN_SUITE %s/unit 2>&1", (int)getpid(), directory, directory);
+    FILE *out = popen(command, "r");
+    ck_assert_ptr_nonnull(out);
+    size_t n = fread(said, 1, sizeof said - 1, out);
+    int status = pclose(out);
+    snprintf(command, sizeof command, "rm -r %s", directory);
+    ck_assert_int_eq(system(command), 0);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 2, "status %d: %s", status, said);
+    snprintf(command, sizeof command, "unit: missing: %s/proxy; build with: make build/tests/proxy", directory);
+    ck_assert_msg(n > 0 && strstr(said, command), "%s", said);
+}
+END_TEST
+
 Suite *proxy_program_suite(void)
 {
     Suite *suite = suite_create("proxy_program");
@@ -209,6 +227,7 @@ Suite *proxy_program_suite(void)
     tcase_add_test(c, the_program_ends_with_its_input_and_closes_what_is_open);
     tcase_add_test(c, with_stay_the_program_outlives_its_input);
     tcase_add_test(c, what_the_program_cannot_do_it_says_and_its_help_has_an_example);
+    tcase_add_test(c, without_the_proxy_beside_it_the_unit_tests_say_what_is_missing);
     suite_add_tcase(suite, c);
     return suite;
 }

@@ -13,6 +13,7 @@
 #include <glib/gstdio.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -502,6 +503,78 @@ START_TEST(every_secret_and_id_is_another)
 }
 END_TEST
 
+/* What is sought must not be found for having been sought: it is kept under a mask, half of it, as bytes and as digits. */
+enum { MASK = 0x55, HALF = SK_SECRET_BYTES / 2, LOOKS_AT = 1 << 20 };
+static unsigned char sought[3 * HALF];     /* 16 bytes, and their 32 digits */
+
+__attribute__((noinline)) static void seek(const sk_secret *secret)
+{
+    for (unsigned i = 0; i < HALF; i++) {
+        sought[i] = secret->bytes[i] ^ MASK;
+        sought[HALF + 2 * i] = (unsigned char)("0123456789abcdef"[secret->bytes[i] >> 4] ^ MASK);
+        sought[HALF + 2 * i + 1] = (unsigned char)("0123456789abcdef"[secret->bytes[i] & 15] ^ MASK);
+    }
+}
+
+static bool is_at(const unsigned char *at, const unsigned char *masked, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if ((at[i] ^ MASK) != masked[i])
+            return false;
+    return true;
+}
+
+static unsigned times_in(const unsigned char *bytes, size_t size)
+{
+    unsigned times = 0;
+    for (size_t i = 0; i + 2 * HALF <= size; i++)
+        times += is_at(bytes + i, sought, HALF) + is_at(bytes + i, sought + HALF, 2 * HALF);
+    return times;
+}
+
+/* In all memory of this process that can be written, but for what a sanitizer reserves, and the room to look at it. */
+static unsigned times_in_memory(void)
+{
+    unsigned long from, to;
+    char line[500], perms[8];
+    unsigned times = 0;
+    int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+    unsigned char *room = mmap(NULL, LOOKS_AT, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    FILE *maps = fopen("/proc/self/maps", "r");
+    ck_assert(memory >= 0 && room != MAP_FAILED && maps);
+    while (fgets(line, sizeof line, maps)) {
+        if (sscanf(line, "%lx-%lx %7s", &from, &to, perms) != 3 || perms[1] != 'w' || to - from > (size_t)1 << 30)
+            continue;
+        for (unsigned long at = from; at < to; at += LOOKS_AT - 2 * HALF) {
+            if (at < (uintptr_t)room + LOOKS_AT && at + LOOKS_AT > (uintptr_t)room)
+                continue;
+            ssize_t n = pread(memory, room, MIN((size_t)LOOKS_AT, to - at), (off_t)at);
+            times += n > 0 ? times_in(room, (size_t)n) : 0;
+        }
+    }
+    fclose(maps);
+    close(memory);
+    munmap(room, LOOKS_AT);
+    return times;
+}
+
+START_TEST(when_a_secret_is_free_neither_its_bytes_nor_its_digits_are_anywhere_in_memory)
+{
+    sk_error err;
+    ck_assert_msg(sk_secret_create(file, &err), "%s", err.message);
+    sk_secret *secret = sk_secret_new(&err), *received = sk_secret_new(&err);
+    ck_assert_msg(secret && received && sk_secret_read(secret, file, &err), "%s", err.message);
+    seek(secret);
+    ck_assert_uint_eq(times_in_memory(), 1);               /* it can be found, and is where it should be only */
+    int fd = sk_secret_send(secret, &err);
+    ck_assert_msg(fd >= 0 && sk_secret_receive(fd, received, &err), "%s", err.message);
+    ck_assert_uint_eq(times_in_memory(), 2);
+    sk_secret_free(secret);
+    sk_secret_free(received);
+    ck_assert_uint_eq(times_in_memory(), 0);
+}
+END_TEST
+
 Suite *secret_suite(void)
 {
     Suite *suite = suite_create("secret");
@@ -518,6 +591,7 @@ Suite *secret_suite(void)
     tcase_add_test(files, a_file_that_others_may_read_or_write_is_refused_with_its_mode);
     tcase_add_test(files, another_users_file_is_refused);
     tcase_add_test(files, what_is_no_file_is_refused_and_blocks_nobody);
+    tcase_add_test(files, when_a_secret_is_free_neither_its_bytes_nor_its_digits_are_anywhere_in_memory);
     suite_add_tcase(suite, files);
     tcase_add_checked_fixture(pipes, make_directory, remove_directory);
     tcase_add_test(pipes, a_secret_goes_through_a_pipe);

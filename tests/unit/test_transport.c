@@ -422,6 +422,46 @@ START_TEST(a_broken_way_for_bulk_is_told_on_both_ends_and_a_new_one_is_made_whil
 }
 END_TEST
 
+/* As who reads from a disk does: the next part when the one before has left. */
+static unsigned parts_seen;
+static void send_next_part(end *e, sk_peer peer)
+{
+    if (e->nsent == parts_seen)
+        return;
+    parts_seen = e->nsent;
+    ck_assert(sk_transport_send_bulk(e->t, peer, 0, 1000 * parts_seen, &(struct iovec){ again, 1000 }, 1));
+}
+
+static void nothing_is_to_be_sent(end *e, sk_peer peer) { ck_assert(sk_bulk_is_idle(&sk_tcp_peer_of((sk_tcp *)e->t, peer)->out)); }
+
+START_TEST(a_part_that_has_left_when_the_way_breaks_is_the_last_of_its_request)
+{
+    pair_open(_i);
+    pair_connect();
+    again = bulk_bytes(1000);
+    end_make_room(&node, 100000);
+    (void)sk_transport_send_bulk(head.t, head.peer, 1, 0, &(struct iovec){ again, 1000 }, 1);
+    UNTIL(head.nsent == 1 && node.nchunks == 1);
+    parts_seen = head.nsent;
+    head.on_sent = send_next_part;
+    head.on_lost = nothing_is_to_be_sent;
+    sk_tcp_peer *p = sk_tcp_peer_of((sk_tcp *)head.t, head.peer);
+    (void)sk_transport_send_bulk(head.t, head.peer, 0, 0, &(struct iovec){ again, 1000 }, 1);
+    sk_link_flush(&p->bulk->link);
+    ck_assert(p->out.over.first && head.nsent == 1);               /* it has left, and nobody knows */
+    sk_tcp_hear_of_loss(p, p->bulk->number, "as the other end says");
+    ck_assert_uint_eq(head.nsent, 2);
+    ck_assert_uint_eq(head.nfailed, 1);                            /* the part that was sent for that */
+    UNTIL(head.nlost == 1 && node.nlost == 1);
+    unsigned before = node.nplaces;
+    settle();
+    ck_assert_uint_eq(node.nplaces, before);
+    ck_assert_uint_eq(head.nsent + head.nfailed, 3);
+    free(again);
+    pair_close();
+}
+END_TEST
+
 static void send_on_loss(end *e, sk_peer peer) { (void)sk_transport_send_bulk(e->t, peer, 0, 0, &(struct iovec){ again, 1 << 20 }, 1); }
 
 START_TEST(a_peer_to_which_no_way_for_bulk_holds_is_given_up)
@@ -816,6 +856,7 @@ Suite *transport_suite(void)
     tcase_add_loop_test(bulk, what_is_cancelled_ends_and_its_bytes_are_free, 0, 2);
     tcase_add_loop_test(bulk, a_poll_ends_though_its_events_queue_more_each_time, 0, 2);
     tcase_add_loop_test(bulk, a_broken_way_for_bulk_is_told_on_both_ends_and_a_new_one_is_made_while_the_peer_lives, 0, 8);
+    tcase_add_loop_test(bulk, a_part_that_has_left_when_the_way_breaks_is_the_last_of_its_request, 0, 2);
     tcase_add_test(bulk, a_peer_to_which_no_way_for_bulk_holds_is_given_up);
     suite_add_tcase(suite, bulk);
     tcase_add_loop_test(ends, a_peer_that_closes_is_dead_on_the_other_end_and_its_name_is_stale, 0, 2);
