@@ -69,7 +69,7 @@ static inline void sk_deque_push_many(sk_deque *d, const uint64_t *names, int n)
     atomic_store_explicit(&d->bottom, b + n, seq_cst);              /* publishes the slots; before the look at who sleeps */
 }
 
-__attribute__((noinline)) static void sk_deque_push(sk_deque *d, uint64_t name) { sk_deque_push_many(d, &name, 1); }
+static inline void sk_deque_push(sk_deque *d, uint64_t name) { sk_deque_push_many(d, &name, 1); }
 
 /* Owner: pushes without the fence, if that is surely possible without more room. What the owner reads next is read after this in the order of the
  * program, but others may see the push later than that; sk_deque_publish makes up for it. */
