@@ -74,6 +74,8 @@ void threads_prune(sk_deque *inbox)
         sk_deque_steal_if(inbox, name);
 }
 
+static void look_for_work(threads *b);
+
 /* It has been pushed there, but that may not be seen yet. */
 __attribute__((noinline)) static void threads_ready_fenced(threads *b, thread *t, sk_deque *where)
 {
@@ -84,7 +86,8 @@ __attribute__((noinline)) static void threads_ready_fenced(threads *b, thread *t
     } else if (++t->fenced >= PLAIN_AFTER && b->may_be_plain) {
         uint32_t fenced = 0;
         t->fenced = 0;
-        atomic_compare_exchange_strong_explicit(&b->pushes, &fenced, PLAIN, seq_cst, relaxed);
+        if (atomic_compare_exchange_strong_explicit(&b->pushes, &fenced, PLAIN, seq_cst, relaxed) && threads_has_free_lease(b))
+            look_for_work(b);              /* freed since we looked, by somebody who saw that pushes are fenced */
     }
 }
 
@@ -96,7 +99,7 @@ __attribute__((noinline)) static void threads_ready_in_inbox(threads *b, sk_task
         threads_prune(&t->inbox);
     if (unlikely(!sk_deque_push_plain(&t->inbox, task.id)))
         sk_deque_push(&t->inbox, task.id);
-    if (unlikely(atomic_load_explicit(&b->pushes, relaxed) != PLAIN))
+    if (unlikely(atomic_load_explicit(&b->pushes, acquire) != PLAIN))
         threads_ready_fenced(b, t, &t->inbox);
     else if (unlikely(threads_has_free_lease(b)))
         threads_wake_worker(b);
@@ -112,7 +115,7 @@ static void threads_ready(sk_backend *self, sk_task_name task)
     }
     if (unlikely(!sk_deque_push_plain(&t->deque, task.id)))
         sk_deque_push(&t->deque, task.id);
-    if (unlikely(atomic_load_explicit(&b->pushes, relaxed) != PLAIN))
+    if (unlikely(atomic_load_explicit(&b->pushes, acquire) != PLAIN))
         threads_ready_fenced(b, t, &t->deque);
     else if (unlikely(threads_has_free_lease(b)))
         threads_wake_worker(b);
@@ -239,15 +242,24 @@ static void look_for_work(threads *b)
         threads_wake_worker(b);
 }
 
+/* Are there tasks that run only where nobody else wants to, and is there no other work? */
+static bool idle_tasks_may_run(threads *b)
+{
+    if (sk_cpus_wanted_idle() == 0)
+        return false;
+    threads_settle(b);
+    return !threads_work_is_visible(b);
+}
+
 /* This thread does not need its lease any more: to the core, if tasks that bring their own cpus lack one, else to whoever wants it. */
 static void hand_in(threads *b, int lease)
 {
-    if (sk_cpus_wanted() > 0 || (sk_cpus_wanted_idle() > 0 && !threads_work_is_visible(b))) {
+    if (sk_cpus_wanted() > 0 || idle_tasks_may_run(b)) {
         threads_lend_to_core(b, lease);
         sk_cpus_give(1);
     } else {
         threads_release_lease(b, lease);
-        bool wanted = sk_cpus_wanted() > 0 || (sk_cpus_wanted_idle() > 0 && !threads_work_is_visible(b));
+        bool wanted = sk_cpus_wanted() > 0 || idle_tasks_may_run(b);
         if (wanted && (lease = threads_take_lease(b)) != NO_LEASE) {       /* wanted since we looked: see try_all in admit.c */
             threads_lend_to_core(b, lease);
             sk_cpus_give(1);
@@ -405,6 +417,8 @@ static inline void run_here(thread *t, sk_task_name task)
         take_out(t, task);
     int row = t->lease;
     sk_task *claimed = sk_task_claim(lane, task, 0, &row);
+    if (pops && unlikely(!claimed))
+        sk_deque_publish(&t->deque);       /* somebody was faster, and that may have been seen without a locked instruction */
     if (pops)
         sk_deque_pop_end(&t->deque);
     if (claimed) {
@@ -597,6 +611,8 @@ static int threads_take_workers(sk_backend *self, int n, bool only_if_idle)
 {
     threads *b = threads_of(self);
     int got = 0;
+    if (only_if_idle)
+        threads_settle(b);
     if (only_if_idle && threads_work_is_visible(b))
         return 0;
     for (int lease; got < n && (lease = threads_take_lease(b)) != NO_LEASE; got++)

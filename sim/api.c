@@ -38,11 +38,18 @@ refuse_argument(const sk_fn *fn, const sk_value *v, int argument, const sk_site 
     refuse_bad(v, fn->name, argument, site);
 }
 
+SK_COLD static _Noreturn void refuse_number(const sk_fn *fn, size_t nargs, const sk_site *site)
+{
+    sk_misuse(site, "sk_remote_fn(%s): %zu arguments given, %d wanted: %s", fn->name, nargs, fn->nargs, fn->signature);
+}
+
 void sk_submit(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value *args,
                const sk_options *options, sk_ref *returns)
 {
     if (unlikely(!sk_lane_self))
         sk_lane_make("sk_remote", site);
+    if (unlikely(nargs != fn->nargs))             /* of a program built with a header of before sk_submit_checked */
+        refuse_number(fn, nargs, site);
     for (size_t i = 0; i < nargs; i++)
         if (unlikely(args[i].type == SK_T_BAD))
             refuse_argument(fn, &args[i], (int)i + 1, site);
@@ -55,8 +62,7 @@ void sk_submit_values(const sk_fn *fn, sk_site *site, size_t nargs, const sk_val
     if (unlikely(!sk_lane_self))
         sk_lane_make("sk_remote_fn", site);
     if (nargs != fn->nargs)
-        sk_misuse(site, "sk_remote_fn(%s): %zu arguments given, %d wanted: %s", fn->name, nargs,
-                  fn->nargs, fn->signature);
+        refuse_number(fn, nargs, site);
     for (size_t i = 0; i < nargs; i++) {
         if (args[i].type == SK_T_BAD)
             refuse_argument(fn, &args[i], (int)i + 1, site);

@@ -13,7 +13,7 @@
 
 Suite *trace_read_suite(void), *timeline_suite(void), *wire_suite(void), *fn_table_suite(void), *secret_suite(void), *auth_suite(void),
     *auth_refusals_suite(void), *cluster_suite(void), *cluster_runs_suite(void), *events_suite(void), *fiber_suite(void), *network_suite(void),
-    *cluster_file_suite(void), *stores_suite(void), *park_suite(void), *ring_suite(void), *ring_scribble_suite(void), *child_suite(void),
+    *cluster_file_suite(void), *stores_suite(void), *park_suite(void), *deque_suite(void), *ring_suite(void), *ring_scribble_suite(void), *child_suite(void),
     *lines_suite(void), *process_suite(void), *memory_suite(void), *shm_suite(void), *shm_whole_suite(void), *spill_suite(void), *sends_suite(void), *crc32c_suite(void),
     *frame_suite(void), *frame_wrong_suite(void), *digest_suite(void), *fault_pipe_suite(void), *proxy_suite(void), *proxy_faults_suite(void), *proxy_program_suite(void),
     *tls_suite(void), *transport_suite(void), *strangers_suite(void), *withstand_suite(void), *link_faults_suite(void), *node_wire_suite(void), *node_suite(void),
@@ -35,6 +35,7 @@ static Suite *(*const suites[])(void) = {
     cluster_file_suite,
     stores_suite,
     park_suite,
+    deque_suite,
     ring_suite,
     ring_scribble_suite,
     child_suite,
