@@ -77,6 +77,25 @@ static void on_one_worker(int node, void (*body)(void))
     }                                                                                                                      \
     static void sentence##_there(void)
 
+SK_REMOTE(sk_array, many_bytes)
+{
+    sk_array a = sk_new_array(SK_I64, 100000);
+    for (int64_t i = 0; i < sk_len(a); i++)
+        sk_write(int64_t, a)[i] = 5;
+    return a;
+}
+
+static sk_ref made_there(void)
+{
+    sk_ref a = sk_remote(many_bytes);
+    sk_wait(&a, 1, 1, SK_FOREVER);
+    return a;
+}
+
+/* Another node sends these bytes when it comes to that: what it was told before, it has heard then. (What a worker here is told lies in memory that it
+ * looks at between two tasks.) */
+static void let_it_hear(sk_ref made) { ck_assert_int_eq(sk_read(int64_t, sk_get(sk_array, made))[0], 5); }
+
 /* ---- tasks that are short ---- */
 
 CASE(answers_of_tasks_sent_ahead_are_their_own, ISOLATED)
@@ -123,11 +142,12 @@ CASE_ON_ONE_WORKER(a_task_that_was_sent_ahead_and_is_cancelled_does_not_run)
 {
     learn_that_it_is_brief();
     const char *go = scratch("go"), *ran = scratch("ran");
-    sk_ref first = sk_remote(brief, go, 1, WAITS), r[8];
+    sk_ref made = made_there(), first = sk_remote(brief, go, 1, WAITS), r[8];
     for (int i = 0; i < 8; i++)
         r[i] = sk_remote(brief, ran, i, RUNS);
     for (int i = 1; i < 8; i++)
         sk_cancel(r[i], 0);
+    let_it_hear(made);
     attempt(go);
     ck_assert_int_eq(sk_get(int64_t, first), 1);
     ck_assert_int_eq(sk_get(int64_t, r[0]), 0);
@@ -150,10 +170,11 @@ CASE_ON_ONE_WORKER(what_is_urgent_does_not_wait_for_what_was_sent_ahead)
 {
     learn_that_it_is_brief();
     const char *go = scratch("go"), *ran = scratch("ran");
-    sk_ref first = sk_remote(brief, go, 1, WAITS), r[8];
+    sk_ref made = made_there(), first = sk_remote(brief, go, 1, WAITS), r[8];
     for (int i = 0; i < 8; i++)
         r[i] = sk_remote(brief, ran, i, RUNS);
     sk_ref urgent = sk_remote_with(SK_OPTS(.priority = 5), dies_at_first, ran, 0, BY_KILL);      /* says how many have run by then */
+    let_it_hear(made);
     attempt(go);
     ck_assert_int_eq(sk_get(int64_t, first), 1);
     ck_assert_int_eq(sk_get(int64_t, urgent), 1);
