@@ -42,7 +42,7 @@ static inline void sk_deque_clear(sk_deque *d)
 }
 
 /* Owner: room for n more, at most as many as a ring holds at first. */
-__attribute__((noinline, cold)) static void sk_deque_make_room(sk_deque *d, int n)
+SK_COLD static void sk_deque_make_room(sk_deque *d, int n)
 {
     int64_t b = atomic_load_explicit(&d->bottom, relaxed);
     sk_ring *ring = atomic_load_explicit(&d->ring, relaxed);

@@ -308,6 +308,8 @@ void pn_take_free(pnode *n, pn_worker *w);                     /* that, if it is
 
 /* processes_workers.c: the processes. With the turn, if not said otherwise. */
 bool pn_workers_open(pnode *n, sk_error *err);                 /* no turn: no other thread yet */
+/* Has the attendant tried to start all that were wanted at first? false and *err: in vain. Without the turn. */
+bool pn_workers_tried(pnode *n, bool *tried, sk_error *err);
 void pn_workers_close(pnode *n);                               /* no turn: nothing runs any more */
 bool pn_want_worker(pn_host *h);                               /* one more process. false: there are as many as there may be */
 void pn_hello(pnode *n, pn_worker *w);                         /* an idle one has written */

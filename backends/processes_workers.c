@@ -441,6 +441,21 @@ bool pn_workers_open(pnode *n, sk_error *err)
     return n->has_attendant || sk_process_error(err, "a thread to attend to worker processes");
 }
 
+/* Has the attendant tried to start all that were wanted at first? false and *err: in vain. */
+bool pn_workers_tried(pnode *n, bool *tried, sk_error *err)
+{
+    pn_host *own = &n->hosts[0];
+    *tried = true;
+    pthread_mutex_lock(&n->turn);
+    for (unsigned i = 0; i < own->nslots; i++)
+        *tried &= n->workers[i].state != PN_WANTED;
+    bool failed = own->start_error.code && own->up + own->starting == 0;
+    if (failed)
+        *err = own->start_error;
+    pthread_mutex_unlock(&n->turn);
+    return !failed;
+}
+
 /* They are asked to go; those that do not within two seconds are made to. */
 void pn_workers_close(pnode *n)
 {

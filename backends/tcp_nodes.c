@@ -495,9 +495,12 @@ bool tcp_open_nodes(tcp *c, sk_error *err)
     unsigned wanted = c->expected, shown = UINT_MAX;
     bool shows = s->head && wanted;
     int64_t end = sk_session_monotonic() + (int64_t)(s->head ? s->join_wait : TCP_PATIENCE_S) * 1000000000;
+    bool tried = false;
     if (!tcp_start_children(c, err))
         return false;
-    while (joined(c) < wanted) {
+    while (joined(c) < wanted || !tried) {
+        if (!pn_workers_tried(&c->pn, &tried, err))        /* of this process, beside the nodes */
+            return false;
         if (shows && shown != joined(c)) {
             shown = joined(c);
             fprintf(stderr, "skate: tcp: %u of %u nodes have joined %s\n", shown, wanted, c->address);

@@ -19,8 +19,8 @@ void sk_need_started(const char *call, const sk_site *site)
 
 /* ---- submit, put ---- */
 
-static _Noreturn void refuse_bad(const sk_value *v, const char *call, int argument,
-                                 const sk_site *site)
+/* Out of line, as the next: submitting is to keep its registers. */
+SK_COLD static _Noreturn void refuse_bad(const sk_value *v, const char *call, int argument, const sk_site *site)
 {
     sk_lane *lane = sk_lane_self;
     bool full = v->why == lane->boxing_error.message;
@@ -29,13 +29,6 @@ static _Noreturn void refuse_bad(const sk_value *v, const char *call, int argume
     if (full && lane->frame->task)
         sk_frame_fail(lane->frame, why);
     sk_die(site, NULL, full ? 1 : 2, "%s", why->text);
-}
-
-/* Out of line: submitting is to keep its registers. */
-__attribute__((noinline, cold)) static _Noreturn void
-refuse_argument(const sk_fn *fn, const sk_value *v, int argument, const sk_site *site)
-{
-    refuse_bad(v, fn->name, argument, site);
 }
 
 SK_COLD static _Noreturn void refuse_number(const sk_fn *fn, size_t nargs, const sk_site *site)
@@ -52,7 +45,7 @@ void sk_submit(const sk_fn *fn, sk_site *site, size_t nargs, const sk_value *arg
         refuse_number(fn, nargs, site);
     for (size_t i = 0; i < nargs; i++)
         if (unlikely(args[i].type == SK_T_BAD))
-            refuse_argument(fn, &args[i], (int)i + 1, site);
+            refuse_bad(&args[i], fn->name, (int)i + 1, site);
     sk_lane_self->port->submit(fn, site, nargs, args, options, returns);
 }
 
@@ -65,7 +58,7 @@ void sk_submit_values(const sk_fn *fn, sk_site *site, size_t nargs, const sk_val
         refuse_number(fn, nargs, site);
     for (size_t i = 0; i < nargs; i++) {
         if (args[i].type == SK_T_BAD)
-            refuse_argument(fn, &args[i], (int)i + 1, site);
+            refuse_bad(&args[i], fn->name, (int)i + 1, site);
         if (!SK_FITS(fn->arg_type[i], args[i].type))
             sk_misuse(site, "sk_remote_fn(%s): argument %zu is %s, wanted %s: %s", fn->name, i + 1,
                       sk_type_name((sk_type)args[i].type), sk_type_name((sk_type)fn->arg_type[i]), fn->signature);
@@ -170,7 +163,7 @@ void sk_get_into(sk_ref ref, sk_type type, void *out, sk_site *site)
     get_value_of_any_type(ref, &value, site, "sk_get");
     if (likely(value.type == (uint64_t)type &&
                (type == SK_T_I64 || type == SK_T_U64 || type == SK_T_F64)))
-        *(uint64_t *)out = value.u64;
+        memcpy(out, &value.u64, sizeof value.u64);
     else
         convert(&value, type, out, site);
 }

@@ -45,7 +45,7 @@ static sk_extras *make_extras(const sk_fn *fn, const sk_options *o, sk_site *sit
     return e;
 }
 
-__attribute__((noinline, cold)) static void trace_new(sk_lane *lane, sk_task *t, uint64_t name, const sk_ref *refs)
+SK_COLD static void trace_new(sk_lane *lane, sk_task *t, uint64_t name, const sk_ref *refs)
 {
     uint64_t site = sk_trace_site(lane->trace, t->site);
     unsigned deps = 0;
@@ -74,7 +74,7 @@ static void never_feasible(sk_lane *lane, sk_task *t, const char *why)
     sk_task_never(lane, t, sk_generation_of(atomic_load_explicit(&t->state, relaxed)), SK_TASK_FAILED, SK_INFEASIBLE, why);
 }
 
-__attribute__((noinline, cold)) static void spend(sk_operation what, const sk_value *values, size_t n)
+SK_COLD static void spend(sk_operation what, const sk_value *values, size_t n)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < n; i++)
@@ -105,7 +105,7 @@ static bool is_put_first(const sk_value *v)
 }
 
 /* On a cluster, before a task is made: submitting takes time there, and the caller's node may be gone. */
-__attribute__((noinline, cold)) static void submit_on_cluster(sk_frame *frame, size_t nargs,
+SK_COLD static void submit_on_cluster(sk_frame *frame, size_t nargs,
                                                               const sk_value *args)
 {
     spend(SK_SUBMIT, args, nargs);
@@ -115,7 +115,7 @@ __attribute__((noinline, cold)) static void submit_on_cluster(sk_frame *frame, s
     sk_frame_leave_if_dead(frame);
 }
 
-__attribute__((noinline, cold)) static void put_first(sk_lane *lane, sk_slot *s,
+SK_COLD static void put_first(sk_lane *lane, sk_slot *s,
                                                       const sk_value *value, sk_site *site)
 {
     sk_object *o = sk_object_new_ready(lane, *value, lane->frame->id, site);
@@ -160,7 +160,7 @@ static inline int32_t take_arguments(sk_lane *lane, sk_task *t, size_t nargs, co
 }
 
 /* Its options are its extras by now. false: it can never run, and has failed. */
-__attribute__((noinline, cold)) static bool heed_options(sk_lane *lane, sk_task *t)
+SK_COLD static bool heed_options(sk_lane *lane, sk_task *t)
 {
     char why[200];
     if (!is_feasible(t->extras, why, sizeof why)) {
@@ -282,7 +282,7 @@ static sk_failure *why_of_wait(sk_code code, const sk_wait *wait, sk_site *site)
 }
 
 /* The bytes come to where the caller is. They may be lost on their way, or while they are made again. */
-__attribute__((noinline, cold)) static sk_code pull(sk_lane *lane, sk_object *o, int64_t deadline, sk_failure **why, sk_site *site)
+SK_COLD static sk_code pull(sk_lane *lane, sk_object *o, int64_t deadline, sk_failure **why, sk_site *site)
 {
     spend(SK_GET, &o->value, 1);
     sk_frame_leave_if_dead(lane->frame);
@@ -370,7 +370,7 @@ static sk_code get(sk_ref ref, double timeout_s, sk_value *value, sk_failure **w
 /* ---- wait ---- */
 
 /* Who waits for objects is going to get them: their bytes set out at once, those of the whole list. */
-__attribute__((noinline, cold)) static void start_to_fetch(const sk_ref *refs, size_t n)
+SK_COLD static void start_to_fetch(const sk_ref *refs, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         sk_object *o = sk_object_at((uint32_t)refs[i].id);

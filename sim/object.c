@@ -64,7 +64,7 @@ void sk_object_tell_backend(sk_object *o)
         sk_session.backend->ops->sealed((sk_backend *)sk_session.backend, sk_object_id(o), sk_value_bytes(&o->value), o->producer != 0);
 }
 
-__attribute__((noinline, cold)) static void tell_freed(sk_object *o)
+SK_COLD static void tell_freed(sk_object *o)
 {
     if (atomic_load_explicit(&o->state, relaxed) == SK_OBJECT_READY && sk_value_has_bytes(&o->value) && !sk_session.ending)
         sk_session.backend->ops->freed((sk_backend *)sk_session.backend, sk_object_id(o));

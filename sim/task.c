@@ -44,7 +44,7 @@ void sk_task_free_extras(sk_task *t, uint64_t stale)
 /* ---- moving ---- */
 
 /* Out of line, so that the fast path keeps its registers. */
-__attribute__((noinline, cold)) void sk_task_trace(sk_lane *lane, sk_task *t, uint32_t generation,
+SK_COLD void sk_task_trace(sk_lane *lane, sk_task *t, uint32_t generation,
                                                    sk_task_state from, sk_task_state to,
                                                    uint64_t trace_word, uint64_t tick)
 {

@@ -106,7 +106,7 @@ void sk_wait_trace_begin(sk_lane *lane, sk_site *site, sk_trace_wait how, int64_
 }
 
 /* Of those that a waiter collects only what is to come, from the first such on: so a long drain stays cheap. */
-__attribute__((noinline, cold)) static void trace_on(sk_lane *lane, sk_wait *wait, sk_trace_wait how)
+SK_COLD static void trace_on(sk_lane *lane, sk_wait *wait, sk_trace_wait how)
 {
     enum { MOST = 64, LOOKED_AT = 256 };
     uint64_t object[MOST];
