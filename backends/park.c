@@ -1,10 +1,10 @@
 /* park.c -- see park.h. Linux: futexes, and a remedy for kernels that do not know which cores share a cache.
  *
- * A kernel puts a woken thread on an idle core near the one it slept on. Some virtual machines tell it nothing about caches; then no core
- * is near any other, the thread stays where it slept, and if the waker runs there it waits for the end of the waker's
- * time slice: 3 ms instead of 50 us, while another core idles. So: where threads that were woken on their waker's core come up late twice
- * in a row, those that sleep on the waker's core are from then on kept off it until they are up. Only threads of the backend's own are
- * woken that way (`elsewhere`), never the program's. */
+ * A kernel puts a woken thread on an idle core near the one it slept on, or near its waker. Some virtual machines tell it nothing about caches; then
+ * no core is near any other, the thread is put where it slept or where its waker runs, and if that is the waker's core, it waits for the end of the waker's
+ * time slice: 3 ms instead of 50 us, while another core idles. So: where threads came up late on their waker's core twice, all that are woken
+ * so are from then on kept off that core until they are up, wherever they slept (a kernel moves them to it also from elsewhere). Only threads of the
+ * backend's own are woken that way (`elsewhere`), never the program's. */
 #include "park.h"
 
 #include <errno.h>
@@ -40,23 +40,21 @@ static void keep_off(sk_permit *p, int cpu)
 /* The owner, awake again, one way or the other. */
 static void got_up(sk_permit *p)
 {
-    int64_t at = atomic_exchange_explicit(&p->woken_at, 0, relaxed);
+    int waker = atomic_exchange_explicit(&p->waker, 0, relaxed);
     int banned = atomic_exchange_explicit(&p->banned, 0, relaxed);
     cpu_set_t may;
     if (banned && sched_getaffinity(0, sizeof may, &may) == 0) {
         CPU_SET(banned - 1, &may);
         sched_setaffinity(0, sizeof may, &may);
     }
-    int n = atomic_load_explicit(&sk_permit_late, relaxed);
-    if (at && n < OFTEN)
-        atomic_store_explicit(&sk_permit_late, sk_monotonic_ns() - at > LATE_NS ? n + 1 : 0, relaxed);
+    if (waker && sched_getcpu() == waker - 1 && sk_monotonic_ns() - atomic_load_explicit(&p->woken_at, relaxed) > LATE_NS)
+        atomic_fetch_add_explicit(&sk_permit_late, 1, relaxed);
 }
 
 void sk_permit_announce(sk_permit *p)
 {
     if (!atomic_load_explicit(&p->thread, relaxed))
         atomic_store_explicit(&p->thread, (int)syscall(SYS_gettid), relaxed);
-    atomic_store_explicit(&p->cpu, sched_getcpu(), relaxed);
     atomic_exchange_explicit(&p->state, -1, seq_cst);
 }
 
@@ -98,17 +96,17 @@ bool sk_permit_sleep(sk_permit *p, int64_t deadline)
 
 bool sk_permit_wake(sk_permit *p, bool elsewhere)
 {
-    int asleep = -1, cpu;
-    if (elsewhere && (cpu = sched_getcpu()) >= 0 && atomic_load_explicit(&p->cpu, relaxed) == cpu) {
-        if (!atomic_compare_exchange_strong_explicit(&p->state, &asleep, 2, seq_cst, seq_cst))
-            return false;
-        if (atomic_load_explicit(&sk_permit_late, relaxed) >= OFTEN)
-            keep_off(p, cpu);
-        else
-            atomic_store_explicit(&p->woken_at, sk_monotonic_ns(), relaxed);
-        atomic_store_explicit(&p->state, 1, seq_cst);
-    } else if (!atomic_compare_exchange_strong_explicit(&p->state, &asleep, 1, seq_cst, seq_cst)) {
+    int asleep = -1, cpu = elsewhere ? sched_getcpu() : -1;
+    if (!atomic_compare_exchange_strong_explicit(&p->state, &asleep, cpu < 0 ? 1 : 2, seq_cst, seq_cst))
         return false;
+    if (cpu >= 0) {
+        if (atomic_load_explicit(&sk_permit_late, relaxed) >= OFTEN) {
+            keep_off(p, cpu);
+        } else {
+            atomic_store_explicit(&p->woken_at, sk_monotonic_ns(), relaxed);
+            atomic_store_explicit(&p->waker, cpu + 1, relaxed);
+        }
+        atomic_store_explicit(&p->state, 1, seq_cst);
     }
     syscall(SYS_futex, &p->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
     return true;

@@ -6,9 +6,10 @@
 
 typedef struct sk_permit {
     _Atomic int state;                     /* 0: awake; -1: asleep, or about to; 2: a waker is at it; 1: woken, not up yet */
-    _Atomic int cpu, thread;               /* where its owner was when it announced, and who it is; the owner writes */
-    _Atomic int banned;                    /* 1 + the cpu that a waker has kept it off; 0: none. The owner lifts that */
-    _Atomic int64_t woken_at;              /* 0: not of interest */
+    _Atomic int thread;                    /* its owner, who writes this */
+    _Atomic int waker;                     /* 1 + the core of who has woken it and works on there; 0: of no interest */
+    _Atomic int banned;                    /* 1 + the core that a waker has kept it off; 0: none. The owner lifts that */
+    _Atomic int64_t woken_at;              /* goes with waker */
 } sk_permit;
 
 /* The owner says that it is about to sleep. Then it must look once more at what it would sleep for, and either retract or sleep:
@@ -27,7 +28,7 @@ bool sk_permit_sleep(sk_permit *p, int64_t deadline);
  * on this core. */
 bool sk_permit_wake(sk_permit *p, bool elsewhere);
 
-extern _Atomic int sk_permit_late;         /* how often in a row threads came up late; at 2 it stays. For tests */
+extern _Atomic int sk_permit_late;         /* how often threads came up late on their waker's core; from 2 on they are kept off it. For tests */
 
 int64_t sk_monotonic_ns(void);
 

@@ -11,7 +11,10 @@ typedef struct owner {
     pthread_barrier_t announced, woken;
     bool sleeps;
     bool was_woken;
+    int core;                              /* where it announced */
     int before, meanwhile, after;          /* cores it may use */
+    bool may_use_wakers;                   /* meanwhile */
+    int wakers;
 } owner;
 
 static int cores(void)
@@ -21,21 +24,39 @@ static int cores(void)
     return CPU_COUNT(&may);
 }
 
+static bool may_use(int core)
+{
+    cpu_set_t may;
+    ck_assert_int_eq(sched_getaffinity(0, sizeof may, &may), 0);
+    return CPU_ISSET(core, &may);
+}
+
+/* Another one that this thread may use; the same if there is none. */
+static int another_core(int core)
+{
+    for (int i = 0; i < CPU_SETSIZE; i++)
+        if (i != core && may_use(i))
+            return i;
+    return core;
+}
+
 static void *own(void *data)
 {
     owner *o = data;
     o->before = cores();
     sk_permit_announce(&o->permit);
+    o->core = sched_getcpu();
     pthread_barrier_wait(&o->announced);
     pthread_barrier_wait(&o->woken);
     o->meanwhile = cores();
+    o->may_use_wakers = may_use(o->wakers);
     o->was_woken = o->sleeps ? sk_permit_sleep(&o->permit, SK_NEVER) : !sk_permit_retract(&o->permit);
     o->after = cores();
     return NULL;
 }
 
-/* The waker goes to where its sleeper announced, and says that it works on there. */
-static void wake_it_on_its_core(owner *o)
+/* The waker goes to where its sleeper announced, or to another core, and says that it works on there. */
+static void wake_it(owner *o, bool from_its_core)
 {
     pthread_t thread;
     cpu_set_t had, its;
@@ -44,8 +65,9 @@ static void wake_it_on_its_core(owner *o)
     ck_assert_int_eq(pthread_create(&thread, NULL, own, o), 0);
     pthread_barrier_wait(&o->announced);
     ck_assert_int_eq(sched_getaffinity(0, sizeof had, &had), 0);
+    o->wakers = from_its_core ? o->core : another_core(o->core);
     CPU_ZERO(&its);
-    CPU_SET(atomic_load(&o->permit.cpu), &its);
+    CPU_SET(o->wakers, &its);
     ck_assert_int_eq(sched_setaffinity(0, sizeof its, &its), 0);
     atomic_store(&sk_permit_late, 2);
     ck_assert(sk_permit_wake(&o->permit, true));
@@ -57,20 +79,28 @@ static void wake_it_on_its_core(owner *o)
     pthread_barrier_destroy(&o->woken);
     ck_assert(o->was_woken);
     ck_assert_int_eq(o->meanwhile, o->before > 1 ? o->before - 1 : 1);
+    ck_assert(o->may_use_wakers == (o->before == 1));
     ck_assert_int_eq(o->after, o->before);
 }
 
 START_TEST(a_thread_is_kept_off_its_wakers_core_until_it_is_up)
 {
     owner o = { .sleeps = true };
-    wake_it_on_its_core(&o);
+    wake_it(&o, true);
+}
+END_TEST
+
+START_TEST(a_thread_that_slept_elsewhere_is_kept_off_its_wakers_core_too)
+{
+    owner o = { .sleeps = true };
+    wake_it(&o, false);
 }
 END_TEST
 
 START_TEST(a_thread_that_does_not_sleep_after_all_may_use_all_cores_again)
 {
     owner o = { .sleeps = false };
-    wake_it_on_its_core(&o);
+    wake_it(&o, true);
 }
 END_TEST
 
@@ -79,6 +109,7 @@ Suite *park_suite(void)
     Suite *suite = suite_create("park");
     TCase *tests = tcase_create("park");
     tcase_add_test(tests, a_thread_is_kept_off_its_wakers_core_until_it_is_up);
+    tcase_add_test(tests, a_thread_that_slept_elsewhere_is_kept_off_its_wakers_core_too);
     tcase_add_test(tests, a_thread_that_does_not_sleep_after_all_may_use_all_cores_again);
     suite_add_tcase(suite, tests);
     return suite;
