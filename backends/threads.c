@@ -11,7 +11,8 @@
  *
  * Sleeping and waking. A thread out of work searches for some tens of microseconds, then sleeps; at most one thread searches at a
  * time. Who pushes a task wakes a sleeper only if a lease is free and nobody searches; a searcher that finds work wakes the next. Both
- * sides first write, then look (seq_cst), so that one of them sees the other: no task is left lying.
+ * sides first write, then look (seq_cst), so that one of them sees the other: no task is left lying. Who is woken takes a lease when it is up, which
+ * takes 50 us and more: the driver, waiting for what it has just pushed, may have that lease meanwhile.
  *
  * Pushing without a fence. That fence is a tenth of a small task, and of no use while all leases are taken: nobody is to be woken. So
  * after a while of that pushes go without (PLAIN), and who frees a lease, before it looks for work, makes all threads go through a fence
@@ -307,7 +308,7 @@ static void resume(threads *b, thread *t)
 
 /* ---- a worker's life ---- */
 
-/* Starts with a lease, counted as searching. Returns without the lease, when others need it more or there is nothing to do.
+/* Starts counted as searching, without a lease. Returns without one, when others need it more or there is nothing to do.
  * A thread that only searches puts its lease back meanwhile: the driver may use it to run what it waits for. */
 static void work(threads *b, thread *t)
 {
@@ -375,10 +376,8 @@ void *threads_worker_main(void *data)
         int gift = wait_for_gift(b, t);
         if (gift == GIFT_NONE)
             break;
-        if (gift > 0) {
-            t->lease = gift - 1;
+        if (gift == GIFT_SEARCH)
             work(b, t);
-        }
         sk_task_name task;
         while ((task = pop_special(b)).id) {
             atomic_fetch_add_explicit(&b->busy_elsewhere, 1, relaxed);

@@ -14,7 +14,7 @@
 #include <pthread.h>
 
 enum { SEARCH_NS = 50000, DRIVER_SPIN_NS = 100000, WORKER_SPIN_NS = 3000, YIELD_NS = 4000, EXTRA_THREADS = 256, MOST_NESTED = 1000, BATCH = 32, NO_LEASE = -1,
-       PLAIN = 1 << 30, PLAIN_AFTER = 1 << 13, GIFT_NONE = 0, GIFT_SPECIAL = -1 };      /* a gift above 0 is a lease + 1 */
+       PLAIN = 1 << 30, PLAIN_AFTER = 1 << 13, GIFT_NONE = 0, GIFT_SPECIAL = -1, GIFT_SEARCH = -2 };     /* a gift above 0 is a lease + 1 */
 
 typedef struct thread {
     sk_deque deque, inbox;                 /* see deque.h; the owner never pops from the inbox */

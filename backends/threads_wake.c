@@ -129,9 +129,9 @@ bool threads_wake_for_special(threads *b)
     return true;
 }
 
-/* Finds the thread first and takes the lease last: a lease out of sight for a moment could be missed, for good, by the core or by a
- * thread that wants to go on. false: nobody was woken. */
-static bool wake_with_lease(threads *b)
+/* Wakes a sleeping thread, or starts one, to look for work. It gets no lease: it takes one when it is up, and if the driver, who pushed the work and waits
+ * for it, has that one by then and does the work itself, so much the better: to come up takes 50 us and more. false: nobody was woken. */
+static bool wake_to_search(threads *b)
 {
     pthread_mutex_lock(&b->lock);
     thread *t = b->idle;
@@ -139,24 +139,10 @@ static bool wake_with_lease(threads *b)
         b->idle = t->next;
     bool may_start = !has_enough_threads(b);
     pthread_mutex_unlock(&b->lock);
-    int lease = t || may_start ? threads_take_lease(b) : NO_LEASE;
-    if (lease != NO_LEASE && t) {
-        threads_give(b, t, lease + 1, true);
-        return true;
-    }
-    if (lease != NO_LEASE) {
-        bool started = spawn(b, lease + 1);
-        if (!started)
-            threads_release_lease(b, lease);       /* the system has no more threads */
-        return started;
-    }
-    if (t) {
-        pthread_mutex_lock(&b->lock);
-        t->next = b->idle;
-        b->idle = t;
-        pthread_mutex_unlock(&b->lock);
-    }
-    return false;
+    if (!t)
+        return may_start && spawn(b, GIFT_SEARCH);
+    threads_give(b, t, GIFT_SEARCH, true);
+    return true;
 }
 
 static bool somebody_could(threads *b)
@@ -173,11 +159,10 @@ void threads_wake_worker(threads *b)
     int none = 0;
     while (threads_has_free_lease(b) && !atomic_load_explicit(&b->searching, seq_cst)
            && atomic_compare_exchange_strong_explicit(&b->searching, &none, 1, seq_cst, relaxed)) {
-        if (wake_with_lease(b))
+        if (wake_to_search(b))
             return;                        /* the woken one counts as searching now */
         /* Those who came to wake somebody meanwhile saw us search, and left: so look for them. */
         atomic_fetch_sub_explicit(&b->searching, 1, seq_cst);
-        threads_settle(b);                         /* the lease was ours for a moment */
         if (!somebody_could(b) || !threads_work_is_visible(b))
             return;
         none = 0;

@@ -1,6 +1,9 @@
 /* wakes.c -- work that is pushed while somebody goes idle: it must not lie there, for who has pushed it may make no more calls. */
 #include "conform.h"
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
+#include <time.h>
 
 #define SPINS .needs = SK_CAN_OVERLAP, .looks_inside = true, .spins = true, .not_by_proxy = true, .config.workers = 2
 
@@ -56,3 +59,58 @@ static void drive(bool driver_holds)
 
 CASE(what_is_pushed_while_a_worker_goes_idle_is_run, SPINS) { drive(false); }
 CASE(what_is_pushed_while_the_driver_goes_idle_is_run, SPINS) { drive(true); }
+
+#ifndef __SANITIZE_THREAD__            /* which calls a handler only when the thread is up again */
+
+/* ---- A worker that has been woken, and does not come up: a handler of a signal holds it where it sleeps ---- */
+
+static pthread_t sleeper, runner;
+static atomic_int held, let_go;
+
+static double seconds(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
+}
+
+static void hold_it(int signal)
+{
+    (void)signal;
+    double start = seconds();
+    atomic_store(&held, 1);
+    while (!atomic_load(&let_go) && seconds() - start < 10)        /* a bound, so that it ends where nobody runs the task meanwhile */
+        sched_yield();
+}
+
+SK_REMOTE(int, says_who_runs_it)
+{
+    runner = pthread_self();
+    atomic_fetch_add(&ran, 1);
+    return 0;
+}
+
+CASE(the_driver_runs_what_it_waits_for_while_a_woken_worker_is_not_up_yet, .needs = SK_CAN_OVERLAP, .looks_inside = true, .spins = true,
+     .not_by_proxy = true, .config.workers = 1)
+{
+    struct sigaction had, now = { .sa_handler = hold_it };
+    uint64_t parks = sk_stats().parks;
+    ran = held = let_go = 0;
+    sk_drop(sk_remote(says_who_runs_it));
+    while (sk_stats().parks == parks)  /* the worker has run it, and sleeps */
+        sched_yield();
+    ck_assert_int_eq(ran, 1);
+    sleeper = runner;
+    ck_assert(!pthread_equal(sleeper, pthread_self()));
+    ck_assert_int_eq(sigaction(SIGUSR1, &now, &had), 0);
+    ck_assert_int_eq(pthread_kill(sleeper, SIGUSR1), 0);
+    while (!atomic_load(&held))
+        sched_yield();
+    sk_ref ref = sk_remote(says_who_runs_it);      /* wakes it */
+    sk_get(int, ref);
+    atomic_store(&let_go, 1);
+    ck_assert(pthread_equal(runner, pthread_self()));
+    sk_drop(ref);
+    sigaction(SIGUSR1, &had, NULL);
+}
+#endif
