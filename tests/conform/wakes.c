@@ -60,7 +60,10 @@ static void drive(bool driver_holds)
 CASE(what_is_pushed_while_a_worker_goes_idle_is_run, SPINS) { drive(false); }
 CASE(what_is_pushed_while_the_driver_goes_idle_is_run, SPINS) { drive(true); }
 
-#ifndef __SANITIZE_THREAD__            /* which calls a handler only when the thread is up again */
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if !defined(__SANITIZE_THREAD__) && !__has_feature(thread_sanitizer)     /* which calls a handler only when the thread is up again */
 
 /* ---- A worker that has been woken, and does not come up: a handler of a signal holds it where it sleeps ---- */
 
