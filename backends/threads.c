@@ -380,7 +380,8 @@ void *threads_worker_main(void *data)
             work(b, t);
         sk_task_name task;
         while ((task = pop_special(b)).id) {
-            atomic_fetch_add_explicit(&b->busy_elsewhere, 1, relaxed);
+            atomic_fetch_add_explicit(&b->busy_elsewhere, 1, seq_cst);
+            look_for_work(b);              /* for whoever has pushed meanwhile, and took us for a thread that will look */
             sk_task_run(task, 0);
             atomic_fetch_sub_explicit(&b->busy_elsewhere, 1, relaxed);
         }

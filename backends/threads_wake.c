@@ -109,10 +109,11 @@ static bool spawn(threads *b, int gift)
     return true;
 }
 
-/* With as many threads as leases, one without a lease is just about to be idle, and will look for work once more. Under the lock. */
+/* With as many threads as leases, one without a lease is just about to be idle, or to run a task with its own cpus, and will look for work before. Under
+ * the lock. */
 static bool has_enough_threads(threads *b)
 {
-    return b->ours - atomic_load_explicit(&b->busy_elsewhere, relaxed) >= b->workers;
+    return b->ours - atomic_load_explicit(&b->busy_elsewhere, seq_cst) >= b->workers;
 }
 
 /* Gives the news of a special task to a sleeping thread, or to a new one. */

@@ -81,7 +81,7 @@ static void hold_it(int signal)
 {
     (void)signal;
     double start = seconds();
-    atomic_store(&held, 1);
+    atomic_fetch_add(&held, 1);
     while (!atomic_load(&let_go) && seconds() - start < 10)        /* a bound, so that it ends where nobody runs the task meanwhile */
         sched_yield();
 }
@@ -113,6 +113,49 @@ CASE(the_driver_runs_what_it_waits_for_while_a_woken_worker_is_not_up_yet, .need
     sk_get(int, ref);
     atomic_store(&let_go, 1);
     ck_assert(pthread_equal(runner, pthread_self()));
+    sk_drop(ref);
+    sigaction(SIGUSR1, &had, NULL);
+}
+
+static pthread_t threads_of_halves[2];
+static atomic_int arrived;
+
+SK_REMOTE(int, waits_until_it_has_run, (int, wanted))      /* 1: it has */
+{
+    double start = seconds();
+    threads_of_halves[atomic_fetch_add(&arrived, 1) % 2] = pthread_self();
+    while ((atomic_load(&ran) < wanted || atomic_load(&arrived) < 2) && seconds() - start < 10)
+        sched_yield();
+    return atomic_load(&ran) >= wanted;
+}
+
+CASE(what_is_pushed_while_threads_come_up_for_others_is_run, SPINS)
+{
+    struct sigaction had, now = { .sa_handler = hold_it };
+    sk_ref halves[2], ref = { 0 };
+    ran = held = let_go = 0;
+    ck_assert_int_eq(sigaction(SIGUSR1, &now, &had), 0);
+    for (int round = 0; round < 2; round++) {
+        uint64_t parks = sk_stats().parks;
+        arrived = 0;
+        for (int i = 0; i < 2; i++)
+            halves[i] = sk_remote_with(SK_OPTS(.num_cpus = 0.5), waits_until_it_has_run, round);
+        if (round == 1) {              /* both have been woken, and are held where they slept */
+            ref = sk_remote(runs);
+            atomic_store(&let_go, 1);
+            for (double start = seconds(); !atomic_load(&ran) && seconds() - start < 20; )       /* no call that would look for it */
+                sched_yield();
+        } else {
+            while (sk_stats().parks < parks + 2)
+                sched_yield();
+            for (int i = 0; i < 2; i++)
+                ck_assert_int_eq(pthread_kill(threads_of_halves[i], SIGUSR1), 0);
+            while (atomic_load(&held) < 2)
+                sched_yield();
+        }
+        for (int i = 0; i < 2; i++)
+            ck_assert_int_eq(sk_take(int, halves[i]), 1);
+    }
     sk_drop(ref);
     sigaction(SIGUSR1, &had, NULL);
 }
