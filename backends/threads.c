@@ -213,7 +213,7 @@ bool threads_sleep_announced(threads *b, thread *t, int64_t deadline)
 }
 
 /* Whoever waits to go on comes first. */
-void threads_release_lease(threads *b, int lease)
+static void release_lease(threads *b, int lease)
 {
     threads_push_lease(b, lease);
     if (atomic_load_explicit(&b->resuming, seq_cst) == 0)
@@ -259,7 +259,7 @@ static void hand_in(threads *b, int lease)
         threads_lend_to_core(b, lease);
         sk_cpus_give(1);
     } else {
-        threads_release_lease(b, lease);
+        release_lease(b, lease);
         bool wanted = sk_cpus_wanted() > 0 || idle_tasks_may_run(b);
         if (wanted && (lease = threads_take_lease(b)) != NO_LEASE) {       /* wanted since we looked: see try_all in admit.c */
             threads_lend_to_core(b, lease);
@@ -627,7 +627,7 @@ static void threads_put_back(sk_backend *self, int n)
         pthread_mutex_lock(&b->lock);
         int lease = b->borrowed[--b->nborrowed];
         pthread_mutex_unlock(&b->lock);
-        threads_release_lease(b, lease);
+        release_lease(b, lease);
     }
     look_for_work(b);
 }

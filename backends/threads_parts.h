@@ -100,7 +100,6 @@ static inline void threads_push_lease(threads *b, int lease)
 
 /* ---- threads.c ---- */
 
-void threads_release_lease(threads *b, int lease);             /* whoever waits to go on comes first */
 void threads_lend_to_core(threads *b, int lease);
 bool threads_work_is_visible(threads *b);
 void threads_prune(sk_deque *inbox);                           /* throws out names at the old end that went stale */
