@@ -26,8 +26,12 @@ SK_NO_TSAN void sk_task_fetch_outputs(uint64_t name)
 {
     sk_task *t = sk_task_at(name);
     /* Of a stale task, any address: prefetching never faults. No helper is called: it would not be spared. */
+    unsigned n = t->nargs;
     if (t->nreturns)
-        __builtin_prefetch(*(sk_object **)&t->args[t->nargs], 1);
+        __builtin_prefetch(*(sk_object **)&t->args[n], 1);
+    for (unsigned i = 0; i < n; i++)
+        if ((*(uint64_t *)&t->args[i].pending.next & 0xff) == SK_T_PENDING)
+            __builtin_prefetch(t->args[i].pending.object, 1);
 }
 
 void sk_task_free_extras(sk_task *t, uint64_t stale)
