@@ -14,7 +14,7 @@
 
 #include <setjmp.h>
 
-enum { SK_STORE_CLASSES = 4 * 34, SK_STORE_SMALL = 33, SK_STORE_OWN = 32 };    /* small: up to 16 KB */
+enum { SK_STORE_CLASSES = 4 * 34, SK_STORE_SMALL = 33 };    /* small: up to 16 KB */
 
 /* Out of a task's body, back into call_body (attempt.c). The compiler's own pair costs a tenth of setjmp, which saves what only
  * other languages' runtimes need; sanitizers know setjmp only. */
@@ -68,6 +68,10 @@ typedef struct sk_temp { struct sk_temp *below; sk_frame *frame; uint64_t data[]
 
 typedef struct sk_strand { SK_STRAND struct sk_strand *after, *before; } sk_strand;     /* a list of all */
 
+/* Free memory of one size, linked. `batch` and `n`: of the first of a batch in the common list. */
+typedef struct sk_free_block { struct sk_free_block *next, *batch; uint32_t n; } sk_free_block;
+typedef struct sk_own_blocks { sk_free_block *hot, *spare; uint32_t n; } sk_own_blocks;     /* n in hot; spare: NULL, or a batch of full size */
+
 typedef struct sk_lane {
     SK_STRAND                      /* first: see sk_strand_enter */
     const struct sk_port *port;    /* where public calls go */
@@ -77,7 +81,7 @@ typedef struct sk_lane {
     sk_frame driver;               /* the frame below all tasks */
 
     sk_cache objects, tasks, big_tasks;             /* owner thread */
-    struct { void *head; uint32_t n; } blocks[SK_STORE_SMALL];      /* kept warm: see store.c */
+    sk_own_blocks blocks[SK_STORE_SMALL];           /* kept warm: see store.c */
     void *signal_stack;                             /* for a stack overflow; owned */
     void *dying;                                    /* objects to free, see sk_object_free */
     bool freeing;

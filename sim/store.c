@@ -1,9 +1,9 @@
 /* store.c -- the bytes of objects in a process's own memory, kept warm for reuse; and the account of all stores.
  *
  * The idea: a fresh page costs eight times a warm copy here (page fault, zeroing), so blocks are kept in free lists by size
- * class (four per power of two) and the last one freed is the first one reused, still in cache. A thread keeps a few small
- * blocks for itself; the others lie in common lists under a lock. Blocks of 128 KB and more are mapped, with huge pages
- * where the system gives them.                                                                               */
+ * class (four per power of two) and the last one freed is the first one reused, still in cache. A thread keeps two batches of
+ * small blocks for itself, the newer one in use; whole batches are exchanged with common lists under a lock. A batch is at most 32 KB: what one
+ * thread keeps another has to have fresh. Blocks of 128 KB and more are mapped, with huge pages where the system gives them. */
 #include "value.h"
 
 #include "lane.h"
@@ -11,12 +11,14 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
-enum { CLASSES = SK_STORE_CLASSES, SMALL_CLASSES = SK_STORE_SMALL, MAPPED = 128 << 10 };
-#define KEEP_BYTES ((size_t)1 << 30)        /* free blocks kept warm, at most */
+enum { CLASSES = SK_STORE_CLASSES, SMALL_CLASSES = SK_STORE_SMALL, MAPPED = 128 << 10,
+       BATCH_BYTES = 32 << 10 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static void *kept[CLASSES];                 /* under the lock: free blocks, linked through their first word */
+typedef sk_free_block block;
+static pthread_mutex_t lock = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP;
+static block *kept[CLASSES];                /* under the lock: batches of free blocks */
 static size_t kept_bytes;
+size_t sk_store_keep = (size_t)1 << 30;     /* free blocks kept warm, at most, in bytes */
 static size_t limit = SIZE_MAX;
 static _Atomic uint64_t live, peak;
 
@@ -33,11 +35,80 @@ static unsigned class_of(size_t size, size_t *rounded)
     return (shift - 6) * 4 + (unsigned)steps + 1;
 }
 
+/* ---- fresh memory ---- */
+
+/* To touch a fresh page for the first time costs 0.3 us on good days and 20 us in some virtual machines, a page of 2 MiB as much as a few dozen of those.
+ * So programs with more than a few small blocks get them out of one area of large pages. It stays until the process ends. */
+static struct {
+    _Atomic(char *) base;                   /* set once */
+    char *next, *usable;                    /* carved up to next; may be written up to usable */
+    size_t by_malloc;                       /* small programs have blocks of their own, not 2 MiB */
+    size_t blocks;                          /* carved */
+} area;                                     /* under the lock */
+
+#ifdef SK_SANITIZED
+enum { AREA_FROM = INT32_MAX };             /* malloc's blocks, which are watched */
+#else
+enum { AREA_FROM = 64 << 10 };
+#endif
+enum { HUGE = 2 << 20, AREA_SIZE = 256 << 20 };
+
+static bool is_in_area(const void *p)
+{
+    char *base = atomic_load_explicit(&area.base, relaxed);
+    return base && (uintptr_t)p - (uintptr_t)base < AREA_SIZE;
+}
+
+/* Under the lock: room for so much more. false: there is none. */
+static bool widen_area(size_t size)
+{
+    if (!area.base) {
+        char *raw = mmap(NULL, AREA_SIZE + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (raw == MAP_FAILED)
+            return false;
+        char *base = (char *)(((uintptr_t)raw + HUGE - 1) & ~(uintptr_t)(HUGE - 1));
+        if (base > raw)
+            munmap(raw, (size_t)(base - raw));
+        munmap(base + AREA_SIZE, (size_t)(raw + HUGE - base));
+        madvise(base, AREA_SIZE, MADV_HUGEPAGE);
+        area.next = area.usable = base;
+        area.base = base;
+    }
+    while (area.next + size > area.usable) {
+        if (area.usable == area.base + AREA_SIZE || mprotect(area.usable, HUGE, PROT_READ | PROT_WRITE) != 0)
+            return false;
+        area.usable += HUGE;
+    }
+    return true;
+}
+
+/* A batch of up to n fresh blocks, or NULL. */
+static block *carve(size_t rounded, uint32_t n)
+{
+    size_t stride = (rounded + 63) & ~(size_t)63;
+    block *first = NULL;
+    pthread_mutex_lock(&lock);
+    if (area.by_malloc < AREA_FROM) {
+        area.by_malloc += stride;
+    } else if (widen_area(n * stride)) {
+        for (uint32_t i = n; i-- > 0; ) {
+            block *b = (block *)(area.next + i * stride);
+            b->next = first;
+            first = b;
+        }
+        first->n = n;
+        area.next += n * stride;
+        area.blocks += n;
+    }
+    pthread_mutex_unlock(&lock);
+    return first;
+}
+
 static void *fresh(size_t size)
 {
     if (size < MAPPED)
         return aligned_alloc(64, (size + 63) & ~(size_t)63);
-    size_t huge = (size_t)2 << 20, align = size >= huge ? huge : 4096, whole = size + align;
+    size_t align = size >= HUGE ? HUGE : 4096, whole = size + align;
     char *raw = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (raw == MAP_FAILED)
         return NULL;
@@ -46,7 +117,7 @@ static void *fresh(size_t size)
         munmap(raw, (size_t)(p - raw));
     if (end < raw + whole)
         munmap(end, (size_t)(raw + whole - end));
-    if (size >= huge)
+    if (size >= HUGE)
         madvise(p, size, MADV_HUGEPAGE);
     return p;
 }
@@ -59,26 +130,95 @@ static void give_back(void *p, size_t size)
         munmap(p, (size + 4095) & ~(size_t)4095);
 }
 
+/* ---- blocks ---- */
+
+/* Blocks of a batch. */
+static uint32_t batch_of(size_t rounded)
+{
+    size_t n = BATCH_BYTES / rounded;
+    return n > 16 ? 16 : n < 2 ? 2 : (uint32_t)n;
+}
+
+static block *take_batch(unsigned c, size_t rounded)
+{
+    pthread_mutex_lock(&lock);
+    block *first = kept[c];
+    if (first) {
+        kept[c] = first->batch;
+        kept_bytes -= first->n * rounded;
+    }
+    pthread_mutex_unlock(&lock);
+    return first;
+}
+
+static void keep(block *first, uint32_t n, unsigned c, size_t rounded)          /* under the lock */
+{
+    first->n = n;
+    first->batch = kept[c];
+    kept[c] = first;
+    kept_bytes += n * rounded;
+}
+
+/* To the system; but what is of the area is put on *stay. Returns how much that was. */
+static uint32_t give_batch_back(block *first, size_t rounded, block **stay)
+{
+    uint32_t n = 0;
+    for (block *next; first; first = next) {
+        next = first->next;
+        if (is_in_area(first)) {
+            first->next = *stay;
+            *stay = first;
+            n++;
+        } else {
+            give_back(first, rounded);
+        }
+    }
+    return n;
+}
+
+static void put_batch(block *first, uint32_t n, unsigned c, size_t rounded)
+{
+    pthread_mutex_lock(&lock);
+    if (unlikely(kept_bytes + n * rounded > sk_store_keep)) {
+        block *stay = NULL;
+        n = give_batch_back(first, rounded, &stay);
+        first = stay;
+    }
+    if (likely(first != NULL))
+        keep(first, n, c, rounded);
+    pthread_mutex_unlock(&lock);
+}
+
 void *sk_store_alloc(size_t size)
 {
     size_t rounded;
     unsigned c = class_of(size, &rounded);
     sk_lane *lane = sk_lane_self;
-    void *p = NULL;
-    if (c < SMALL_CLASSES && lane && (p = lane->blocks[c].head)) {
-        lane->blocks[c].head = *(void **)p;
-        lane->blocks[c].n--;
-        return p;
-    }
     if (c >= CLASSES)
         return fresh(rounded);
-    pthread_mutex_lock(&lock);
-    if ((p = kept[c])) {
-        kept[c] = *(void **)p;
-        kept_bytes -= rounded;
+    if (c >= SMALL_CLASSES || !lane) {
+        block *first = take_batch(c, rounded);
+        if (!first && rounded < MAPPED)
+            first = carve(rounded, 1);
+        if (first && first->n > 1)
+            put_batch(first->next, first->n - 1, c, rounded);
+        return first ? first : fresh(rounded);
     }
-    pthread_mutex_unlock(&lock);
-    return p ? p : fresh(rounded);
+    sk_own_blocks *own = &lane->blocks[c];
+    if (own->n == 0) {
+        own->hot = own->spare;
+        own->spare = NULL;
+        if (own->hot)
+            own->n = batch_of(rounded);
+        else if ((own->hot = take_batch(c, rounded)) || (own->hot = carve(rounded, batch_of(rounded))))
+            own->n = own->hot->n;
+        else
+            return fresh(rounded);
+    }
+    block *p = own->hot;
+    own->hot = p->next;
+    own->n--;
+    return p;
 }
 
 void sk_store_free(void *p, size_t size)
@@ -86,48 +226,76 @@ void sk_store_free(void *p, size_t size)
     size_t rounded;
     unsigned c = class_of(size, &rounded);
     sk_lane *lane = sk_lane_self;
-    if (c < SMALL_CLASSES && lane && lane->blocks[c].n < SK_STORE_OWN) {
-        *(void **)p = lane->blocks[c].head;
-        lane->blocks[c].head = p;
-        lane->blocks[c].n++;
+    block *freed = p;
+    if (c >= CLASSES) {
+        give_back(p, rounded);
         return;
     }
-    if (c < CLASSES) {
-        pthread_mutex_lock(&lock);
-        bool keep = kept_bytes + rounded <= KEEP_BYTES;
-        if (keep) {
-            *(void **)p = kept[c];
-            kept[c] = p;
-            kept_bytes += rounded;
-        }
-        pthread_mutex_unlock(&lock);
-        if (keep)
-            return;
+    if (c >= SMALL_CLASSES || !lane) {
+        freed->next = NULL;
+        put_batch(freed, 1, c, rounded);
+        return;
     }
-    give_back(p, rounded);
+    sk_own_blocks *own = &lane->blocks[c];
+    uint32_t most = batch_of(rounded);
+    if (own->n >= most) {
+        if (own->spare)
+            put_batch(own->spare, most, c, rounded);
+        own->spare = own->hot;
+        own->hot = NULL;
+        own->n = 0;
+    }
+    freed->next = own->hot;
+    own->hot = freed;
+    own->n++;
 }
 
-/* What a thread kept for itself goes back to the system. */
+static size_t size_of_class(unsigned c)
+{
+    return c == 0 ? 64 : ((size_t)1 << ((c - 1) / 4 + 6)) + ((c - 1) % 4 + 1) * ((size_t)1 << ((c - 1) / 4 + 4));
+}
+
+/* What a thread kept for itself is for others now. */
 void sk_store_flush(sk_lane *lane)
 {
-    for (unsigned c = 0; c < SMALL_CLASSES; c++)
-        while (lane->blocks[c].head) {
-            void *p = lane->blocks[c].head;
-            lane->blocks[c].head = *(void **)p;
-            free(p);
-        }
+    for (unsigned c = 0; c < SMALL_CLASSES; c++) {
+        sk_own_blocks *own = &lane->blocks[c];
+        size_t rounded = size_of_class(c);
+        if (own->hot)
+            put_batch(own->hot, own->n, c, rounded);
+        if (own->spare)
+            put_batch(own->spare, batch_of(rounded), c, rounded);
+        *own = (sk_own_blocks){ 0 };
+    }
 }
 
+/* The session is over. If all of the area's blocks are free it is as new, but for its first page of 2 MiB, which stays warm for the next session. */
 void sk_store_clear(void)
 {
-    for (unsigned c = 0; c < CLASSES; c++)
-        while (kept[c]) {
-            void *p = kept[c];
-            kept[c] = *(void **)p;
-            size_t rounded = c == 0 ? 64 : ((size_t)1 << ((c - 1) / 4 + 6)) + ((c - 1) % 4 + 1) * ((size_t)1 << ((c - 1) / 4 + 4));
-            give_back(p, rounded);
-        }
+    size_t n = 0;
+    block *stay[CLASSES] = { NULL };
+    uint32_t stays[CLASSES] = { 0 };
+    pthread_mutex_lock(&lock);
     kept_bytes = 0;
+    for (unsigned c = 0; c < CLASSES; c++) {
+        for (block *first = kept[c], *next; first; first = next) {
+            next = first->batch;
+            stays[c] += give_batch_back(first, size_of_class(c), &stay[c]);
+        }
+        kept[c] = NULL;
+        n += stays[c];
+    }
+    if (n < area.blocks) {
+        for (unsigned c = 0; c < CLASSES; c++)
+            if (stay[c])
+                keep(stay[c], stays[c], c, size_of_class(c));
+    } else if (n > 0) {
+        area.next = area.base;
+        area.blocks = 0;
+        if (area.usable > area.base + HUGE)
+            madvise(area.base + HUGE, (size_t)(area.usable - area.base) - HUGE, MADV_DONTNEED);
+    }
+    pthread_mutex_unlock(&lock);
     atomic_store(&live, 0);
     atomic_store(&peak, 0);
 }

@@ -107,6 +107,7 @@ bool sk_store_say_full(size_t asked, const char *more, sk_error *err);
 /* A backend that can make room when a charge does not fit, or wait for some: true: try again; false: *err says why not. NULL: none can. */
 extern bool (*sk_store_make_room)(size_t size, size_t asked, sk_error *err);
 void sk_store_discharge(size_t size);
+extern size_t sk_store_keep;                       /* so many bytes of free blocks are kept warm, at most. For tests */
 void sk_store_limit(size_t bytes);
 uint64_t sk_store_live(void);
 uint64_t sk_store_peak(void);

@@ -17,7 +17,7 @@ Suite *trace_read_suite(void), *timeline_suite(void), *wire_suite(void), *fn_tab
     *lines_suite(void), *process_suite(void), *memory_suite(void), *shm_suite(void), *shm_whole_suite(void), *spill_suite(void), *sends_suite(void), *crc32c_suite(void),
     *frame_suite(void), *frame_wrong_suite(void), *digest_suite(void), *fault_pipe_suite(void), *proxy_suite(void), *proxy_faults_suite(void), *proxy_program_suite(void),
     *tls_suite(void), *transport_suite(void), *strangers_suite(void), *withstand_suite(void), *link_faults_suite(void), *node_wire_suite(void), *node_suite(void),
-    *tcp_children_suite(void), *report_suite(void);
+    *tcp_children_suite(void), *report_suite(void), *memory_of_records_suite(void);
 
 static Suite *(*const suites[])(void) = {
     trace_read_suite,
@@ -58,6 +58,7 @@ static Suite *(*const suites[])(void) = {
     node_suite,
     tcp_children_suite,
     report_suite,
+    memory_of_records_suite,
     digest_suite,
     fault_pipe_suite,
     proxy_suite,
