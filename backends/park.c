@@ -25,6 +25,13 @@ int64_t sk_monotonic_ns(void)
     return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
+/* Refused in some sandboxes, which does no harm. */
+void sk_thread_gives_way(void)
+{
+    struct sched_param none = { 0 };
+    sched_setscheduler(0, SCHED_BATCH, &none);
+}
+
 /* Between its announcement and its way out of sk_permit_sleep or sk_permit_retract: the owner waits while a waker is at it. */
 static void keep_off(sk_permit *p, int cpu)
 {

@@ -372,6 +372,7 @@ void *threads_worker_main(void *data)
     thread *t = ((void **)data)[1];
     free(data);
     sk_thread_attach(t);
+    sk_thread_gives_way();
     for (;;) {
         int gift = wait_for_gift(b, t);
         if (gift == GIFT_NONE)

@@ -1,4 +1,5 @@
 /* wakes.c -- work that is pushed while somebody goes idle: it must not lie there, for who has pushed it may make no more calls. */
+#define _GNU_SOURCE
 #include "conform.h"
 #include <pthread.h>
 #include <sched.h>
@@ -59,6 +60,26 @@ static void drive(bool driver_holds)
 
 CASE(what_is_pushed_while_a_worker_goes_idle_is_run, SPINS) { drive(false); }
 CASE(what_is_pushed_while_the_driver_goes_idle_is_run, SPINS) { drive(true); }
+
+static atomic_int policy;
+
+SK_REMOTE(int, says_its_policy)
+{
+    atomic_store(&policy, sched_getscheduler(0));
+    return 0;
+}
+
+/* So a worker that comes up does not stop the driver, or a window, which have work of their own. */
+CASE(workers_take_no_core_from_threads_of_the_program, SPINS)
+{
+    atomic_store(&policy, -1);
+    sk_ref ref = sk_remote(says_its_policy);
+    while (atomic_load(&policy) < 0)
+        sched_yield();
+    ck_assert_int_eq(policy, SCHED_BATCH);
+    ck_assert_int_eq(sched_getscheduler(0), SCHED_OTHER);
+    sk_drop(ref);
+}
 
 #ifndef __has_feature
 #define __has_feature(x) 0

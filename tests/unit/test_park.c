@@ -104,10 +104,29 @@ START_TEST(a_thread_that_does_not_sleep_after_all_may_use_all_cores_again)
 }
 END_TEST
 
+static void *give_way(void *data)
+{
+    sk_thread_gives_way();
+    *(int *)data = sched_getscheduler(0);
+    return NULL;
+}
+
+START_TEST(a_thread_that_computes_takes_no_core_from_one_that_runs)
+{
+    pthread_t thread;
+    int policy = -1;
+    ck_assert_int_eq(pthread_create(&thread, NULL, give_way, &policy), 0);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(policy, SCHED_BATCH);
+    ck_assert_int_eq(sched_getscheduler(0), SCHED_OTHER);
+}
+END_TEST
+
 Suite *park_suite(void)
 {
     Suite *suite = suite_create("park");
     TCase *tests = tcase_create("park");
+    tcase_add_test(tests, a_thread_that_computes_takes_no_core_from_one_that_runs);
     tcase_add_test(tests, a_thread_is_kept_off_its_wakers_core_until_it_is_up);
     tcase_add_test(tests, a_thread_that_slept_elsewhere_is_kept_off_its_wakers_core_too);
     tcase_add_test(tests, a_thread_that_does_not_sleep_after_all_may_use_all_cores_again);
