@@ -179,14 +179,19 @@ static uint32_t give_batch_back(block *first, size_t rounded, block **stay)
 static void put_batch(block *first, uint32_t n, unsigned c, size_t rounded)
 {
     pthread_mutex_lock(&lock);
-    if (unlikely(kept_bytes + n * rounded > sk_store_keep)) {
-        block *stay = NULL;
-        n = give_batch_back(first, rounded, &stay);
-        first = stay;
-    }
-    if (likely(first != NULL))
+    bool fits = kept_bytes + n * rounded <= sk_store_keep;
+    if (likely(fits))
         keep(first, n, c, rounded);
     pthread_mutex_unlock(&lock);
+    if (likely(fits))
+        return;
+    block *stay = NULL;
+    n = give_batch_back(first, rounded, &stay);
+    if (stay) {
+        pthread_mutex_lock(&lock);
+        keep(stay, n, c, rounded);
+        pthread_mutex_unlock(&lock);
+    }
 }
 
 void *sk_store_alloc(size_t size)
@@ -269,6 +274,23 @@ void sk_store_flush(sk_lane *lane)
     }
 }
 
+/* Any number of them, under the lock. */
+static void keep_by_the_batch(block *first, uint32_t n, unsigned c)
+{
+    size_t rounded = size_of_class(c);
+    while (n > 0) {
+        uint32_t most = batch_of(rounded), take = n < most ? n : most;
+        block *last = first;
+        for (uint32_t i = 1; i < take; i++)
+            last = last->next;
+        block *rest = last->next;
+        last->next = NULL;
+        keep(first, take, c, rounded);
+        first = rest;
+        n -= take;
+    }
+}
+
 /* The session is over. If all of the area's blocks are free it is as new, but for its first page of 2 MiB, which stays warm for the next session. */
 void sk_store_clear(void)
 {
@@ -287,8 +309,7 @@ void sk_store_clear(void)
     }
     if (n < area.blocks) {
         for (unsigned c = 0; c < CLASSES; c++)
-            if (stay[c])
-                keep(stay[c], stays[c], c, size_of_class(c));
+            keep_by_the_batch(stay[c], stays[c], c);
     } else if (n > 0) {
         area.next = area.base;
         area.blocks = 0;

@@ -167,7 +167,39 @@ START_TEST(threads_that_free_each_others_blocks_of_all_sizes_never_share_one)
 }
 END_TEST
 
-#ifndef SK_SANITIZED                       /* a sanitizer's own memory grows with each thread */
+#ifndef SK_SANITIZED                       /* there, all blocks are malloc's; and a sanitizer's own memory grows with each thread */
+enum { MANY = 2000, BY_MALLOC = 100 };
+
+START_TEST(a_value_that_outlives_its_session_costs_no_others_their_place)
+{
+    static void *first[MANY], *second[MANY];
+    sk_init(NULL, NULL, &(sk_config){ .backend = "threads", .workers = 1 });
+    for (int i = 0; i < MANY; i++)
+        first[i] = sk_store_alloc(SIZE);
+    for (int i = 0; i < MANY - 1; i++)
+        sk_store_free(first[i], SIZE);
+    memset(first[MANY - 1], 7, SIZE);
+    sk_shutdown();
+    qsort(first, MANY - 1, sizeof *first, by_address);
+    for (int session = 0; session < 2; session++) {
+        int same = 0;
+        sk_init(NULL, NULL, &(sk_config){ .backend = "threads", .workers = 1 });
+        sk_store_free(sk_store_alloc(SIZE), SIZE);
+        for (int i = 0; i < MANY; i++) {
+            second[i] = sk_store_alloc(SIZE);
+            memset(second[i], 1, SIZE);
+            same += bsearch(&second[i], first, MANY - 1, sizeof *first, by_address) != NULL;
+        }
+        ck_assert_int_ge(same, MANY - 1 - BY_MALLOC);
+        for (int i = 0; i < MANY; i++)
+            sk_store_free(second[i], SIZE);
+        sk_shutdown();
+    }
+    for (int i = 0; i < SIZE; i++)
+        ck_assert_int_eq(((char *)first[MANY - 1])[i], 7);
+}
+END_TEST
+
 static long resident_kb(void)
 {
     long pages = 0;
@@ -213,6 +245,7 @@ Suite *memory_of_records_suite(void)
     tcase_add_test(tc, what_a_thread_has_freed_others_get_but_for_a_few_blocks);
     tcase_add_loop_test(tc, threads_that_free_each_others_blocks_of_all_sizes_never_share_one, 0, 2);
 #ifndef SK_SANITIZED
+    tcase_add_test(tc, a_value_that_outlives_its_session_costs_no_others_their_place);
     tcase_add_test(tc, sessions_one_after_the_other_need_no_more_memory_than_one);
 #endif
     suite_add_tcase(suite, tc);
