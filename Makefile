@@ -172,8 +172,8 @@ objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 # These two change only when what they hold changes; what was made with other flags, or of other
 # files, is made anew.
-MACHINE := $(shell $(CC) -dumpmachine)
-FLAGS := $(CC) $(shell $(CC) -dumpfullversion 2>/dev/null || $(CC) -dumpversion) $(BASE_CFLAGS) $(CFLAGS) \
+PREFETCHW := $(if $(filter x86_64-%,$(shell $(CC) $(CFLAGS) -dumpmachine)),-mprfchw)
+FLAGS := $(CC) $(shell $(CC) -dumpfullversion 2>/dev/null || $(CC) -dumpversion) $(BASE_CFLAGS) $(CFLAGS) $(PREFETCHW) \
     $(GLIB_CFLAGS) $(CHECK_CFLAGS) $(BASE_LDFLAGS) $(LDFLAGS) $(GLIB_LIBS) $(CHECK_LIBS)
 $(B)/.flags: FORCE
 	@mkdir -p $(@D); echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' >$@
@@ -193,7 +193,7 @@ LIB     := $(B)/lib/libskate.a $(B)/lib/libskate.so $(B)/lib/pkgconfig/skate.pc
 
 # A task is a thousand instructions of ours: -O3 takes a tenth off. And a record that another core has written is fetched for writing: x86 has an
 # instruction for that (older processors skip it), which compilers use when told to; without, each record crosses twice.
-$(LIB_OBJ): PART_CFLAGS = $(GLIB_CFLAGS) $(if $(SAN),,-O3) $(if $(filter x86_64-%,$(MACHINE)),-mprfchw)
+$(LIB_OBJ): PART_CFLAGS = $(GLIB_CFLAGS) $(if $(SAN),,-O3) $(PREFETCHW)
 
 $(B)/lib/libskate.a: $(LIB_OBJ) $(B)/.files
 	@mkdir -p $(@D)

@@ -25,11 +25,12 @@ int64_t sk_monotonic_ns(void)
     return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-/* Refused in some sandboxes, which does no harm. */
+/* Refused in some sandboxes, which does no harm. Whoever runs the program in another way than the usual one knows why. */
 void sk_thread_gives_way(void)
 {
     struct sched_param none = { 0 };
-    sched_setscheduler(0, SCHED_BATCH, &none);
+    if (sched_getscheduler(0) == SCHED_OTHER)
+        sched_setscheduler(0, SCHED_BATCH, &none);
 }
 
 /* Between its announcement and its way out of sk_permit_sleep or sk_permit_retract: the owner waits while a waker is at it. */

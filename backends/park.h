@@ -31,7 +31,7 @@ bool sk_permit_wake(sk_permit *p, bool elsewhere);
 extern _Atomic int sk_permit_late;         /* how often threads came up late on their waker's core; from 2 on they are kept off it. For tests */
 
 /* The calling thread computes: when it wakes it waits until a core is free, or its turn has come, and takes none from a thread that runs, which may be
- * the one that has woken it, and waits for it, or one that draws a window. Threads that it starts are so, too. */
+ * the one that has woken it, and waits for it, or one that draws a window. Threads and processes that it starts are so, too. */
 void sk_thread_gives_way(void);
 
 int64_t sk_monotonic_ns(void);

@@ -30,7 +30,7 @@
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-/* For functions of a dying program that look at what other threads may still change: better a torn word than no word. */
+/* For functions that look at what other threads may still change: of a dying program (better a torn word than no word), or for a hint to the processor. */
 #define SK_NO_TSAN __attribute__((no_sanitize("thread"), noinline))
 
 #if defined(__SANITIZE_THREAD__)

@@ -4,14 +4,18 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
+SK_COLD _Noreturn static void no_memory(size_t size)
+{
+    fprintf(stderr, "skate: no memory for the records of tasks and objects (%zu bytes asked); "
+            "fewer pending tasks need less\n", size);
+    abort();
+}
+
 static void *map(size_t size)
 {
     void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED) {
-        fprintf(stderr, "skate: no memory for the records of tasks and objects (%zu bytes asked); "
-                "fewer pending tasks need less\n", size);
-        abort();
-    }
+    if (p == MAP_FAILED)
+        no_memory(size);
     return p;
 }
 
@@ -75,37 +79,40 @@ void sk_pool_clear(sk_pool *pool)
 
 /* ---- memory for chunks ---- */
 
-/* Chunks have 256 KiB, 512 KiB or 1 MiB, and are pieces of pages of 2 MiB (buddies: a piece too large is halved): one fault instead of hundreds,
- * which in some virtual machines cost 10 us each even if the system has been asked for all of them at once. */
-enum { PIECE = 256 << 10, HALVINGS = 3, HUGE = PIECE << HALVINGS };
-typedef struct piece { struct piece *next; } piece;
-static piece *pieces[HALVINGS];            /* free ones, by size: PIECE << i */
+/* Chunks have 256 KiB, 512 KiB or 1 MiB, and are pieces of pages of 2 MiB (buddies: a piece too large is halved; they are never merged): one fault instead
+ * of hundreds, which in some virtual machines cost 10 us each even if the system has been asked for all of them at once. */
+enum { PIECE = 256 << 10, HALVINGS = 3 };
+static char *pieces[HALVINGS];             /* the free one of each size PIECE << i: a larger one is halved only where there is none */
 static pthread_mutex_t pieces_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static char *map_aligned(size_t size)
+static char *try_map_aligned(size_t size)
 {
-    char *raw = map(2 * size), *at = (char *)(((uintptr_t)raw + size - 1) & ~(uintptr_t)(size - 1));
+    char *raw = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (raw == MAP_FAILED)
+        return NULL;
+    char *at = (char *)(((uintptr_t)raw + size - 1) & ~(uintptr_t)(size - 1));
     if (at > raw)
         munmap(raw, (size_t)(at - raw));
     munmap(at + size, size - (size_t)(at - raw));
     return at;
 }
 
-static char *take_piece(int order)         /* under pieces_lock */
+static char *take_piece(int order)         /* under pieces_lock; NULL: there is no memory for a whole page */
 {
     if (order == HALVINGS) {
-        char *page = map_aligned(HUGE);
-        madvise(page, HUGE, MADV_HUGEPAGE);
+        char *page = try_map_aligned((size_t)PIECE << order);
+        if (page)
+            madvise(page, (size_t)PIECE << order, MADV_HUGEPAGE);
         return page;
     }
-    piece *p = pieces[order];
+    char *p = pieces[order];
     if (p) {
-        pieces[order] = p->next;
-        return (char *)p;
+        pieces[order] = NULL;
+        return p;
     }
     char *whole = take_piece(order + 1);
-    pieces[order] = (piece *)(whole + (PIECE << order));
-    pieces[order]->next = NULL;
+    if (whole)
+        pieces[order] = whole + ((size_t)PIECE << order);
     return whole;
 }
 
@@ -116,8 +123,10 @@ static char *map_chunk(uint32_t record_size)
     while (((size_t)PIECE << order) < size)
         order++;
     pthread_mutex_lock(&pieces_lock);
-    char *chunk = take_piece(order);
+    char *chunk = order <= HALVINGS ? take_piece(order) : NULL;
     pthread_mutex_unlock(&pieces_lock);
+    if (!chunk && !(chunk = try_map_aligned(size)))
+        no_memory(2 * size);
     madvise(chunk, size, MADV_POPULATE_WRITE);  /* where there are no large pages: one call instead of a fault per page; older kernels refuse, which is fine */
     return chunk;
 }

@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 enum { CLASSES = SK_STORE_CLASSES, SMALL_CLASSES = SK_STORE_SMALL, MAPPED = 128 << 10,
        BATCH_BYTES = 32 << 10 };
@@ -18,7 +19,7 @@ typedef sk_free_block block;
 static pthread_mutex_t lock = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP;
 static block *kept[CLASSES];                /* under the lock: batches of free blocks */
 static size_t kept_bytes;
-size_t sk_store_keep = (size_t)1 << 30;     /* free blocks kept warm, at most, in bytes */
+size_t sk_store_keep = (size_t)1 << 30;     /* free blocks kept warm, at most, in bytes; those of the area stay in any case */
 static size_t limit = SIZE_MAX;
 static _Atomic uint64_t live, peak;
 
@@ -44,12 +45,13 @@ static struct {
     char *next, *usable;                    /* carved up to next; may be written up to usable */
     size_t by_malloc;                       /* small programs have blocks of their own, not 2 MiB */
     size_t blocks;                          /* carved */
+    bool is_refused;                        /* until the session ends */
 } area;                                     /* under the lock */
 
 #ifdef SK_SANITIZED
-enum { AREA_FROM = INT32_MAX };             /* malloc's blocks, which are watched */
+#define AREA_FROM SIZE_MAX                  /* malloc's blocks, which are watched */
 #else
-enum { AREA_FROM = 64 << 10 };
+#define AREA_FROM ((size_t)64 << 10)
 #endif
 enum { HUGE = 2 << 20, AREA_SIZE = 256 << 20 };
 
@@ -59,10 +61,19 @@ static bool is_in_area(const void *p)
     return base && (uintptr_t)p - (uintptr_t)base < AREA_SIZE;
 }
 
+/* Addresses that are limited are for others. */
+static bool may_have_area(void)
+{
+    struct rlimit most;
+    return getrlimit(RLIMIT_AS, &most) == 0 && (most.rlim_cur == RLIM_INFINITY || most.rlim_cur / 8 >= AREA_SIZE);
+}
+
 /* Under the lock: room for so much more. false: there is none. */
 static bool widen_area(size_t size)
 {
     if (!area.base) {
+        if (!may_have_area())
+            return false;
         char *raw = mmap(NULL, AREA_SIZE + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (raw == MAP_FAILED)
             return false;
@@ -82,7 +93,7 @@ static bool widen_area(size_t size)
     return true;
 }
 
-/* A batch of up to n fresh blocks, or NULL. */
+/* A batch of n fresh blocks, or NULL. */
 static block *carve(size_t rounded, uint32_t n)
 {
     size_t stride = (rounded + 63) & ~(size_t)63;
@@ -90,7 +101,7 @@ static block *carve(size_t rounded, uint32_t n)
     pthread_mutex_lock(&lock);
     if (area.by_malloc < AREA_FROM) {
         area.by_malloc += stride;
-    } else if (widen_area(n * stride)) {
+    } else if (!area.is_refused && !(area.is_refused = !widen_area(n * stride))) {
         for (uint32_t i = n; i-- > 0; ) {
             block *b = (block *)(area.next + i * stride);
             b->next = first;
@@ -294,23 +305,24 @@ static void keep_by_the_batch(block *first, uint32_t n, unsigned c)
 /* The session is over. If all of the area's blocks are free it is as new, but for its first page of 2 MiB, which stays warm for the next session. */
 void sk_store_clear(void)
 {
-    size_t n = 0;
-    block *stay[CLASSES] = { NULL };
-    uint32_t stays[CLASSES] = { 0 };
+    size_t all = 0;
+    block *in_area[CLASSES] = { NULL };
+    uint32_t counts[CLASSES] = { 0 };
     pthread_mutex_lock(&lock);
+    area.is_refused = false;
     kept_bytes = 0;
     for (unsigned c = 0; c < CLASSES; c++) {
         for (block *first = kept[c], *next; first; first = next) {
             next = first->batch;
-            stays[c] += give_batch_back(first, size_of_class(c), &stay[c]);
+            counts[c] += give_batch_back(first, size_of_class(c), &in_area[c]);
         }
         kept[c] = NULL;
-        n += stays[c];
+        all += counts[c];
     }
-    if (n < area.blocks) {
+    if (all < area.blocks) {
         for (unsigned c = 0; c < CLASSES; c++)
-            keep_by_the_batch(stay[c], stays[c], c);
-    } else if (n > 0) {
+            keep_by_the_batch(in_area[c], counts[c], c);
+    } else if (all > 0) {
         area.next = area.base;
         area.blocks = 0;
         if (area.usable > area.base + HUGE)

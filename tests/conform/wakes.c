@@ -69,9 +69,11 @@ SK_REMOTE(int, says_its_policy)
     return 0;
 }
 
-/* So a worker that comes up does not stop the driver, or a window, which have work of their own. */
+/* So a worker that comes up does not stop the driver, or a window, which have work of their own. Not of other backends: nothing says that they must. */
 CASE(workers_take_no_core_from_threads_of_the_program, SPINS)
 {
+    if (!strstr(backend_name(), "threads") || sched_getscheduler(0) != SCHED_OTHER)
+        return;
     atomic_store(&policy, -1);
     sk_ref ref = sk_remote(says_its_policy);
     while (atomic_load(&policy) < 0)
