@@ -93,6 +93,14 @@ static bool widen_area(size_t size)
     return true;
 }
 
+/* The same; what was refused is not asked for again in this session. */
+static bool has_room_in_area(size_t size)
+{
+    if (!area.is_refused)
+        area.is_refused = !widen_area(size);
+    return !area.is_refused;
+}
+
 /* A batch of n fresh blocks, or NULL. */
 static block *carve(size_t rounded, uint32_t n)
 {
@@ -101,7 +109,7 @@ static block *carve(size_t rounded, uint32_t n)
     pthread_mutex_lock(&lock);
     if (area.by_malloc < AREA_FROM) {
         area.by_malloc += stride;
-    } else if (!area.is_refused && !(area.is_refused = !widen_area(n * stride))) {
+    } else if (has_room_in_area(n * stride)) {
         for (uint32_t i = n; i-- > 0; ) {
             block *b = (block *)(area.next + i * stride);
             b->next = first;

@@ -98,8 +98,8 @@ CASE(five_thousand_nested_gets_work_or_end_with_limit, .leaves = true)
     ck_assert_int_eq(sk_get(int64_t, sk_remote(counts_down, 10)), 10);      /* and life goes on */
 }
 
-/* Deeper than all threads together can go, 1000 tasks on each of some 260. What is left at one limit goes on to the next at shutdown: by another hundred processes, where tasks are isolated. ThreadSanitizer copies the whole stack of calls at each malloc: there it
- * goes on a few times only, and tests/run has given it a small stack. */
+/* Deeper than all threads together can go, 1000 tasks on each of some 260. What is left at one limit goes on to the next at shutdown: by another hundred
+ * processes, where tasks are isolated. ThreadSanitizer copies the whole stack of calls at each malloc: there tests/run has given it a small stack. */
 CASE(very_deep_recursion_ends_with_a_named_error, .leaves = true)
 {
     sk_error err = error_of(sk_remote(counts_down, with_few() || backend_can() & SK_CAN_ISOLATE ? 5000 : under_tsan ? 300000 : 500000));
