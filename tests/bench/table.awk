@@ -108,6 +108,8 @@ $2 == "#" {                                     # "round # system: metric left o
 
 {
     value[$1, $2, $3] = $4
+    if ($2 ~ /^host/ && !($3 in unit))
+        host_row[++nhost] = $3
     unit[$3] = $5
     new_row($3)
     if ($1 > rounds)
@@ -115,10 +117,27 @@ $2 == "#" {                                     # "round # system: metric left o
     if (!($2 in seen)) {
         seen[$2] = 1
         if (is_ours($2)) ours[++nours] = $2
+        if ($2 ~ /^host/) host = $2
         system_name[++nsystems] = $2
     }
     lines[++nlines] = sprintf("{\"round\":%d,\"system\":\"%s\",\"metric\":\"%s\",\"median\":%s," \
         "\"unit\":\"%s\",\"min\":%s,\"max\":%s,\"runs\":%d}", $1, $2, $3, $4, $5, $6, $7, $8)
+}
+
+# What the machine took meanwhile; where rounds differ, the least and the most of them: then it has changed under us.
+function host_line(    i, r, x, least, most, text)
+{
+    for (i = 1; i <= nhost; i++) {
+        least = most = ""
+        for (r = 1; r <= rounds; r++)
+            if ((r, host, host_row[i]) in value) {
+                x = value[r, host, host_row[i]]
+                if (least == "" || x < least) least = x
+                if (most == "" || x > most) most = x
+            }
+        text = text (i > 1 ? ", " : "") substr(host_row[i], 6) " " short(least) (short(most) == short(least) ? "" : " to " short(most)) " us"
+    }
+    return text
 }
 
 function has_row(us, row,    r)
@@ -179,6 +198,8 @@ END {
     else
         printf "\nthere are goals for skate on threads and on processes with 2 workers"
     print noisy ? "; the machine was not quiet" : ""
+    if (nhost)
+        printf "the machine itself took: %s (host_bench --help)\n", host_line()
 
     if (json != "") {
         printf "{\"machine\": \"%s\", \"workers\": %d, \"quiet\": %s,\n", machine, workers,
