@@ -107,7 +107,7 @@ static const bool under_sanitizer = false;
 #endif
 
 /* Why a case cannot run on a backend that can `has`; NULL if it can. */
-static const char *reason_to_skip(const conform_case *c, unsigned has)
+static const char *reason_to_skip(const conform_case *c, const char *name, unsigned has)
 {
     static const struct { unsigned bit; const char *why; } words[] = {
         { SK_CAN_OVERLAP, "it does not run tasks at the same time" },
@@ -120,6 +120,8 @@ static const char *reason_to_skip(const conform_case *c, unsigned has)
     for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
         if (c->needs & ~has & words[i].bit)
             return words[i].why;
+    if (c->only_on && !strstr(name, c->only_on))
+        return "another backend's promise";
     if (c->looks_inside && (has & SK_CAN_ISOLATE))
         return "its tasks do not share the driver's memory";
     if (c->spins && (has & SK_CAN_VIRTUAL_TIME))
@@ -387,7 +389,7 @@ sk_error error_of(sk_ref ref)
 /* ---- 5. main -------------------------------------------------------------------------------------------------------- */
 
 static const char *const about =
-    "Runs the conformance suite on each BACKEND: a built-in name (serial, threads, virtual) or the path of a module.\n"
+    "Runs the conformance suite on each BACKEND: a built-in name (serial, threads, processes, tcp, virtual) or the path of a module.\n"
     "Without any: serial and threads. Every case runs in a process of its own.\n\n"
     "Examples:\n"
     "  skate conform                           serial and threads\n"
@@ -423,7 +425,7 @@ static TCase *cases_on(const run *r, const char *only, int *skipped)
     for (int i = 0; i < case_count; i++) {
         if (!is_wanted(cases[i], only))
             continue;
-        const char *why = reason_to_skip(cases[i], r->can);
+        const char *why = reason_to_skip(cases[i], r->name, r->can);
         if (why) {
             g_autofree char *name = sentence_of(cases[i]);
             printf("skip %s: %s: %s\n", r->name, name, why);
@@ -454,8 +456,10 @@ static int run_suite(const char *only)
     if (!check_traces || !trace_check)
         printf("conform: traces were not checked\n");
     printf("conform: %d passed, %d failed, %d skipped\n", ran - failed, failed, skipped);
-    if (ran == 0)
-        fprintf(stderr, "skate conform: no case ran%s%s%s\n", only ? "; none has \"" : "", only ? only : "", only ? "\"" : "");
+    if (ran == 0 && skipped)
+        fprintf(stderr, "skate conform: no case ran; %s skipped, for the reason%s above\n", skipped > 1 ? "all were" : "it was", skipped > 1 ? "s" : "");
+    else if (ran == 0)
+        fprintf(stderr, "skate conform: no case ran; none has \"%s\" (skate conform --list names them)\n", only ? only : "");
     return ran == 0 || failed ? 1 : 0;
 }
 

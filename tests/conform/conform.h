@@ -43,6 +43,7 @@ struct conform_case {
     bool not_by_proxy;            /* compares addresses, or shares refs with other threads of the program (which have ports of their own):
                                    * skipped when the driver sits behind a proxy */
     bool own_queue;               /* about the core's queue for resources (sim/admit.c): skipped where a cluster has its own */
+    const char *only_on;          /* about a promise of this backend alone, decorated or not: skipped on others */
     bool limits_memory;           /* of processes: a sanitizer's own would count, and is terabytes of addresses. Skipped under one */
     sk_config config;             /* workers 0 means 2 here, nodes 0 what --nodes says; backend and trace belong to the frame */
     bool by_hand;                 /* the body calls start() or sk_init itself, and shuts down */
