@@ -1,6 +1,8 @@
 /* shm_map.c -- a worker's side of the store's memory, and what both sides need; see shm.h. */
 #include "shm.h"
 
+#include "aligned.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -35,23 +37,7 @@ int sk_shm_lifted(int fd)
     return higher;
 }
 
-char *sk_shm_reserve(size_t size)
-{
-    size_t whole = size + HUGE;
-    if (whole < size) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    char *raw = mmap(NULL, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (raw == MAP_FAILED)
-        return NULL;
-    char *p = (char *)(((uintptr_t)raw + HUGE - 1) & ~(uintptr_t)(HUGE - 1));
-    if (p > raw)
-        munmap(raw, (size_t)(p - raw));
-    if (p + size < raw + whole)
-        munmap(p + size, (size_t)(raw + whole - p - size));
-    return p;
-}
+char *sk_shm_reserve(size_t size) { return sk_map_aligned(size, HUGE, PROT_NONE, MAP_NORESERVE); }
 
 void sk_shm_prefault(void *p, size_t size)
 {

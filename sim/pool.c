@@ -1,6 +1,8 @@
 /* pool.c -- the slow half of pool.h: memory for chunks, and the depot of magazines. */
 #include "pool.h"
 
+#include "aligned.h"
+
 #include <stdio.h>
 #include <sys/mman.h>
 
@@ -85,22 +87,10 @@ enum { PIECE = 256 << 10, HALVINGS = 3 };
 static char *pieces[HALVINGS];             /* the free one of each size PIECE << i: a larger one is halved only where there is none */
 static pthread_mutex_t pieces_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static char *try_map_aligned(size_t size)
-{
-    char *raw = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (raw == MAP_FAILED)
-        return NULL;
-    char *at = (char *)(((uintptr_t)raw + size - 1) & ~(uintptr_t)(size - 1));
-    if (at > raw)
-        munmap(raw, (size_t)(at - raw));
-    munmap(at + size, size - (size_t)(at - raw));
-    return at;
-}
-
 static char *take_piece(int order)         /* under pieces_lock; NULL: there is no memory for a whole page */
 {
     if (order == HALVINGS) {
-        char *page = try_map_aligned((size_t)PIECE << order);
+        char *page = sk_map_aligned((size_t)PIECE << order, (size_t)PIECE << order, PROT_READ | PROT_WRITE, MAP_NORESERVE);
         if (page)
             madvise(page, (size_t)PIECE << order, MADV_HUGEPAGE);
         return page;
@@ -125,7 +115,7 @@ static char *map_chunk(uint32_t record_size)
     pthread_mutex_lock(&pieces_lock);
     char *chunk = order <= HALVINGS ? take_piece(order) : NULL;
     pthread_mutex_unlock(&pieces_lock);
-    if (!chunk && !(chunk = try_map_aligned(size)))
+    if (!chunk && !(chunk = sk_map_aligned(size, size, PROT_READ | PROT_WRITE, MAP_NORESERVE)))
         no_memory(2 * size);
     madvise(chunk, size, MADV_POPULATE_WRITE);  /* where there are no large pages: one call instead of a fault per page; older kernels refuse, which is fine */
     return chunk;

@@ -6,6 +6,7 @@
  * thread keeps another has to have fresh. Blocks of 128 KB and more are mapped, with huge pages where the system gives them. */
 #include "value.h"
 
+#include "aligned.h"
 #include "lane.h"
 
 #include <pthread.h>
@@ -74,13 +75,9 @@ static bool widen_area(size_t size)
     if (!area.base) {
         if (!may_have_area())
             return false;
-        char *raw = mmap(NULL, AREA_SIZE + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (raw == MAP_FAILED)
+        char *base = sk_map_aligned(AREA_SIZE, HUGE, PROT_NONE, MAP_NORESERVE);
+        if (!base)
             return false;
-        char *base = (char *)(((uintptr_t)raw + HUGE - 1) & ~(uintptr_t)(HUGE - 1));
-        if (base > raw)
-            munmap(raw, (size_t)(base - raw));
-        munmap(base + AREA_SIZE, (size_t)(raw + HUGE - base));
         madvise(base, AREA_SIZE, MADV_HUGEPAGE);
         area.next = area.usable = base;
         area.base = base;
@@ -127,16 +124,8 @@ static void *fresh(size_t size)
 {
     if (size < MAPPED)
         return aligned_alloc(64, (size + 63) & ~(size_t)63);
-    size_t align = size >= HUGE ? HUGE : 4096, whole = size + align;
-    char *raw = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (raw == MAP_FAILED)
-        return NULL;
-    char *p = (char *)(((uintptr_t)raw + align - 1) & ~(uintptr_t)(align - 1)), *end = p + ((size + 4095) & ~(size_t)4095);
-    if (p > raw)
-        munmap(raw, (size_t)(p - raw));
-    if (end < raw + whole)
-        munmap(end, (size_t)(raw + whole - end));
-    if (size >= HUGE)
+    char *p = sk_map_aligned(size, size >= HUGE ? HUGE : 4096, PROT_READ | PROT_WRITE, 0);
+    if (p && size >= HUGE)
         madvise(p, size, MADV_HUGEPAGE);
     return p;
 }

@@ -1,15 +1,50 @@
 /* test_memory_of_records.c -- where records (pool.h) and small values (store.c) lie: each has its place for itself, records begin empty, and what one
  * thread has freed others get. */
+#include "sim/aligned.h"
 #include "sim/lane.h"
 #include "sim/pool.h"
 #include "sim/value.h"
 
 #include <check.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
+
+/* ---- addresses ---- */
+
+static size_t mapped_bytes(void)
+{
+    char text[64];
+    FILE *f = fopen("/proc/self/statm", "r");
+    ck_assert(f && fgets(text, sizeof text, f));
+    fclose(f);
+    return strtoull(text, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+START_TEST(addresses_begin_at_a_multiple_and_what_is_around_them_goes_back)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), aligns[] = { page, 1 << 20, 2 << 20, (size_t)1 << 30 };
+    const size_t sizes[] = { 1, page, 3 * page + 5, (2 << 20) - 1, 5 << 20 };
+    mapped_bytes();                        /* what fopen takes is there now */
+    for (size_t i = 0; i < 20; i++) {
+        size_t align = aligns[i % 4], size = sizes[i % 5], rounded = (size + page - 1) / page * page, before = mapped_bytes();
+        char *p = sk_map_aligned(size, align, PROT_READ | PROT_WRITE, MAP_NORESERVE);
+        ck_assert(p && (uintptr_t)p % align == 0);
+        ck_assert_uint_eq(mapped_bytes(), before + rounded);
+        ck_assert(!p[0] && !p[size - 1]);
+        p[0] = p[size - 1] = 1;
+        munmap(p, rounded);
+        ck_assert_uint_eq(mapped_bytes(), before);
+    }
+    errno = 0;
+    ck_assert(!sk_map_aligned(SIZE_MAX - 5, 2 << 20, PROT_NONE, 0) && errno == ENOMEM);
+    ck_assert(!sk_map_aligned((size_t)1 << 60, page, PROT_NONE, 0) && errno == ENOMEM);
+}
+END_TEST
 
 /* ---- records ---- */
 
@@ -243,6 +278,7 @@ Suite *memory_of_records_suite(void)
     Suite *suite = suite_create("memory of records");
     TCase *tc = tcase_create("records and values");
     tcase_set_timeout(tc, 120);
+    tcase_add_test(tc, addresses_begin_at_a_multiple_and_what_is_around_them_goes_back);
     tcase_add_test(tc, records_of_all_sizes_begin_empty_and_lie_apart_also_in_the_next_session);
     tcase_add_test(tc, what_a_thread_has_freed_others_get_but_for_a_few_blocks);
     tcase_add_loop_test(tc, threads_that_free_each_others_blocks_of_all_sizes_never_share_one, 0, 2);

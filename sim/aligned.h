@@ -1,0 +1,11 @@
+/* aligned.h -- fresh addresses from a multiple of something on: what a page of 2 MiB needs, and mmap does not promise. */
+#ifndef SK_ALIGNED_H
+#define SK_ALIGNED_H
+
+#include "base.h"
+
+/* `size` bytes, private, from a multiple of `align` (a power of two, no less than a page) on; `protection` and further `flags` are mmap's. All zeros
+ * where they can be read, and no memory is taken before they are written. The caller's, to be given back by munmap. NULL: there are none (errno). */
+char *sk_map_aligned(size_t size, size_t align, int protection, int flags);
+
+#endif
