@@ -37,7 +37,7 @@ int sk_shm_lifted(int fd)
     return higher;
 }
 
-char *sk_shm_reserve(size_t size) { return sk_map_aligned(size, HUGE, PROT_NONE, MAP_NORESERVE); }
+char *sk_shm_reserve(size_t size) { return sk_aligned_map(size, HUGE, PROT_NONE, MAP_NORESERVE); }
 
 void sk_shm_prefault(void *p, size_t size)
 {

@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
-char *sk_map_aligned(size_t size, size_t align, int protection, int flags)
+char *sk_aligned_map(size_t size, size_t align, int protection, int flags)
 {
-    enum { PAGE = 4096 };                  /* where pages are larger a rest may stay behind the end, and goes with the process */
-    size_t whole;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), whole;
+    if (align < page)
+        align = page;
     if (__builtin_add_overflow(size, align, &whole)) {
         errno = ENOMEM;
         return NULL;
@@ -15,7 +17,7 @@ char *sk_map_aligned(size_t size, size_t align, int protection, int flags)
     char *raw = mmap(NULL, whole, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
     if (raw == MAP_FAILED)
         return NULL;
-    char *p = (char *)(((uintptr_t)raw + align - 1) & ~(uintptr_t)(align - 1)), *end = p + ((size + PAGE - 1) & ~(size_t)(PAGE - 1));
+    char *p = (char *)(((uintptr_t)raw + align - 1) & ~(uintptr_t)(align - 1)), *end = p + ((size + page - 1) & ~(page - 1));
     if (p > raw)
         munmap(raw, (size_t)(p - raw));
     if (end < raw + whole)

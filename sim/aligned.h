@@ -4,8 +4,8 @@
 
 #include "base.h"
 
-/* `size` bytes, private, from a multiple of `align` (a power of two, no less than a page) on; `protection` and further `flags` are mmap's. All zeros
+/* `size` bytes (more than 0), private, from a multiple of `align` (a power of two; a page at least) on; `protection` and further `flags` are mmap's. All zeros
  * where they can be read, and no memory is taken before they are written. The caller's, to be given back by munmap. NULL: there are none (errno). */
-char *sk_map_aligned(size_t size, size_t align, int protection, int flags);
+char *sk_aligned_map(size_t size, size_t align, int protection, int flags);
 
 #endif

@@ -90,7 +90,7 @@ static pthread_mutex_t pieces_lock = PTHREAD_MUTEX_INITIALIZER;
 static char *take_piece(int order)         /* under pieces_lock; NULL: there is no memory for a whole page */
 {
     if (order == HALVINGS) {
-        char *page = sk_map_aligned((size_t)PIECE << order, (size_t)PIECE << order, PROT_READ | PROT_WRITE, MAP_NORESERVE);
+        char *page = sk_aligned_map((size_t)PIECE << order, (size_t)PIECE << order, PROT_READ | PROT_WRITE, MAP_NORESERVE);
         if (page)
             madvise(page, (size_t)PIECE << order, MADV_HUGEPAGE);
         return page;
@@ -115,7 +115,7 @@ static char *map_chunk(uint32_t record_size)
     pthread_mutex_lock(&pieces_lock);
     char *chunk = order <= HALVINGS ? take_piece(order) : NULL;
     pthread_mutex_unlock(&pieces_lock);
-    if (!chunk && !(chunk = sk_map_aligned(size, size, PROT_READ | PROT_WRITE, MAP_NORESERVE)))
+    if (!chunk && !(chunk = sk_aligned_map(size, size, PROT_READ | PROT_WRITE, MAP_NORESERVE)))
         no_memory(2 * size);
     madvise(chunk, size, MADV_POPULATE_WRITE);  /* where there are no large pages: one call instead of a fault per page; older kernels refuse, which is fine */
     return chunk;

@@ -75,7 +75,7 @@ static bool widen_area(size_t size)
     if (!area.base) {
         if (!may_have_area())
             return false;
-        char *base = sk_map_aligned(AREA_SIZE, HUGE, PROT_NONE, MAP_NORESERVE);
+        char *base = sk_aligned_map(AREA_SIZE, HUGE, PROT_NONE, MAP_NORESERVE);
         if (!base)
             return false;
         madvise(base, AREA_SIZE, MADV_HUGEPAGE);
@@ -124,7 +124,7 @@ static void *fresh(size_t size)
 {
     if (size < MAPPED)
         return aligned_alloc(64, (size + 63) & ~(size_t)63);
-    char *p = sk_map_aligned(size, size >= HUGE ? HUGE : 4096, PROT_READ | PROT_WRITE, 0);
+    char *p = sk_aligned_map(size, size >= HUGE ? HUGE : 1, PROT_READ | PROT_WRITE, 0);
     if (p && size >= HUGE)
         madvise(p, size, MADV_HUGEPAGE);
     return p;

@@ -1,5 +1,5 @@
 # table.awk -- makes tables of a run's lines (round system metric median unit min max runs) and the
-# goals: what we measured, what must be reached, how many times better than each peer we are. One table for each
+# goals: what we measured, what must be reached, how many times better than each peer we are; and what the machine itself took. One table for each
 # backend of Skate. Processes are beside process pools, memcpy and our threads; tcp beside TCP itself and Dask; the others beside the thread peers.
 #
 # awk -v workers=N -v json=FILE -v machine=TEXT -v noisy=0|1 -f table.awk goals LINES
@@ -124,7 +124,7 @@ $2 == "#" {                                     # "round # system: metric left o
         "\"unit\":\"%s\",\"min\":%s,\"max\":%s,\"runs\":%d}", $1, $2, $3, $4, $5, $6, $7, $8)
 }
 
-# What the machine took meanwhile; where rounds differ, the least and the most of them: then it has changed under us.
+# What the machine took meanwhile; where rounds differ by more than a fifth, the least and the most of them: then it has changed under us.
 function host_line(    i, r, x, least, most, text)
 {
     for (i = 1; i <= nhost; i++) {
@@ -135,7 +135,7 @@ function host_line(    i, r, x, least, most, text)
                 if (least == "" || x < least) least = x
                 if (most == "" || x > most) most = x
             }
-        text = text (i > 1 ? ", " : "") substr(host_row[i], 6) " " short(least) (short(most) == short(least) ? "" : " to " short(most)) " us"
+        text = text (i > 1 ? ", " : "") substr(host_row[i], 6) " " (most > 1.2 * least ? short(least) " to " short(most) : short(figure(host, host_row[i]))) " us"
     }
     return text
 }

@@ -107,6 +107,13 @@ static const bool under_sanitizer = false;
 #endif
 
 /* Why a case cannot run on a backend that can `has`; NULL if it can. */
+/* "threads" of "checked+threads". */
+static const char *undecorated(const char *name)
+{
+    const char *plus = strrchr(name, '+');
+    return plus ? plus + 1 : name;
+}
+
 static const char *reason_to_skip(const conform_case *c, const char *name, unsigned has)
 {
     static const struct { unsigned bit; const char *why; } words[] = {
@@ -120,7 +127,7 @@ static const char *reason_to_skip(const conform_case *c, const char *name, unsig
     for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
         if (c->needs & ~has & words[i].bit)
             return words[i].why;
-    if (c->only_on && !strstr(name, c->only_on))
+    if (c->only_on && strcmp(c->only_on, undecorated(name)) != 0)
         return "another backend's promise";
     if (c->looks_inside && (has & SK_CAN_ISOLATE))
         return "its tasks do not share the driver's memory";
@@ -418,7 +425,7 @@ static void forget_environment(void)
     }
 }
 
-static TCase *cases_on(const run *r, const char *only, int *skipped)
+static TCase *cases_on(const run *r, const char *only, int *skipped, int *added)
 {
     TCase *tcase = tcase_create(r->name);
     tcase_set_timeout(tcase, 240);
@@ -436,16 +443,28 @@ static TCase *cases_on(const run *r, const char *only, int *skipped)
         *test = (TTest){ cases[i]->name, run_case, cases[i]->file, cases[i]->line };
         int number = (int)(r - runs) * case_count + i;
         _tcase_add_test(tcase, test, 0, 0, number, number + 1);
+        ++*added;
     }
     return tcase;
 }
 
+static void say_why_none_ran(const char *only, int skipped, int added)
+{
+    if (added)                                    /* and Check has left them out (CK_RUN_CASE) */
+        fprintf(stderr, "skate conform: no case ran\n");
+    else if (skipped)
+        fprintf(stderr, "skate conform: no case ran; %s skipped, for the reason%s above\n", skipped > 1 ? "all were" : "it was", skipped > 1 ? "s" : "");
+    else
+        fprintf(stderr, "skate conform: no case ran; none %s%s%s%s(skate conform --list names them)\n", only ? "has \"" : "is left", only ? only : "",
+                only ? "\"" : "", except && only ? " and is left " : " ");
+}
+
 static int run_suite(const char *only)
 {
-    int skipped = 0;
+    int skipped = 0, added = 0;
     Suite *suite = suite_create("conform");
     for (const run *r = runs; r->name; r++)
-        suite_add_tcase(suite, cases_on(r, only, &skipped));
+        suite_add_tcase(suite, cases_on(r, only, &skipped, &added));
     SRunner *sr = srunner_create(suite);
     srunner_set_fork_status(sr, CK_FORK);
     fflush(NULL);
@@ -456,10 +475,8 @@ static int run_suite(const char *only)
     if (!check_traces || !trace_check)
         printf("conform: traces were not checked\n");
     printf("conform: %d passed, %d failed, %d skipped\n", ran - failed, failed, skipped);
-    if (ran == 0 && skipped)
-        fprintf(stderr, "skate conform: no case ran; %s skipped, for the reason%s above\n", skipped > 1 ? "all were" : "it was", skipped > 1 ? "s" : "");
-    else if (ran == 0)
-        fprintf(stderr, "skate conform: no case ran; none has \"%s\" (skate conform --list names them)\n", only ? only : "");
+    if (ran == 0)
+        say_why_none_ran(only, skipped, added);
     return ran == 0 || failed ? 1 : 0;
 }
 

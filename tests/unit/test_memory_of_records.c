@@ -25,24 +25,34 @@ static size_t mapped_bytes(void)
     return strtoull(text, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
 }
 
+/* Not of sanitizers, which map memory of their own at any time. */
+static void expect_mapped(size_t bytes)
+{
+#ifndef SK_SANITIZED
+    ck_assert_uint_eq(mapped_bytes(), bytes);
+#else
+    (void)bytes;
+#endif
+}
+
 START_TEST(addresses_begin_at_a_multiple_and_what_is_around_them_goes_back)
 {
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE), aligns[] = { page, 1 << 20, 2 << 20, (size_t)1 << 30 };
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), aligns[] = { page, 1 << 20, 2 << 20, 64 << 20 };
     const size_t sizes[] = { 1, page, 3 * page + 5, (2 << 20) - 1, 5 << 20 };
     mapped_bytes();                        /* what fopen takes is there now */
     for (size_t i = 0; i < 20; i++) {
         size_t align = aligns[i % 4], size = sizes[i % 5], rounded = (size + page - 1) / page * page, before = mapped_bytes();
-        char *p = sk_map_aligned(size, align, PROT_READ | PROT_WRITE, MAP_NORESERVE);
+        char *p = sk_aligned_map(size, align, PROT_READ | PROT_WRITE, MAP_NORESERVE);
         ck_assert(p && (uintptr_t)p % align == 0);
-        ck_assert_uint_eq(mapped_bytes(), before + rounded);
+        expect_mapped(before + rounded);
         ck_assert(!p[0] && !p[size - 1]);
         p[0] = p[size - 1] = 1;
         munmap(p, rounded);
-        ck_assert_uint_eq(mapped_bytes(), before);
+        expect_mapped(before);
     }
     errno = 0;
-    ck_assert(!sk_map_aligned(SIZE_MAX - 5, 2 << 20, PROT_NONE, 0) && errno == ENOMEM);
-    ck_assert(!sk_map_aligned((size_t)1 << 60, page, PROT_NONE, 0) && errno == ENOMEM);
+    ck_assert(!sk_aligned_map(SIZE_MAX - 5, 2 << 20, PROT_NONE, 0) && errno == ENOMEM);
+    ck_assert(!sk_aligned_map(SIZE_MAX / 4, page, PROT_NONE, 0) && errno == ENOMEM);
 }
 END_TEST
 
