@@ -15,7 +15,7 @@
 
 /* ---- 1. A child ----------------------------------------------------------------------------- */
 
-static inline void bench_give_up(const char *what)
+static inline _Noreturn void bench_give_up(const char *what)
 {
     perror(what);
     exit(1);

@@ -106,7 +106,6 @@ static const bool under_sanitizer = true;
 static const bool under_sanitizer = false;
 #endif
 
-/* Why a case cannot run on a backend that can `has`; NULL if it can. */
 /* "threads" of "checked+threads". */
 static const char *undecorated(const char *name)
 {
@@ -114,6 +113,7 @@ static const char *undecorated(const char *name)
     return plus ? plus + 1 : name;
 }
 
+/* Why a case cannot run on the backend of that name, which can `has`; NULL if it can. */
 static const char *reason_to_skip(const conform_case *c, const char *name, unsigned has)
 {
     static const struct { unsigned bit; const char *why; } words[] = {
@@ -450,13 +450,14 @@ static TCase *cases_on(const run *r, const char *only, int *skipped, int *added)
 
 static void say_why_none_ran(const char *only, int skipped, int added)
 {
-    if (added)                                    /* and Check has left them out (CK_RUN_CASE) */
-        fprintf(stderr, "skate conform: no case ran\n");
-    else if (skipped)
-        fprintf(stderr, "skate conform: no case ran; %s skipped, for the reason%s above\n", skipped > 1 ? "all were" : "it was", skipped > 1 ? "s" : "");
-    else
-        fprintf(stderr, "skate conform: no case ran; none %s%s%s%s(skate conform --list names them)\n", only ? "has \"" : "is left", only ? only : "",
-                only ? "\"" : "", except && only ? " and is left " : " ");
+    fprintf(stderr, "skate conform: no case ran");
+    if (!added && skipped)                        /* if some were added, Check has left them out (CK_RUN_CASE) */
+        fprintf(stderr, "; %s above", skipped > 1 ? "all were skipped, for the reasons" : "it was skipped, for the reason");
+    else if (!added && only)
+        fprintf(stderr, "; none has \"%s\"%s (skate conform --list names them)", only, except ? " and is left" : "");
+    else if (!added)
+        fprintf(stderr, "; none is left");
+    fputc('\n', stderr);
 }
 
 static int run_suite(const char *only)
